@@ -1,0 +1,64 @@
+/**
+ * Every error that leaves this package has a stable `code`: programs match on the code, people read the message.
+ */
+export const ErrorCode = {
+  /** A flag, an environment variable, a configuration file or an option is wrong. */
+  configuration: 'configuration',
+  /** The data directory belongs to another cluster or replica, or to a newer format. */
+  foreignDirectory: 'foreign_directory',
+  /** Another process uses the data directory. */
+  locked: 'locked',
+  /** Reading or writing the journal failed: the replica stops, nothing that was answered is lost. */
+  storage: 'storage',
+  /** A record of the journal is damaged. */
+  damaged: 'damaged',
+  /** Bytes from a socket or a disk are not what they should be. */
+  malformed: 'malformed',
+  /** The peers know this replica with another data directory. */
+  refusedByPeers: 'refused_by_peers',
+  /** The command cannot be read by the state machine. */
+  badCommand: 'bad_command',
+  /** Larger than a limit. */
+  tooLarge: 'too_large',
+  /** Too much is waiting already: certainly not done. */
+  busy: 'busy',
+  /** Not replayed yet, or no quorum: certainly not done. */
+  notReady: 'not_ready',
+  /** Not answered in time: it may be done, or be done later. */
+  timeout: 'timeout',
+  /** The request number was acknowledged before, or its session was closed: certainly not done again. */
+  sessionExpired: 'session_expired',
+  /** The replica or the client is being closed. */
+  closed: 'closed',
+  /** No replica could be reached. */
+  unreachable: 'unreachable',
+  /** The secret is missing or wrong. */
+  unauthorized: 'unauthorized',
+  /** Platform without a binary of a native dependency. */
+  unsupportedPlatform: 'unsupported_platform',
+} as const
+export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode]
+
+/** For clients: `refused` is certainly not done, `unknown` may be done. */
+export type Outcome = 'refused' | 'unknown'
+
+export class EpaxosError extends Error {
+  override readonly name: string = 'EpaxosError'
+  readonly code: ErrorCode
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}
+
+/** A command that was not answered with a result. */
+export class CommandError extends EpaxosError {
+  override readonly name = 'CommandError'
+  readonly outcome: Outcome
+
+  constructor(code: ErrorCode, outcome: Outcome, message: string, options?: ErrorOptions) {
+    super(code, message, options)
+    this.outcome = outcome
+  }
+}

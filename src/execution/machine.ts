@@ -1,0 +1,22 @@
+import type { FootprintBuilder } from '../engine/footprint.ts'
+
+/**
+ * A deterministic state machine: what is replicated. The same commands in the same order give the same results and the same state at every
+ * replica, so `apply` looks at nothing but the command and the state: no clock, no randomness, no file.
+ */
+export interface StateMachine {
+  /**
+   * Names every key that `apply(command)` may read or write, at whatever state: commands whose footprints do not interfere are applied in different
+   * orders at different replicas. Called once, at the replica that received the command. Throws an `EpaxosError` with code
+   * `bad_command` for a command that cannot be applied. `command` is a view that is valid only during the call.
+   */
+  footprint(command: Uint8Array, keys: FootprintBuilder): void
+  /** Applies the command and returns its result, which must not change afterwards. Must not throw. `command` is a view that is valid only during the call. */
+  apply(command: Uint8Array): Uint8Array
+  /** The whole state, in chunks; equal states give equal bytes. */
+  snapshot(): Iterable<Uint8Array>
+  /** Replaces the state by a snapshot's. */
+  restore(chunks: Iterable<Uint8Array>): void
+  /** A hash of the state, equal for equal states; where it is absent, the snapshot is hashed. */
+  stateHash?(): string
+}

@@ -1,0 +1,185 @@
+import type { Footprint } from '../engine/footprint.ts'
+import type { Vector } from '../engine/engine.ts'
+
+/**
+ * What replicas say to each other. One table of all messages, with who answers what, is in this folder's README.
+ * Sources: protocol.md §3 and §4; every message about an instance names its epoch, row and slot.
+ */
+
+/** A batch of commands: proposed as one instance, the same bytes at every replica, never changed. */
+export interface Batch {
+  readonly footprint: Footprint
+  /** Opaque to the protocol. */
+  readonly commands: Uint8Array
+}
+
+export const Phase = { none: 0, preAccepted: 1, accepted: 2, committed: 3 } as const
+export type Phase = (typeof Phase)[keyof typeof Phase]
+
+/** Which command an instance carries: an instance has one batch for ever, so its outcome is that batch or a no-op. */
+export const Command = { unknown: 0, batch: 1, noop: 2 } as const
+export type Command = (typeof Command)[keyof typeof Command]
+
+/** How the fast quorum is chosen: `all` replicas are asked (protocol.md §3). The field has room for §12. */
+export const Mode = { all: 0 } as const
+export type Mode = (typeof Mode)[keyof typeof Mode]
+
+export const MessageType = {
+  preAccept: 1,
+  preAcceptOk: 2,
+  accept: 3,
+  acceptOk: 4,
+  commit: 5,
+  recover: 6,
+  recoverOk: 7,
+  validate: 8,
+  validateOk: 9,
+  waiting: 10,
+  nack: 11,
+  tryRecover: 12,
+  ask: 13,
+  truncated: 14,
+  heartbeat: 15,
+} as const
+export type MessageType = (typeof MessageType)[keyof typeof MessageType]
+
+interface About {
+  readonly epoch: number
+  readonly row: number
+  readonly slot: number
+}
+
+export interface PreAccept extends About {
+  readonly type: typeof MessageType.preAccept
+  readonly mode: Mode
+  readonly initDeps: Vector
+  readonly batch: Batch
+}
+
+export interface PreAcceptOk extends About {
+  readonly type: typeof MessageType.preAcceptOk
+  /** Always true in mode `all` (protocol.md §12 uses it). */
+  readonly ok: boolean
+  readonly deps: Vector
+}
+
+/** `command` is never `unknown`; `batch` is null for a no-op, and where the receiver is thought to have it. */
+export interface Accept extends About {
+  readonly type: typeof MessageType.accept
+  readonly ballot: number
+  readonly command: Command
+  readonly deps: Vector
+  readonly batch: Batch | null
+}
+
+export interface AcceptOk extends About {
+  readonly type: typeof MessageType.acceptOk
+  readonly ballot: number
+}
+
+/** As {@link Accept}. */
+export interface Commit extends About {
+  readonly type: typeof MessageType.commit
+  readonly ballot: number
+  readonly command: Command
+  readonly deps: Vector
+  readonly batch: Batch | null
+}
+
+export interface Recover extends About {
+  readonly type: typeof MessageType.recover
+  readonly ballot: number
+}
+
+export interface RecoverOk extends About {
+  readonly type: typeof MessageType.recoverOk
+  readonly ballot: number
+  readonly voteBallot: number
+  readonly phase: Phase
+  readonly command: Command
+  readonly mode: Mode
+  readonly ok: boolean
+  /** Known exactly when the initial command is. */
+  readonly initDeps: Vector | null
+  readonly deps: Vector | null
+  /** The batch, where it is known: also beside `command: noop`. */
+  readonly batch: Batch | null
+}
+
+export interface Validate extends About {
+  readonly type: typeof MessageType.validate
+  readonly ballot: number
+  /** The initial dependencies to validate. */
+  readonly deps: Vector
+  readonly batch: Batch
+}
+
+export interface Conflict {
+  readonly row: number
+  readonly slot: number
+  readonly phase: Phase
+}
+
+export interface ValidateOk extends About {
+  readonly type: typeof MessageType.validateOk
+  readonly ballot: number
+  readonly conflicts: readonly Conflict[]
+}
+
+/** `count` is |R|, what protocol.md §4 calls k. */
+export interface Waiting extends About {
+  readonly type: typeof MessageType.waiting
+  readonly count: number
+}
+
+export interface Nack extends About {
+  readonly type: typeof MessageType.nack
+  readonly ballot: number
+}
+
+export interface TryRecover extends About {
+  readonly type: typeof MessageType.tryRecover
+}
+
+/** Asks for the Commits, payload included, of `count` slots from `slot` on: whatever of them is committed at the receiver. */
+export interface Ask extends About {
+  readonly type: typeof MessageType.ask
+  readonly count: number
+}
+
+/** The instance is forgotten: the sender has executed everything up to `executed`. */
+export interface Truncated extends About {
+  readonly type: typeof MessageType.truncated
+  readonly executed: Vector
+}
+
+/** Sent to every peer at an interval, whatever else is sent. Times are of the sender's clock, in ms, and only come back to it. */
+export interface Heartbeat {
+  readonly type: typeof MessageType.heartbeat
+  readonly epoch: number
+  readonly sentMs: number
+  /** `sentMs` of the newest heartbeat heard from the receiver, plus the ms it was held here; 0 for none. */
+  readonly echoMs: number
+  /** Per row: every slot up to here is committed at the sender. */
+  readonly committed: Vector
+  /** Per row: every slot up to here is executed, durably, at the sender. */
+  readonly executed: Vector
+}
+
+export type InstanceMessage =
+  | PreAccept
+  | PreAcceptOk
+  | Accept
+  | AcceptOk
+  | Commit
+  | Recover
+  | RecoverOk
+  | Validate
+  | ValidateOk
+  | Waiting
+  | Nack
+  | TryRecover
+  | Ask
+  | Truncated
+
+export type Message = InstanceMessage | Heartbeat
