@@ -1,5 +1,5 @@
-import type { Footprint } from '../engine/footprint.ts'
 import type { Vector } from '../engine/engine.ts'
+import type { Footprint } from '../engine/footprint.ts'
 
 /**
  * What replicas say to each other. One table of all messages, with who answers what, is in this folder's README.

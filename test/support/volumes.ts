@@ -1,0 +1,10 @@
+/** What a test run covered: volumes are summed by name and printed at its end, so that a run that tested nothing shows. */
+const volumes = new Map<string, number>()
+
+export function volume(name: string, count: number): void {
+  volumes.set(name, (volumes.get(name) ?? 0) + count)
+}
+
+export function volumeLines(): string[] {
+  return [...volumes].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, count]) => `${name}: ${count}`)
+}
