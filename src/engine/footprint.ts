@@ -64,7 +64,8 @@ export class FootprintBuilder {
   #writeWords = 0
   #reads = new Uint32Array(256)
   #readWords = 0
-  #everything = false
+  /** How often {@link everything} was called: counted, so that each such command shows as one that writes. */
+  #everything = 0
 
   /** Keys named so far; the same key may be counted more than once. */
   get keys(): number {
@@ -73,7 +74,7 @@ export class FootprintBuilder {
 
   /** Keys written so far, "everything" included: a command that leaves it unchanged only reads. */
   get writes(): number {
-    return (this.#writeWords >>> 1) + (this.#everything ? 1 : 0)
+    return (this.#writeWords >>> 1) + this.#everything
   }
 
   write(key: Uint8Array, start = 0, end = key.length): void {
@@ -96,15 +97,15 @@ export class FootprintBuilder {
 
   /** The batch interferes with every other one. */
   everything(): void {
-    this.#everything = true
+    this.#everything++
   }
 
   /** How much was gathered: give it to {@link rewind} to take back a command that turned out malformed. */
-  mark(): readonly [number, number, boolean] {
+  mark(): readonly [number, number, number] {
     return [this.#writeWords, this.#readWords, this.#everything]
   }
 
-  rewind([writeWords, readWords, everything]: readonly [number, number, boolean]): void {
+  rewind([writeWords, readWords, everything]: readonly [number, number, number]): void {
     this.#writeWords = writeWords
     this.#readWords = readWords
     this.#everything = everything
@@ -113,10 +114,10 @@ export class FootprintBuilder {
   /** The footprint of all that was gathered; the builder is empty afterwards. */
   take(): Footprint {
     const words = new Uint32Array(1 + this.#writeWords + this.#readWords)
-    words[0] = (this.#writeWords >>> 1) | (this.#everything ? EVERYTHING : 0)
+    words[0] = (this.#writeWords >>> 1) | (this.#everything > 0 ? EVERYTHING : 0)
     words.set(this.#writes.subarray(0, this.#writeWords), 1)
     words.set(this.#reads.subarray(0, this.#readWords), 1 + this.#writeWords)
-    this.rewind([0, 0, false])
+    this.rewind([0, 0, 0])
     return words
   }
 }
