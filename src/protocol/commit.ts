@@ -1,0 +1,153 @@
+import type { Vector } from '../engine/engine.ts'
+import { assert } from './assert.ts'
+import type { Context } from './context.ts'
+import type { Instance } from './instance.ts'
+import { type Batch, Command, type Commit, MessageType, Phase } from './messages.ts'
+import { RecordType } from './records.ts'
+import { equal, zeros } from './vector.ts'
+import { hasVote, type Votes } from './votes.ts'
+import { reconsiderWaits } from './wait.ts'
+
+/** The batch of an instance became known: from now on it is in the conflict index, whatever becomes of the instance. */
+export function learnBatch(context: Context, instance: Instance, batch: Batch): void {
+  if (instance.known) return
+  instance.learn(batch)
+  context.engine.enter(instance.row, instance.slot, batch.footprint)
+}
+
+/**
+ * This replica, as its coordinator, decides the instance and tells all. `durably`: nothing but the commit record itself says so
+ * (a fast commit), so the message, the execution and the answer wait for it.
+ */
+export function decide(
+  context: Context,
+  instance: Instance,
+  ballot: number,
+  command: Command,
+  deps: Vector,
+  how: { readonly holders: Votes; readonly durably: boolean },
+): void {
+  commit(context, instance, ballot, command, deps, how)
+  tell(context, instance, how.holders)
+}
+
+function tell(context: Context, instance: Instance, holders: Votes): void {
+  const bare = commitMessage(context, instance, false)
+  // In ballot 0 the batch is on its way to everyone already; who missed it asks.
+  const whole = instance.voteBallot === 0 ? bare : commitMessage(context, instance, true)
+  for (const peer of context.peers.others) {
+    context.send(peer, instance, hasVote(holders, peer) ? bare : whole)
+  }
+}
+
+function commitMessage(context: Context, instance: Instance, whole: boolean): Commit {
+  return {
+    type: MessageType.commit,
+    epoch: context.epoch,
+    row: instance.row,
+    slot: instance.slot,
+    ballot: instance.voteBallot,
+    command: instance.command,
+    deps: instance.deps as Vector,
+    batch: whole && instance.command === Command.batch ? batchOf(context, instance) : null,
+  }
+}
+
+/** The batch of a committed instance, read back from the journal where it has left memory; null where all members have executed it. */
+function batchOf(context: Context, instance: Instance): Batch | null {
+  if (instance.batch !== null || context.readBatch === null) return instance.batch
+  assert(instance.batchNumber > 0, `the batch of ${instance} is in the journal`)
+  return context.readBatch(instance.batchNumber, instance.batchIndex)
+}
+
+/** Whoever asks anything about an instance that is committed here gets its Commit, batch included. */
+export function answerCommit(context: Context, instance: Instance, to: number): void {
+  answerCommitSized(context, instance, to)
+}
+
+/** As {@link answerCommit}; returns the bytes of the batch, for limits. */
+export function answerCommitSized(context: Context, instance: Instance, to: number): number {
+  const message = commitMessage(context, instance, true)
+  context.send(to, instance, message)
+  return message.batch === null ? 0 : message.batch.commands.length + message.batch.footprint.byteLength
+}
+
+function commit(
+  context: Context,
+  instance: Instance,
+  ballot: number,
+  command: Command,
+  deps: Vector,
+  how: { readonly durably: boolean } | null,
+): void {
+  assert(!instance.committed, `${instance} is committed once`)
+  assert(command === Command.noop || instance.known, `${instance} is committed with a known batch`)
+  instance.command = command
+  instance.deps = command === Command.noop ? zeros(context.quorums.replicas) : deps
+  instance.voteBallot = Math.max(instance.voteBallot, ballot)
+  instance.ballot = Math.max(instance.ballot, ballot)
+  instance.phase = Phase.committed
+  instance.attempt = null
+  context.impatient.delete(instance)
+  context.waits.delete(instance)
+  writeCommit(context, instance, how?.durably ?? false)
+  enterCommitted(context, instance)
+  context.execute(instance, how !== null)
+  if (command === Command.noop && instance.row === context.id) context.reject(instance)
+  if (context.waits.size > 0) reconsiderWaits(context)
+}
+
+/** What follows from an instance being committed, at run time and in a replay. */
+export function enterCommitted(context: Context, instance: Instance): void {
+  if (instance.command === Command.noop) context.counts.noop++
+  const deps = instance.deps as Vector
+  for (let r = 0; r < deps.length; r++) context.row(r).mention(deps[r] as number)
+  context.row(instance.row).advanceCommitted()
+}
+
+function writeCommit(context: Context, instance: Instance, durably: boolean): void {
+  const record = {
+    type: RecordType.com,
+    epoch: context.epoch,
+    row: instance.row,
+    slot: instance.slot,
+    ballot: instance.voteBallot,
+    command: instance.command,
+    deps: instance.deps as Vector,
+    batch: instance.command === Command.batch ? context.batchToRecord(instance) : null,
+  }
+  if (durably) context.record(instance, record)
+  else context.recordLazily(instance, record)
+}
+
+/** Decisions are final: a Commit counts whatever the own ballot is. */
+export function onCommit(context: Context, from: number, message: Commit): void {
+  const instance = context.instance(message.row, message.slot)
+  if (instance.committed) {
+    assert(
+      instance.command === message.command &&
+        (message.command === Command.noop || equal(instance.deps as Vector, message.deps)),
+      `${instance} is committed with one outcome`,
+    )
+    return
+  }
+  if (message.command === Command.batch && message.batch !== null) learnBatch(context, instance, message.batch)
+  if (message.command === Command.batch && !instance.known) return askFor(context, instance, from)
+  const attempt = instance.attempt
+  commit(context, instance, message.ballot, message.command, message.deps, null)
+  // Whoever coordinates passes it on.
+  if (attempt !== null) tell(context, instance, attempt.holders)
+}
+
+/** The batch is missing: asks the sender of a message that takes it for known. */
+export function askFor(context: Context, instance: Instance, from: number): void {
+  if (instance.askedMs > 0 && context.nowMs < instance.askedMs + context.timing.askMs) return
+  instance.askedMs = Math.max(1, context.nowMs)
+  context.sendFreely(from, {
+    type: MessageType.ask,
+    epoch: context.epoch,
+    row: instance.row,
+    slot: instance.slot,
+    count: 1,
+  })
+}

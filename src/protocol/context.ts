@@ -1,0 +1,188 @@
+import type { Engine } from '../engine/engine.ts'
+import type { Effects, Envelope } from './effects.ts'
+import { type Instance, Row } from './instance.ts'
+import type { Batch, InstanceMessage, Message } from './messages.ts'
+import { Peers } from './peers.ts'
+import { type Quorums, quorums } from './quorums.ts'
+import type { InstanceRecord } from './records.ts'
+import type { Timing } from './timing.ts'
+
+export interface CoreOptions {
+  readonly id: number
+  readonly replicas: number
+  readonly engine: Engine
+  readonly timing: Timing
+  /** Uniform in [0, 1): jitter is all it is used for. */
+  readonly random: () => number
+  /**
+   * Reads a batch back from the journal, by the number of the value and the index of the record in it: batches leave memory once executed.
+   * Null where nothing is journaled: then batches stay in memory until every member has executed them.
+   */
+  readonly readBatch: ((number: number, index: number) => Batch) | null
+  /** Crashes that the fast path survives; the largest legal number by default. */
+  readonly fastCrashes?: number
+}
+
+export interface Counts {
+  /** Own instances committed in one round trip. */
+  fast: number
+  /** Own instances that needed Accept in ballot 0. */
+  slow: number
+  /** Instances that this replica committed by recovering them. */
+  recovered: number
+  /** Instances committed as no-ops here, by whomever. */
+  noop: number
+  /** Recoveries begun here. */
+  recoveries: number
+  /** Messages that no correct peer sends. */
+  dropped: number
+}
+
+/** What the phases share: the instances, the votes' rules, and the effects that gather until the driver takes them. */
+export class Context {
+  readonly id: number
+  readonly epoch = 0
+  readonly quorums: Quorums
+  readonly engine: Engine
+  readonly timing: Timing
+  readonly random: () => number
+  readonly readBatch: CoreOptions['readBatch']
+  readonly rows: readonly Row[]
+  readonly peers: Peers
+  readonly counts: Counts = { fast: 0, slow: 0, recovered: 0, noop: 0, recoveries: 0, dropped: 0 }
+  /** Instances of which this replica coordinates the Waiting of a recovery. */
+  readonly waits = new Set<Instance>()
+  /** Instances with an own attempt that has a deadline (patience). */
+  readonly impatient = new Set<Instance>()
+
+  nowMs = 0
+  /** When the next heartbeat is due. */
+  heartbeatMs = 0
+  /** When the open instances are looked at again. */
+  lookMs = 0
+  /** The highest own slot in use. */
+  slot = 0
+  /** Everything in the journal up to this value is durable. */
+  durable = 0
+
+  #number = 0
+  #records: InstanceRecord[] = []
+  #messages: Envelope[] = []
+  #commits: Instance[] = []
+  #rejected: Instance[] = []
+  /** What waits for the journal, by the number of the value it waits for. */
+  #gated = new Map<number, { messages: Envelope[]; commits: Instance[] }>()
+
+  constructor(options: CoreOptions) {
+    this.id = options.id
+    this.quorums = quorums(options.replicas, options.fastCrashes)
+    this.engine = options.engine
+    this.timing = options.timing
+    this.random = options.random
+    this.readBatch = options.readBatch
+    this.rows = Array.from({ length: options.replicas }, (_, row) => new Row(row))
+    this.peers = new Peers(options.id, options.replicas)
+  }
+
+  row(row: number): Row {
+    return this.rows[row] as Row
+  }
+
+  /** The instance a message is about, made if need be. An own slot that somebody speaks of is used (protocol.md §2). */
+  instance(row: number, slot: number): Instance {
+    if (row === this.id && slot > this.slot) this.slot = slot
+    return this.row(row).at(slot)
+  }
+
+  /** The number of the journal value that the records of this turn go into. */
+  get nextNumber(): number {
+    return this.#number + 1
+  }
+
+  /** After replaying the journal up to value `number`. */
+  resumeAt(number: number): void {
+    this.#number = number
+    this.durable = number
+  }
+
+  /** Journals a record that messages of the instance rest on: they wait for it. */
+  record(instance: Instance, record: InstanceRecord): void {
+    this.recordLazily(instance, record)
+    instance.gate = this.nextNumber
+  }
+
+  /** Journals a record that nothing waits for. */
+  recordLazily(instance: Instance, record: InstanceRecord): void {
+    if ('batch' in record && record.batch !== null) {
+      instance.batchNumber = this.nextNumber
+      instance.batchIndex = this.#records.length
+    }
+    this.#records.push(record)
+  }
+
+  /** The batch for a record of the instance: once in the journal is enough. */
+  batchToRecord(instance: Instance): Batch | null {
+    return instance.batchNumber === 0 ? instance.batch : null
+  }
+
+  /** Sends a message that rests on the instance's records. */
+  send(to: number, instance: Instance, message: InstanceMessage): void {
+    if (instance.gate <= this.durable) this.#messages.push({ to, message })
+    else this.#waitFor(instance.gate).messages.push({ to, message })
+  }
+
+  /** Sends a message that rests on no record. */
+  sendFreely(to: number, message: Message): void {
+    this.#messages.push({ to, message })
+  }
+
+  broadcast(instance: Instance, message: InstanceMessage): void {
+    for (const to of this.peers.others) this.send(to, instance, message)
+  }
+
+  /** Hands a commit to the execution; one that was decided here waits for the records it rests on. */
+  execute(instance: Instance, decidedHere: boolean): void {
+    if (!decidedHere || instance.gate <= this.durable) this.#commits.push(instance)
+    else this.#waitFor(instance.gate).commits.push(instance)
+  }
+
+  reject(instance: Instance): void {
+    this.#rejected.push(instance)
+  }
+
+  releaseUpTo(number: number): void {
+    for (let n = this.durable + 1; n <= number; n++) {
+      const gated = this.#gated.get(n)
+      if (gated === undefined) continue
+      for (const envelope of gated.messages) this.#messages.push(envelope)
+      for (const instance of gated.commits) this.#commits.push(instance)
+      this.#gated.delete(n)
+    }
+    this.durable = Math.max(this.durable, number)
+  }
+
+  take(): Effects {
+    const number = this.#records.length > 0 ? ++this.#number : this.#number
+    const effects = {
+      records: this.#records,
+      number,
+      messages: this.#messages,
+      commits: this.#commits,
+      rejected: this.#rejected,
+    }
+    this.#records = []
+    this.#messages = []
+    this.#commits = []
+    this.#rejected = []
+    return effects
+  }
+
+  #waitFor(number: number): { messages: Envelope[]; commits: Instance[] } {
+    let gated = this.#gated.get(number)
+    if (gated === undefined) {
+      gated = { messages: [], commits: [] }
+      this.#gated.set(number, gated)
+    }
+    return gated
+  }
+}

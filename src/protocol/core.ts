@@ -1,0 +1,200 @@
+import { onAccept, onAcceptOk } from './accept.ts'
+import { assert } from './assert.ts'
+import { onCommit } from './commit.ts'
+import { Context, type CoreOptions, type Counts } from './context.ts'
+import type { Effects } from './effects.ts'
+import { onHeartbeat, sendHeartbeats, suspect } from './heartbeat.ts'
+import type { Instance } from './instance.ts'
+import { hurry, lookAfter, MAX_SLOTS_AHEAD, nextDeadline, onAsk, onNack, onTryRecover } from './liveness.ts'
+import { type Batch, type Message, MessageType } from './messages.ts'
+import { onPreAccept, onPreAcceptOk, propose } from './preaccept.ts'
+import type { Quorums } from './quorums.ts'
+import type { InstanceRecord } from './records.ts'
+import { onRecover, onRecoverOk } from './recover.ts'
+import { replay } from './replay.ts'
+import { onValidate, onValidateOk } from './validate.ts'
+import { onWaiting } from './wait.ts'
+
+/**
+ * One replica's part in the protocol, as a pure state machine: no sockets, disks, clocks or randomness of its own. The driver's whole loop:
+ *
+ *     for (const { number, value } of journal.scan(1)) decode(value, (record, index) => core.replay(record, number, index))
+ *     core.start(journal.last, nowMs)
+ *     each turn:
+ *       core.tick(nowMs); core.receive(from, message)…; core.propose(batch)…
+ *       const { records, number, messages, commits, rejected } = core.take()
+ *       journal `records` as value `number`, send `messages`, give `commits` to the execution, propose what was `rejected` again
+ *     when the journal is durable up to n: core.durable(n), and another turn
+ *     when an instance has executed: core.executed(row, slot)
+ *
+ * Sources: protocol.md §1–6 and §9; the README of this folder has the tables.
+ */
+export class Core {
+  readonly #context: Context
+  #started = false
+
+  constructor(options: CoreOptions) {
+    this.#context = new Context(options)
+  }
+
+  get id(): number {
+    return this.#context.id
+  }
+
+  get quorums(): Quorums {
+    return this.#context.quorums
+  }
+
+  get counts(): Readonly<Counts> {
+    return this.#context.counts
+  }
+
+  /** Whether enough members are up to commit anything. */
+  get hasQuorum(): boolean {
+    return this.#context.peers.live >= this.#context.quorums.slow
+  }
+
+  alive(peer: number): boolean {
+    return this.#context.peers.alive(peer)
+  }
+
+  /** Per row: every slot up to here is committed here. */
+  get committed(): number[] {
+    return this.#context.rows.map((row) => row.committedPrefix)
+  }
+
+  /** Every own slot up to here is in use. */
+  get slot(): number {
+    return this.#context.slot
+  }
+
+  instance(row: number, slot: number): Instance | undefined {
+    return this.#context.rows[row]?.find(slot)
+  }
+
+  /** For how long the oldest instance that is known and uncommitted has been so, in ms; 0 where there is none. */
+  get oldestUncommittedMs(): number {
+    const { rows, nowMs } = this.#context
+    let oldest = 0
+    for (const row of rows) {
+      const open = row.committedPrefix < row.highest ? row.find(row.committedPrefix + 1) : undefined
+      if (open !== undefined && open.noticedMs > 0) oldest = Math.max(oldest, nowMs - open.noticedMs)
+    }
+    return oldest
+  }
+
+  /** Gives a record back, in the order of the journal, before {@link start}. Its commits come out of {@link take}. */
+  replay(record: InstanceRecord, number: number, index: number): void {
+    assert(!this.#started, 'records are replayed before the start')
+    replay(this.#context, record, number, index)
+  }
+
+  /** `number` is the journal's last. */
+  start(number: number, nowMs: number): void {
+    this.#started = true
+    this.#context.resumeAt(number)
+    this.tick(nowMs)
+  }
+
+  /** Proposes a batch as one instance. It becomes durable, is sent, and comes out committed (or rejected) in time. */
+  propose(batch: Batch): Instance {
+    assert(this.#started, 'nothing is proposed before the start')
+    return propose(this.#context, batch)
+  }
+
+  receive(from: number, message: Message): void {
+    const context = this.#context
+    assert(this.#started, 'nothing is answered before the journal is replayed')
+    const peer = context.peers.of(from)
+    peer.heardMs = context.nowMs
+    if (!peer.alive && peer.linked) peer.alive = true
+    if (message.type === MessageType.heartbeat) return onHeartbeat(context, from, message)
+    if (message.epoch !== context.epoch || isTooFarAhead(context, message.row, message.slot)) {
+      context.counts.dropped++
+      return
+    }
+    switch (message.type) {
+      case MessageType.preAccept:
+        return onPreAccept(context, from, message)
+      case MessageType.preAcceptOk:
+        return onPreAcceptOk(context, from, message)
+      case MessageType.accept:
+        return onAccept(context, from, message)
+      case MessageType.acceptOk:
+        return onAcceptOk(context, from, message)
+      case MessageType.commit:
+        return onCommit(context, from, message)
+      case MessageType.recover:
+        return onRecover(context, from, message)
+      case MessageType.recoverOk:
+        return onRecoverOk(context, from, message)
+      case MessageType.validate:
+        return onValidate(context, from, message)
+      case MessageType.validateOk:
+        return onValidateOk(context, from, message)
+      case MessageType.waiting:
+        return onWaiting(context, from, message)
+      case MessageType.nack:
+        return onNack(context, from, message)
+      case MessageType.tryRecover:
+        return onTryRecover(context, from, message)
+      case MessageType.ask:
+        return onAsk(context, from, message)
+      case MessageType.truncated:
+        // Nothing is forgotten in this version, so nobody says so.
+        context.counts.dropped++
+    }
+  }
+
+  /** Time went on; `nowMs` never goes back. Called at least every few ms while something is open. */
+  tick(nowMs: number): void {
+    const context = this.#context
+    context.nowMs = Math.max(context.nowMs, nowMs)
+    for (const peer of suspect(context)) hurry(context, peer)
+    sendHeartbeats(context)
+    lookAfter(context)
+  }
+
+  /** When the next tick is due at the latest, in ms: the heartbeat, or a deadline. */
+  get wakeMs(): number {
+    return Math.min(this.#context.heartbeatMs, nextDeadline(this.#context))
+  }
+
+  /** The journal is durable up to value `number`: what waited for it comes out of {@link take}. */
+  durable(number: number): void {
+    this.#context.releaseUpTo(number)
+  }
+
+  linkUp(peer: number): void {
+    const p = this.#context.peers.of(peer)
+    p.linked = true
+    p.alive = true
+    p.heardMs = this.#context.nowMs
+  }
+
+  linkDown(peer: number): void {
+    const p = this.#context.peers.of(peer)
+    p.linked = false
+    if (!p.alive) return
+    p.alive = false
+    hurry(this.#context, peer)
+  }
+
+  /** The instance was executed here: its batch leaves memory, now or when every member has executed it. */
+  executed(row: number, slot: number): void {
+    const context = this.#context
+    const instance = context.row(row).find(slot)
+    assert(instance?.committed === true && !instance.executed, `${row}.${slot} is executed once, after its commit`)
+    instance.executed = true
+    context.row(row).advanceExecuted()
+    if (context.readBatch !== null) instance.batch = null
+  }
+
+  take(): Effects {
+    return this.#context.take()
+  }
+}
+
+function isTooFarAhead(context: Context, row: number, slot: number): boolean {
+  return row === context.id && slot > context.slot + MAX_SLOTS_AHEAD
+}

@@ -1,0 +1,26 @@
+import type { Instance } from './instance.ts'
+import type { Message } from './messages.ts'
+import type { InstanceRecord } from './records.ts'
+
+export interface Envelope {
+  readonly to: number
+  /** The same object for every receiver of a broadcast, so that it is encoded once. */
+  readonly message: Message
+}
+
+/**
+ * What the driver has to do after its calls into the core. The core holds back what must wait for the journal: the driver appends
+ * `records`, calls `durable(number)` when they are, and takes the effects that this released.
+ */
+export interface Effects {
+  /** To be journaled as ONE value, whose number must be `number`; empty: nothing to journal. */
+  readonly records: readonly InstanceRecord[]
+  /** The number of the journal value that holds `records`. */
+  readonly number: number
+  /** May leave at once: all that they rest on is durable. In order for each receiver. */
+  readonly messages: readonly Envelope[]
+  /** Committed, and may be executed at once: all that this rests on is durable. In order, each once. */
+  readonly commits: readonly Instance[]
+  /** Own instances that became no-ops: their batches were certainly not executed and may be proposed again. */
+  readonly rejected: readonly Instance[]
+}

@@ -1,0 +1,58 @@
+import type { Context } from './context.ts'
+import { type Heartbeat, MessageType } from './messages.ts'
+
+/** Weight of a new round-trip measurement in the smoothed one. */
+const SMOOTHING = 1 / 8
+
+export function sendHeartbeats(context: Context): void {
+  if (context.nowMs < context.heartbeatMs) return
+  context.heartbeatMs = context.nowMs + context.timing.heartbeatMs
+  const committed = context.rows.map((row) => row.committedPrefix)
+  const executed = context.rows.map((row) => row.executedPrefix)
+  for (const to of context.peers.others) {
+    const peer = context.peers.of(to)
+    const echoMs = peer.sentMs === 0 ? 0 : peer.sentMs + (context.nowMs - peer.heartbeatMs)
+    const { epoch, nowMs } = context
+    context.sendFreely(to, { type: MessageType.heartbeat, epoch, sentMs: nowMs, echoMs, committed, executed })
+  }
+}
+
+export function onHeartbeat(context: Context, from: number, message: Heartbeat): void {
+  if (message.epoch !== context.epoch) {
+    context.counts.dropped++
+    return
+  }
+  const peer = context.peers.of(from)
+  peer.sentMs = message.sentMs
+  peer.heartbeatMs = context.nowMs
+  peer.committed = message.committed
+  peer.executed = message.executed
+  if (message.echoMs > 0) {
+    const measured = Math.max(0, context.nowMs - message.echoMs)
+    peer.roundTripMs = peer.roundTripMs === 0 ? measured : peer.roundTripMs + (measured - peer.roundTripMs) * SMOOTHING
+  }
+  if (context.readBatch === null) releaseExecutedBatches(context)
+}
+
+/** Peers that have just become silent for too long. */
+export function suspect(context: Context): number[] {
+  const silent: number[] = []
+  for (const id of context.peers.others) {
+    const peer = context.peers.of(id)
+    if (!peer.alive || context.nowMs - peer.heardMs <= context.timing.suspectMs) continue
+    peer.alive = false
+    silent.push(id)
+  }
+  return silent
+}
+
+/** Without a journal to read from, a batch stays until every member has executed it. */
+function releaseExecutedBatches(context: Context): void {
+  for (const row of context.rows) {
+    let everywhere = row.executedPrefix
+    for (const id of context.peers.others) {
+      everywhere = Math.min(everywhere, context.peers.of(id).executed[row.row] as number)
+    }
+    row.releaseBatches(everywhere)
+  }
+}

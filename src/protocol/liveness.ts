@@ -1,0 +1,189 @@
+import { resendAccept } from './accept.ts'
+import { answerCommit, answerCommitSized } from './commit.ts'
+import type { Context } from './context.ts'
+import type { Instance, Row } from './instance.ts'
+import { type Ask, MessageType, type Nack, type TryRecover } from './messages.ts'
+import { decidePreAccept, onPreAcceptRefused, resendPreAccept } from './preaccept.ts'
+import { decideRecover, recover, resendRecover } from './recover.ts'
+import { postpone } from './retry.ts'
+import { resendValidate } from './validate.ts'
+import { addVote, type Votes } from './votes.ts'
+import { resendWaiting } from './wait.ts'
+
+/** Uncommitted slots looked at per row and tick: an instance behind them waits for its turn. */
+const OPEN_PER_ROW = 64
+
+/** Slots asked for at once by a row that is behind. */
+const ASK_COUNT = 256
+
+/** Bytes of batches in the answer to one Ask; the asker asks on from where it ended. */
+const ANSWER_BYTES = 1 << 20
+
+/** Tries in one way before another is taken: a nudged replica recovers, or an attempt starts again with a higher ballot. */
+const TRIES = 3
+
+/** An own slot so far beyond those in use that no correct peer can speak of it. */
+export const MAX_SLOTS_AHEAD = 1 << 20
+
+/** Looks after what is open: deadlines at once, missing commits and instances that nobody finishes at an interval. */
+export function lookAfter(context: Context): void {
+  if (context.impatient.size > 0) expirePatience(context)
+  if (context.nowMs < context.lookMs) return
+  context.lookMs = context.nowMs + context.timing.lookMs
+  for (const row of context.rows) {
+    askForMissing(context, row)
+    let seen = 0
+    for (let slot = row.committedPrefix + 1; slot <= row.highest && seen < OPEN_PER_ROW; slot++) {
+      const instance = row.at(slot)
+      if (instance.committed) continue
+      seen++
+      if (instance.noticedMs === 0) instance.noticedMs = context.nowMs
+      if (instance.dueMs === 0) postpone(context, instance)
+      else if (context.nowMs >= instance.dueMs) {
+        instance.tries++
+        postpone(context, instance)
+        act(context, instance)
+      }
+    }
+  }
+}
+
+/** A peer went down: what it coordinates is due soon, and what was hoped for from it is given up. */
+export function hurry(context: Context, peer: number): void {
+  expirePatience(context, true)
+  const row = context.row(peer)
+  for (let slot = row.committedPrefix + 1; slot <= row.highest; slot++) {
+    const instance = row.find(slot)
+    if (instance === undefined || instance.committed) continue
+    const soon = context.nowMs + context.timing.recoverMs * (1 + context.random())
+    instance.dueMs = instance.dueMs === 0 ? soon : Math.min(instance.dueMs, soon)
+  }
+  for (let slot = context.row(context.id).committedPrefix + 1; slot <= context.slot; slot++) {
+    const own = context.row(context.id).find(slot)
+    if (own?.attempt?.kind === 'preAccepting') decidePreAccept(context, own, own.attempt)
+  }
+}
+
+function expirePatience(context: Context, now = false): void {
+  for (const instance of [...context.impatient]) {
+    const { attempt } = instance
+    if (attempt?.kind !== 'preAccepting' && attempt?.kind !== 'recovering') context.impatient.delete(instance)
+    else if (now || context.nowMs >= attempt.patienceMs) {
+      if (attempt.kind === 'preAccepting') decidePreAccept(context, instance, attempt)
+      else decideRecover(context, instance, attempt)
+    }
+  }
+}
+
+/** When {@link lookAfter} has a deadline of this replica's own attempts to keep, in ms; Infinity for none. */
+export function nextDeadline(context: Context): number {
+  let next = Number.POSITIVE_INFINITY
+  for (const { attempt } of context.impatient) {
+    if (attempt?.kind === 'preAccepting' || attempt?.kind === 'recovering') next = Math.min(next, attempt.patienceMs)
+  }
+  return next
+}
+
+function act(context: Context, instance: Instance): void {
+  const { attempt } = instance
+  if (attempt !== null) {
+    const duelled = instance.seenBallot > attempt.ballot
+    const mayRestart = attempt.ballot > 0 || duelled
+    if (mayRestart && (duelled || instance.tries % TRIES === 0)) recover(context, instance)
+    else resend(context, instance, ~0)
+    return
+  }
+  const responsible = context.peers.responsible(instance.row)
+  if (responsible === context.id || instance.tries > TRIES) recover(context, instance)
+  else context.sendFreely(responsible, tryRecoverMessage(context, instance))
+}
+
+function tryRecoverMessage(context: Context, { row, slot }: Instance): TryRecover {
+  return { type: MessageType.tryRecover, epoch: context.epoch, row, slot }
+}
+
+/** Sends again what the attempt waits for, to those of `to` that owe an answer. */
+function resend(context: Context, instance: Instance, to: Votes): void {
+  const { attempt } = instance
+  if (attempt === null) return
+  attempt.sentMs = context.nowMs
+  switch (attempt.kind) {
+    case 'preAccepting':
+      return resendPreAccept(context, instance, attempt, to)
+    case 'accepting':
+      return resendAccept(context, instance, attempt, to)
+    case 'recovering':
+      return resendRecover(context, instance, attempt, to)
+    case 'validating':
+      return resendValidate(context, instance, attempt, to)
+    case 'waiting':
+      return resendWaiting(context, instance, attempt, to)
+  }
+}
+
+/** A nudge: finish the instance. One that is not being coordinated here is recovered, otherwise everybody would nudge for ever. */
+export function onTryRecover(context: Context, from: number, message: TryRecover): void {
+  const instance = context.instance(message.row, message.slot)
+  if (instance.committed) return answerCommit(context, instance, from)
+  if (instance.attempt !== null) {
+    if (context.nowMs >= instance.attempt.sentMs + context.timing.recoverMs) resend(context, instance, ~0)
+    return
+  }
+  // Somebody has just been promised a ballot: it may finish.
+  const busy = instance.ballot > 0 && instance.dueMs > context.nowMs
+  if (busy) return
+  instance.tries++
+  postpone(context, instance)
+  recover(context, instance)
+}
+
+/** Asks the peer that is furthest for the commits that a row lacks, once they have been missing for a while. */
+function askForMissing(context: Context, row: Row): void {
+  let best = context.id
+  let furthest = row.committedPrefix
+  for (const peer of context.peers.others) {
+    const committed = context.peers.of(peer).committed[row.row] as number
+    if (!context.peers.alive(peer) || committed <= furthest) continue
+    furthest = committed
+    best = peer
+  }
+  if (best === context.id) {
+    row.askDueMs = 0
+    row.askedTo = 0
+    return
+  }
+  row.mention(furthest)
+  const progressed = row.askedTo > 0 && row.committedPrefix >= row.askedTo
+  if (row.askDueMs === 0) row.askDueMs = context.nowMs + context.timing.askMs
+  else if (progressed || context.nowMs >= row.askDueMs) {
+    const slot = row.committedPrefix + 1
+    const count = Math.min(ASK_COUNT, furthest - row.committedPrefix)
+    row.askedTo = slot + count - 1
+    row.askDueMs = context.nowMs + context.timing.askMs * 3
+    context.sendFreely(best, { type: MessageType.ask, epoch: context.epoch, row: row.row, slot, count })
+  }
+}
+
+export function onAsk(context: Context, from: number, message: Ask): void {
+  const row = context.row(message.row)
+  let bytes = 0
+  for (let slot = message.slot; slot < message.slot + message.count && bytes < ANSWER_BYTES; slot++) {
+    const instance = row.find(slot)
+    if (instance === undefined) continue
+    if (instance.committed) bytes += answerCommitSized(context, instance, from)
+    else if (instance.attempt !== null) {
+      // The asker lacks the batch.
+      instance.attempt.holders &= ~addVote(0, from)
+      resend(context, instance, addVote(0, from))
+    }
+  }
+}
+
+export function onNack(context: Context, from: number, message: Nack): void {
+  const instance = context.row(message.row).find(message.slot)
+  if (instance === undefined || instance.committed) return
+  instance.seenBallot = Math.max(instance.seenBallot, message.ballot)
+  const { attempt } = instance
+  if (attempt === null || attempt.ballot >= message.ballot) return
+  if (attempt.kind === 'preAccepting') onPreAcceptRefused(context, from, instance, attempt)
+}

@@ -1,0 +1,66 @@
+import { zeros } from './vector.ts'
+
+/** What is known of one other replica. */
+export interface Peer {
+  readonly id: number
+  /** A link to it stands. */
+  linked: boolean
+  heardMs: number
+  /** Its link stands and it was heard of lately: it is waited for. */
+  alive: boolean
+  /** Round trip, smoothed, in ms; 0 before it was measured. */
+  roundTripMs: number
+  /** From its newest heartbeat. */
+  sentMs: number
+  heartbeatMs: number
+  committed: readonly number[]
+  executed: readonly number[]
+}
+
+/** The other members, and who of them can be counted on. */
+export class Peers {
+  readonly others: readonly number[]
+  readonly #peers: readonly Peer[]
+  readonly #self: number
+
+  constructor(self: number, replicas: number) {
+    this.#self = self
+    this.others = Array.from({ length: replicas }, (_, id) => id).filter((id) => id !== self)
+    this.#peers = Array.from({ length: replicas }, (_, id) => ({
+      id,
+      linked: id === self,
+      heardMs: 0,
+      alive: id === self,
+      roundTripMs: 0,
+      sentMs: 0,
+      heartbeatMs: 0,
+      committed: zeros(replicas),
+      executed: zeros(replicas),
+    }))
+  }
+
+  of(id: number): Peer {
+    return this.#peers[id] as Peer
+  }
+
+  alive(id: number): boolean {
+    return id === this.#self || this.of(id).alive
+  }
+
+  /** Members that are up as far as known here, this replica included. */
+  get live(): number {
+    let count = 1
+    for (const id of this.others) if (this.of(id).alive) count++
+    return count
+  }
+
+  /** The first that is up in the order row, row + 1, …: whose task an instance of the row is (protocol.md §4). */
+  responsible(row: number): number {
+    const n = this.#peers.length
+    for (let i = 0; i < n; i++) {
+      const id = (row + i) % n
+      if (this.alive(id)) return id
+    }
+    return this.#self
+  }
+}

@@ -1,0 +1,104 @@
+import { startAccept } from './accept.ts'
+import type { Validating, Waiting } from './attempt.ts'
+import { answerCommit } from './commit.ts'
+import type { Context } from './context.ts'
+import type { Instance } from './instance.ts'
+import {
+  Command,
+  type Conflict,
+  MessageType,
+  Phase,
+  type RecoverOk,
+  type Waiting as WaitingMessage,
+} from './messages.ts'
+import { acceptNoop, adopt } from './recover.ts'
+import { invalidates } from './validate.ts'
+import { hasVote, type Votes } from './votes.ts'
+
+/** The last resort of case e: the outcome hangs on the instances of I, whose fates are awaited (protocol.md §4). */
+export function startWait(
+  context: Context,
+  instance: Instance,
+  validated: Validating,
+  conflicts: readonly Conflict[],
+): void {
+  const attempt: Waiting = {
+    kind: 'waiting',
+    ballot: validated.ballot,
+    holders: validated.holders,
+    sentMs: context.nowMs,
+    quorum: validated.quorum,
+    count: validated.count,
+    batch: validated.batch,
+    deps: validated.deps,
+    late: validated.late,
+    conflicts,
+  }
+  instance.attempt = attempt
+  instance.waitingHeard = Math.max(instance.waitingHeard, attempt.count)
+  for (const x of conflicts) context.instance(x.row, x.slot)
+  context.waits.add(instance)
+  resendWaiting(context, instance, attempt, ~0)
+  decideWait(context, instance, attempt)
+  // Another wait here may have waited for just this.
+  reconsiderWaits(context)
+}
+
+/** Repeated while the wait lasts: liveness needs it. */
+export function resendWaiting(context: Context, instance: Instance, attempt: Waiting, to: Votes): void {
+  const message: WaitingMessage = {
+    type: MessageType.waiting,
+    epoch: context.epoch,
+    row: instance.row,
+    slot: instance.slot,
+    count: attempt.count,
+  }
+  for (const peer of context.peers.others) if (hasVote(to, peer)) context.send(peer, instance, message)
+}
+
+export function onWaiting(context: Context, from: number, message: WaitingMessage): void {
+  const instance = context.instance(message.row, message.slot)
+  if (instance.committed) return answerCommit(context, instance, from)
+  instance.waitingHeard = Math.max(instance.waitingHeard, message.count)
+  reconsiderWaits(context)
+}
+
+/** A RecoverOk of the running ballot from outside Q: counts from the decision on Q on. */
+export function onLateRecoverOk(
+  context: Context,
+  from: number,
+  instance: Instance,
+  attempt: Validating | Waiting,
+  message: RecoverOk,
+): void {
+  if (hasVote(attempt.quorum, from)) return
+  attempt.late.push({ from, answer: message })
+  if (attempt.kind === 'waiting') decideWait(context, instance, attempt)
+}
+
+/** After a commit, or a Waiting: some wait may be over. */
+export function reconsiderWaits(context: Context): void {
+  for (const instance of [...context.waits]) {
+    if (instance.attempt?.kind === 'waiting') decideWait(context, instance, instance.attempt)
+  }
+}
+
+function decideWait(context: Context, instance: Instance, attempt: Waiting): void {
+  const open: Conflict[] = []
+  for (const x of attempt.conflicts) {
+    const other = context.instance(x.row, x.slot)
+    if (other.committed) {
+      if (invalidates(other, instance.row, instance.slot)) return acceptNoop(context, instance)
+    } else open.push(x)
+  }
+  attempt.conflicts = open
+  if (open.length === 0) {
+    return startAccept(context, instance, attempt.ballot, Command.batch, attempt.deps, attempt.holders, true)
+  }
+  const { waiting } = context.quorums
+  if (open.some((x) => context.instance(x.row, x.slot).waitingHeard > waiting)) return acceptNoop(context, instance)
+  for (const { from, answer } of attempt.late) {
+    if (answer.phase === Phase.accepted) return adopt(context, instance, answer)
+    if (from === instance.row) return acceptNoop(context, instance)
+  }
+}
