@@ -1,0 +1,39 @@
+import type { Vector } from '../engine/engine.ts'
+import { assert } from '../protocol/assert.ts'
+
+/** Which instances are executed: per row a prefix, and the slots beyond it. An instance is entered once: that it executes twice cannot go unseen. */
+export class ExecutedSet {
+  readonly #prefix: number[]
+  readonly #beyond: Set<number>[]
+
+  constructor(rows: number) {
+    this.#prefix = new Array(rows).fill(0)
+    this.#beyond = this.#prefix.map(() => new Set())
+  }
+
+  /** Per row: every slot up to here is executed. */
+  get vector(): Vector {
+    return [...this.#prefix]
+  }
+
+  /** The executed slots of a row behind the first gap, ascending. */
+  beyond(row: number): number[] {
+    return [...(this.#beyond[row] as Set<number>)].sort((a, b) => a - b)
+  }
+
+  has(row: number, slot: number): boolean {
+    return slot <= (this.#prefix[row] as number) || (this.#beyond[row] as Set<number>).has(slot)
+  }
+
+  add(row: number, slot: number): void {
+    assert(!this.has(row, slot), `instance ${row}.${slot} executes once`)
+    const beyond = this.#beyond[row] as Set<number>
+    let next = (this.#prefix[row] as number) + 1
+    if (slot !== next) {
+      beyond.add(slot)
+      return
+    }
+    while (beyond.size > 0 && beyond.delete(next + 1)) next++
+    this.#prefix[row] = next
+  }
+}

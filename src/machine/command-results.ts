@@ -1,0 +1,95 @@
+import { EpaxosError, ErrorCode } from '../errors.ts'
+import { readU16, readU32, writeU16, writeU32 } from '../execution/bytes.ts'
+
+/**
+ * The results of the key-value machine in bytes: `u8 outcome`, then for `done` what the command gives:
+ * get its value, increment the new number in ASCII, a transaction `u8 succeeded` and per operation `u32 size, result`.
+ * A transaction that could not be done has `u16` position of the operation at fault in its branch.
+ */
+export const Outcome = {
+  done: 0,
+  /** Get and delete: there is no such key. */
+  absent: 1,
+  /** Increment: the value is no counter, or would leave ±(2⁵³−1). Nothing was changed. */
+  notCounter: 2,
+  /** Compare-and-set: the value is another one. Nothing was changed. */
+  unmet: 3,
+  /** Transaction: the results are larger than {@link MAX_TRANSACTION_RESULT_BYTES}. Nothing was changed. */
+  tooLarge: 4,
+  /** The bytes are no command: a faulty replica let them pass. Nothing was changed. */
+  invalid: 5,
+} as const
+export type Outcome = (typeof Outcome)[keyof typeof Outcome]
+
+export const MAX_TRANSACTION_RESULT_BYTES = 4 << 20
+
+export interface CommandResult {
+  readonly outcome: Outcome
+  /** A view: of get the value, of increment the new number in ASCII; else empty. */
+  readonly value: Uint8Array
+}
+
+export interface TransactionResult {
+  readonly outcome: Outcome
+  /** Which branch was taken: `then`, if true. False where the outcome is not `done`. */
+  readonly succeeded: boolean
+  /** Per operation of the branch; empty where the outcome is not `done`. */
+  readonly results: readonly CommandResult[]
+  /** Position in its branch of the operation that could not be done; -1 for none. */
+  readonly failedAt: number
+}
+
+/** Of every command but a transaction. Throws an `EpaxosError` with code `malformed` for anything else. */
+export function readResult(result: Uint8Array): CommandResult {
+  const outcome = result[0]
+  if (outcome === undefined || outcome > Outcome.invalid) throw malformed()
+  return { outcome: outcome as Outcome, value: result.subarray(1) }
+}
+
+/** Of a transaction. Throws an `EpaxosError` with code `malformed` for anything else. */
+export function readTransactionResult(result: Uint8Array): TransactionResult {
+  const { outcome } = readResult(result)
+  if (outcome !== Outcome.done) {
+    return { outcome, succeeded: false, results: [], failedAt: result.length >= 3 ? readU16(result, 1) : -1 }
+  }
+  if (result.length < 2) throw malformed()
+  const results: CommandResult[] = []
+  let at = 2
+  while (at < result.length) {
+    const end = at + 4 <= result.length ? at + 4 + readU32(result, at) : Number.POSITIVE_INFINITY
+    if (end > result.length) throw malformed()
+    results.push(readResult(result.subarray(at + 4, end)))
+    at = end
+  }
+  return { outcome, succeeded: result[1] === 1, results, failedAt: -1 }
+}
+
+function malformed(): EpaxosError {
+  return new EpaxosError(ErrorCode.malformed, 'a result of the key-value machine is malformed')
+}
+
+/** Results without a value are the same few arrays for ever: sessions keep them, nobody changes them. */
+const BARE: readonly Uint8Array[] = Object.values(Outcome).map((outcome) => Uint8Array.of(outcome))
+
+export function bareResult(outcome: Outcome): Uint8Array {
+  return BARE[outcome] as Uint8Array
+}
+
+export function encodeTransactionResult(succeeded: boolean, results: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(results.reduce((sum, { length }) => sum + 4 + length, 2))
+  bytes[0] = Outcome.done
+  bytes[1] = succeeded ? 1 : 0
+  let at = 2
+  for (const result of results) {
+    writeU32(bytes, at, result.length)
+    bytes.set(result, at + 4)
+    at += 4 + result.length
+  }
+  return bytes
+}
+
+export function encodeFailedTransaction(outcome: Outcome, operation: number): Uint8Array {
+  const bytes = Uint8Array.of(outcome, 0, 0)
+  writeU16(bytes, 1, operation)
+  return bytes
+}

@@ -1,0 +1,32 @@
+/** Digits of 2⁵³−1. */
+const MAX_DIGITS = 16
+const MINUS = 0x2d
+const ZERO = 0x30
+
+/**
+ * The number whose decimal digits `bytes[start, end)` are, as {@link writeCounter} writes it: no sign but `-`, no leading zeros, within
+ * ±(2⁵³−1). NaN for anything else.
+ */
+export function readCounter(bytes: Uint8Array, start: number, end: number): number {
+  const negative = bytes[start] === MINUS
+  const first = negative ? start + 1 : start
+  const digits = end - first
+  if (digits < 1 || digits > MAX_DIGITS) return Number.NaN
+  if (bytes[first] === ZERO && (digits > 1 || negative)) return Number.NaN
+  let number = 0
+  for (let i = first; i < end; i++) {
+    const digit = (bytes[i] as number) - ZERO
+    if (digit < 0 || digit > 9) return Number.NaN
+    number = number * 10 + digit
+  }
+  if (!Number.isSafeInteger(number)) return Number.NaN
+  return negative ? -number : number
+}
+
+/** The result of an increment: a byte 0, and the number's decimal digits. */
+export function counterResult(number: number): Uint8Array {
+  const text = String(number)
+  const bytes = new Uint8Array(1 + text.length)
+  for (let i = 0; i < text.length; i++) bytes[1 + i] = text.charCodeAt(i)
+  return bytes
+}

@@ -1,0 +1,70 @@
+import type { FootprintBuilder } from '../engine/footprint.ts'
+import { EpaxosError, ErrorCode } from '../errors.ts'
+import { ChunkReader, ChunkWriter } from '../execution/chunks.ts'
+import type { StateMachine } from '../execution/machine.ts'
+import { Code, MAX_KEY_BYTES } from './commands.ts'
+import { applyOperation } from './operations.ts'
+import { Table } from './table.ts'
+import { applyTransaction } from './transaction.ts'
+import { checkCommand } from './validate.ts'
+
+/** Keys and values in bytes; its commands are those of commands.ts, its results those of command-results.ts. */
+export class KeyValueStore implements StateMachine {
+  readonly #makeTable: () => Table
+  #table: Table
+
+  /** @param makeTable makes an empty table; given where a test watches what is touched */
+  constructor(makeTable: () => Table = () => new Table()) {
+    this.#makeTable = makeTable
+    this.#table = makeTable()
+  }
+
+  /** How many keys there are. */
+  get size(): number {
+    return this.#table.size
+  }
+
+  footprint(command: Uint8Array, keys: FootprintBuilder): void {
+    checkCommand(command, keys)
+  }
+
+  apply(command: Uint8Array): Uint8Array {
+    if (command[0] === Code.transaction) return applyTransaction(this.#table, command)
+    return applyOperation(this.#table, command, 0, command.length)
+  }
+
+  /** `u32 count`, then per key, ascending, `u32 key length, u32 value length, key, value`. */
+  *snapshot(): Iterable<Uint8Array> {
+    const out = new ChunkWriter()
+    out.u32(this.#table.size)
+    for (const entry of this.#table.sorted()) {
+      const record = this.#table.record(entry)
+      const keyLength = this.#table.valueStart(entry)
+      out.u32(keyLength)
+      out.u32(record.length - keyLength)
+      out.bytes(record)
+      if (out.full) yield out.take()
+    }
+    if (out.length > 0) yield out.take()
+  }
+
+  /** Throws an `EpaxosError` with code `damaged`; nothing is changed then. */
+  restore(chunks: Iterable<Uint8Array>): void {
+    const source = new ChunkReader(chunks)
+    const table = this.#makeTable()
+    for (let left = source.u32(); left > 0; left--) {
+      const keyLength = source.u32()
+      if (keyLength === 0 || keyLength > MAX_KEY_BYTES) {
+        throw new EpaxosError(ErrorCode.damaged, 'a snapshot of the key-value machine holds an impossible key')
+      }
+      const record = source.bytes(keyLength + source.u32())
+      table.put(record, 0, keyLength, record, keyLength, record.length)
+    }
+    source.end()
+    this.#table = table
+  }
+
+  stateHash(): string {
+    return this.#table.hash
+  }
+}

@@ -1,0 +1,78 @@
+import { copyBytes, equalBytes, readU16, readU32 } from '../execution/bytes.ts'
+import { bareResult, Outcome } from './command-results.ts'
+import { ABSENT, Code, ITEM_HEADER_BYTES, MAX_KEY_BYTES } from './commands.ts'
+import { counterResult, readCounter } from './counter.ts'
+import type { Table } from './table.ts'
+import { readStep } from './validate.ts'
+
+/**
+ * Applies one operation, `bytes[start, end)`. It was validated where it was received; what a faulty replica let pass anyway gives `invalid`.
+ */
+export function applyOperation(table: Table, bytes: Uint8Array, start: number, end: number): Uint8Array {
+  const keyStart = start + ITEM_HEADER_BYTES
+  const keyLength = readU16(bytes, start + 2)
+  const keyEnd = keyStart + keyLength
+  if (keyLength === 0 || keyLength > MAX_KEY_BYTES || keyEnd > end) return bareResult(Outcome.invalid)
+  switch (bytes[start]) {
+    case Code.put:
+      table.put(bytes, keyStart, keyEnd, bytes, keyEnd, end)
+      return bareResult(Outcome.done)
+    case Code.get:
+      return get(table, bytes, keyStart, keyEnd)
+    case Code.delete:
+      return bareResult(table.remove(bytes, keyStart, keyEnd) ? Outcome.done : Outcome.absent)
+    case Code.increment:
+      return increment(table, bytes, keyStart, keyEnd, readStep(bytes, keyEnd))
+    case Code.compareAndSet:
+      return compareAndSet(table, bytes, keyStart, keyEnd, end)
+    default:
+      return bareResult(Outcome.invalid)
+  }
+}
+
+function get(table: Table, bytes: Uint8Array, keyStart: number, keyEnd: number): Uint8Array {
+  const entry = table.find(bytes, keyStart, keyEnd)
+  if (entry < 0) return bareResult(Outcome.absent)
+  const record = table.record(entry)
+  const valueStart = table.valueStart(entry)
+  const result = new Uint8Array(1 + record.length - valueStart)
+  copyBytes(record, valueStart, record.length, result, 1)
+  return result
+}
+
+function increment(table: Table, bytes: Uint8Array, keyStart: number, keyEnd: number, step: number): Uint8Array {
+  const entry = table.find(bytes, keyStart, keyEnd)
+  const record = entry < 0 ? null : table.record(entry)
+  const number = (record === null ? 0 : readCounter(record, table.valueStart(entry), record.length)) + step
+  if (!Number.isSafeInteger(number)) return bareResult(Outcome.notCounter)
+  const result = counterResult(number)
+  table.put(bytes, keyStart, keyEnd, result, 1, result.length)
+  return result
+}
+
+function compareAndSet(table: Table, bytes: Uint8Array, keyStart: number, keyEnd: number, end: number): Uint8Array {
+  const expected = readU32(bytes, keyEnd)
+  const expectedStart = keyEnd + 4
+  const expectedEnd = expectedStart + (expected === ABSENT ? 0 : expected)
+  if (expectedEnd > end) return bareResult(Outcome.invalid)
+  if (!holds(table, bytes, keyStart, keyEnd, expected === ABSENT ? -1 : expectedStart, expectedEnd)) {
+    return bareResult(Outcome.unmet)
+  }
+  table.put(bytes, keyStart, keyEnd, bytes, expectedEnd, end)
+  return bareResult(Outcome.done)
+}
+
+/** Whether the key has the value `bytes[valueStart, valueEnd)`, or is absent where `valueStart` is -1. */
+export function holds(
+  table: Table,
+  bytes: Uint8Array,
+  keyStart: number,
+  keyEnd: number,
+  valueStart: number,
+  valueEnd: number,
+): boolean {
+  const entry = table.find(bytes, keyStart, keyEnd)
+  if (entry < 0 || valueStart < 0) return entry < 0 && valueStart < 0
+  const record = table.record(entry)
+  return equalBytes(record, table.valueStart(entry), record.length, bytes, valueStart, valueEnd)
+}

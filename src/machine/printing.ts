@@ -1,0 +1,80 @@
+import type { FootprintBuilder } from '../engine/footprint.ts'
+import { EpaxosError, ErrorCode } from '../errors.ts'
+import { ChunkReader, ChunkWriter } from '../execution/chunks.ts'
+import type { StateMachine } from '../execution/machine.ts'
+
+/** The longest line in bytes. */
+export const MAX_LINE_BYTES = 64 << 10
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+const strictDecoder = new TextDecoder('utf-8', { fatal: true })
+const THE_KEY = encoder.encode('transcript')
+const NEWLINE = 0x0a
+
+/**
+ * A state machine that only writes down what it executes: a command is one line of UTF-8 text without its end, its result is the line's number
+ * in ASCII, from 1. All commands interfere, so all replicas write the same transcript.
+ */
+export class PrintingMachine implements StateMachine {
+  readonly #print: (line: string, number: number) => void
+  #lines: string[] = []
+
+  /** @param print called for each line as it is executed, and after a restore for all lines from 1 on */
+  constructor(print: (line: string, number: number) => void = () => {}) {
+    this.#print = print
+  }
+
+  get lines(): readonly string[] {
+    return this.#lines
+  }
+
+  footprint(command: Uint8Array, keys: FootprintBuilder): void {
+    if (command.length > MAX_LINE_BYTES) {
+      throw new EpaxosError(ErrorCode.tooLarge, `a line of ${command.length} bytes is too large`)
+    }
+    if (command.includes(NEWLINE) || !isText(command)) {
+      throw new EpaxosError(ErrorCode.badCommand, 'a command of the printing machine is one line of UTF-8 text')
+    }
+    keys.write(THE_KEY)
+  }
+
+  apply(command: Uint8Array): Uint8Array {
+    const number = this.#lines.push(decoder.decode(command))
+    this.#print(this.#lines[number - 1] as string, number)
+    return encoder.encode(String(number))
+  }
+
+  *snapshot(): Iterable<Uint8Array> {
+    const out = new ChunkWriter()
+    out.u32(this.#lines.length)
+    for (const line of this.#lines) {
+      const bytes = encoder.encode(line)
+      out.u32(bytes.length)
+      out.bytes(bytes)
+      if (out.full) yield out.take()
+    }
+    if (out.length > 0) yield out.take()
+  }
+
+  /** Throws an `EpaxosError` with code `damaged`; nothing is changed then. */
+  restore(chunks: Iterable<Uint8Array>): void {
+    const source = new ChunkReader(chunks)
+    const lines: string[] = []
+    for (let left = source.u32(); left > 0; left--) lines.push(decoder.decode(source.bytes(source.u32())))
+    source.end()
+    this.#lines = lines
+    lines.forEach((line, i) => {
+      this.#print(line, i + 1)
+    })
+  }
+}
+
+function isText(bytes: Uint8Array): boolean {
+  try {
+    strictDecoder.decode(bytes)
+    return true
+  } catch {
+    return false
+  }
+}

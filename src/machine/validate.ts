@@ -1,0 +1,105 @@
+import type { FootprintBuilder } from '../engine/footprint.ts'
+import { EpaxosError, ErrorCode } from '../errors.ts'
+import { readU16, readU32 } from '../execution/bytes.ts'
+import {
+  ABSENT,
+  Code,
+  ITEM_HEADER_BYTES,
+  MAX_KEY_BYTES,
+  MAX_TRANSACTION_ITEMS,
+  MAX_VALUE_BYTES,
+  STEP_BYTES,
+  TRANSACTION_HEADER_BYTES,
+} from './commands.ts'
+
+/**
+ * Tests a command of the key-value machine, all of it, and names its keys; without `keys` it is only tested. A transaction's keys are those of
+ * both branches.
+ * @throws EpaxosError with code `bad_command` or `too_large`
+ */
+export function checkCommand(command: Uint8Array, keys: FootprintBuilder | null): void {
+  const code = command[0]
+  if (code === Code.transaction) checkTransaction(command, keys)
+  else if (code === undefined || code > Code.transaction) throw bad('unknown code')
+  else checkItem(command, 0, command.length, keys)
+}
+
+function checkTransaction(command: Uint8Array, keys: FootprintBuilder | null): void {
+  if (command.length < TRANSACTION_HEADER_BYTES || command[1] !== 0) throw bad('its header')
+  const conditions = readU16(command, 2)
+  const items = conditions + readU16(command, 4) + readU16(command, 6)
+  if (items > MAX_TRANSACTION_ITEMS) {
+    throw new EpaxosError(ErrorCode.tooLarge, `a transaction of ${items} conditions and operations is too large`)
+  }
+  let at = TRANSACTION_HEADER_BYTES
+  for (let i = 0; i < items; i++) {
+    const start = at + 4
+    const end = start <= command.length ? start + readU32(command, at) : Number.POSITIVE_INFINITY
+    if (end > command.length) throw bad('the size of an item')
+    const code = command[start] as number
+    if (i < conditions ? code < Code.equals : code > Code.increment) throw bad('an item in the wrong place')
+    checkItem(command, start, end, keys)
+    at = end
+  }
+  if (at !== command.length) throw bad('its size')
+}
+
+function checkItem(bytes: Uint8Array, start: number, end: number, keys: FootprintBuilder | null): void {
+  const keyStart = start + ITEM_HEADER_BYTES
+  if (keyStart > end || bytes[start + 1] !== 0) throw bad('the header of an item')
+  const keyLength = readU16(bytes, start + 2)
+  if (keyLength > MAX_KEY_BYTES) throw new EpaxosError(ErrorCode.tooLarge, `a key of ${keyLength} bytes is too large`)
+  const keyEnd = keyStart + keyLength
+  if (keyLength === 0 || keyEnd > end) throw bad('the length of a key')
+  const code = bytes[start] as Code
+  checkPayload(code, bytes, keyEnd, end)
+  if (keys === null) return
+  if (code === Code.get || code >= Code.equals) keys.read(bytes, keyStart, keyEnd)
+  else keys.write(bytes, keyStart, keyEnd)
+}
+
+function checkPayload(code: Code, bytes: Uint8Array, start: number, end: number): void {
+  switch (code) {
+    case Code.put:
+    case Code.equals:
+      checkValue(end - start)
+      return
+    case Code.get:
+    case Code.delete:
+    case Code.absent:
+    case Code.present:
+      if (start !== end) throw bad('bytes behind the key')
+      return
+    case Code.increment:
+      if (end - start !== STEP_BYTES || !Number.isSafeInteger(readStep(bytes, start))) throw bad('the step')
+      return
+    case Code.compareAndSet: {
+      const expected = end - start >= 4 ? readU32(bytes, start) : Number.POSITIVE_INFINITY
+      const expectedLength = expected === ABSENT ? 0 : expected
+      if (start + 4 + expectedLength > end) throw bad('the length of the expected value')
+      checkValue(expectedLength)
+      checkValue(end - start - 4 - expectedLength)
+      return
+    }
+    default:
+      throw bad('unknown code')
+  }
+}
+
+function checkValue(length: number): void {
+  if (length <= MAX_VALUE_BYTES) return
+  throw new EpaxosError(ErrorCode.tooLarge, `a value of ${length} bytes is too large`)
+}
+
+function bad(what: string): EpaxosError {
+  return new EpaxosError(ErrorCode.badCommand, `not a command of the key-value machine: ${what}`)
+}
+
+/** The step of an increment at `at`; where fewer bytes are there, as if they were zero. */
+export function readStep(bytes: Uint8Array, at: number): number {
+  for (let i = 0; i < STEP_BYTES; i++) stepBytes[i] = bytes[at + i] as number
+  return stepView.getFloat64(0, true)
+}
+
+const stepBytes = new Uint8Array(STEP_BYTES)
+const stepView = new DataView(stepBytes.buffer)
