@@ -1,0 +1,261 @@
+import WebSocket, { type RawData } from 'ws'
+import { EpaxosError } from '../errors.ts'
+import { refusalOfDialled } from './admission.ts'
+import { Backoff, type Schedule, STABLE_MS } from './backoff.ts'
+import {
+  type Challenge,
+  helloText,
+  MAX_HANDSHAKE_BYTES,
+  type Nonces,
+  newNonce,
+  type Refused,
+  readAnswer,
+  refusalIsProved,
+  type Welcome,
+  welcomeIsProved,
+} from './handshake.ts'
+import { type Address, HANDSHAKE_TIMEOUT_MS, PEER_PATH, printed } from './links.ts'
+import { type Identity, MAX_BACKPRESSURE_BYTES, MAX_FRAME_BYTES, type TransportHandlers } from './transport.ts'
+
+/** How often a standing link is pinged, and after how many pings without an answer it is closed. */
+export const PING_INTERVAL_MS = 1000
+export const MAX_SILENT_PINGS = 3
+
+/** A mask of zeros: ws then sends the caller's bytes as they are, without a copy. */
+const OPTIONS = {
+  perMessageDeflate: false,
+  skipUTF8Validation: true,
+  followRedirects: false,
+  maxPayload: MAX_HANDSHAKE_BYTES,
+  generateMask: (mask: Buffer) => {
+    mask[0] = mask[1] = mask[2] = mask[3] = 0
+  },
+} as const
+
+const FRAME = { binary: true, compress: false } as const
+
+export interface DiallerOptions {
+  readonly identity: Identity
+  readonly secret: Uint8Array | null
+  readonly peer: number
+  readonly address: Address
+  readonly schedule: Schedule
+  readonly random: () => number
+}
+
+/** An outgoing link, from the dial to its end. */
+interface OutgoingLink {
+  readonly socket: WebSocket
+  readonly nonce: string
+  stage: 'dialled' | 'greeted' | 'admitting' | 'up'
+  /** Given up by this side: what still arrives on it is nothing. */
+  ended: boolean
+  nonces: Nonces | null
+  /** Cancels the handshake's timeout, later the next ping. */
+  cancelTimer: () => void
+  cancelStable: () => void
+  sentBytes: number
+  /** Bytes that the operating system had taken at the last ping. */
+  handedBytes: number
+  silentPings: number
+}
+
+/** Keeps one link to one peer: dials, greets, sends, watches, and dials again. */
+export class Dialler {
+  readonly #options: DiallerOptions
+  readonly #handlers: TransportHandlers
+  readonly #backoff: Backoff
+  readonly #url: string
+  #link: OutgoingLink | null = null
+  /** The link's socket while frames may be sent. */
+  #open: WebSocket | null = null
+  #cancelRedial: (() => void) | null = null
+  #onClosed: (() => void) | null = null
+
+  /** Throws an `EpaxosError` with code `configuration` for an address that cannot be dialled. */
+  constructor(options: DiallerOptions, handlers: TransportHandlers) {
+    this.#options = options
+    this.#handlers = handlers
+    this.#backoff = new Backoff(options.random)
+    this.#url = `ws://${printed(options.address)}${PEER_PATH}`
+    if (!URL.canParse(this.#url)) throw new EpaxosError('configuration', `not an address: ${printed(options.address)}`)
+  }
+
+  /** Sends one frame; see {@link Transport.send}. */
+  send(frame: Uint8Array): boolean {
+    const socket = this.#open
+    if (socket === null || socket.readyState !== WebSocket.OPEN) return false
+    const { byteLength } = frame
+    if (byteLength > MAX_FRAME_BYTES) return this.#giveUp(`frame of ${byteLength} bytes to send`)
+    if (socket.bufferedAmount + byteLength > MAX_BACKPRESSURE_BYTES) return this.#giveUp('backlog')
+    const link = this.#link as OutgoingLink
+    link.sentBytes += byteLength
+    socket.send(frame, FRAME)
+    return true
+  }
+
+  buffered(): number {
+    return this.#open?.bufferedAmount ?? 0
+  }
+
+  dial(): void {
+    this.#cancelRedial = null
+    const socket = new WebSocket(this.#url, OPTIONS)
+    const link: OutgoingLink = {
+      socket,
+      nonce: newNonce(),
+      stage: 'dialled',
+      ended: false,
+      nonces: null,
+      cancelTimer: this.#options.schedule(HANDSHAKE_TIMEOUT_MS, () => socket.terminate()),
+      cancelStable: () => {},
+      sentBytes: 0,
+      handedBytes: 0,
+      silentPings: 0,
+    }
+    this.#link = link
+    socket.on('message', (data, binary) => this.#onMessage(link, data, binary))
+    socket.on('pong', () => {
+      link.silentPings = 0
+    })
+    socket.on('error', (error) => this.#onError(error))
+    socket.on('close', () => this.#onClose(link))
+  }
+
+  /** The peer is known to be there: a pause that is under way is cut to the shortest. */
+  hurry(): void {
+    if (this.#cancelRedial === null) return
+    this.#cancelRedial()
+    this.#backoff.reset()
+    this.#redial()
+  }
+
+  /** Resolves when the link is closed, and `down` has been reported where it was up. */
+  close(): Promise<void> {
+    this.#cancelRedial?.()
+    this.#cancelRedial = null
+    if (this.#link === null) return Promise.resolve()
+    const closed = new Promise<void>((resolve) => {
+      this.#onClosed = resolve
+    })
+    this.#end(this.#link)
+    return closed
+  }
+
+  #onMessage(link: OutgoingLink, data: RawData, binary: boolean): void {
+    if (link.ended) return
+    const answer = this.#read(link, data, binary)
+    if (answer === null) return
+    if (answer.type === 'challenge' && link.stage === 'dialled') this.#onChallenge(link, answer)
+    else if (answer.type === 'welcome' && link.stage === 'greeted') void this.#onWelcome(link, answer)
+    else if (answer.type === 'refusal' && link.stage === 'greeted') this.#onRefusal(link, answer)
+    else this.#drop(link, `handshake: a ${answer.type} out of turn`)
+  }
+
+  #read(link: OutgoingLink, data: RawData, binary: boolean): ReturnType<typeof readAnswer> | null {
+    try {
+      if (binary) throw new EpaxosError('malformed', 'frame on a link that this side dialled')
+      return readAnswer(data as Buffer)
+    } catch (error) {
+      this.#drop(link, (error as Error).message)
+      return null
+    }
+  }
+
+  #onChallenge(link: OutgoingLink, challenge: Challenge): void {
+    const { identity, peer, secret } = this.#options
+    link.nonces = { challenge: challenge.nonce, hello: link.nonce }
+    link.stage = 'greeted'
+    link.socket.send(helloText(identity, peer, link.nonces, secret))
+  }
+
+  async #onWelcome(link: OutgoingLink, welcome: Welcome): Promise<void> {
+    const { identity, peer, secret } = this.#options
+    link.stage = 'admitting'
+    try {
+      const refusal = refusalOfDialled(identity, welcome, peer)
+      if (refusal !== null) throw new Error(`another ${refusal}`)
+      if (!welcomeIsProved(welcome, identity.id, link.nonces as Nonces, secret)) throw new Error('another secret')
+      if (!(await this.#handlers.admit(peer, welcome.incarnation))) throw new Error('another incarnation')
+    } catch (error) {
+      this.#drop(link, `welcome from the address of replica ${peer}: ${(error as Error).message}`)
+      return
+    }
+    if (!link.ended && link.socket.readyState === WebSocket.OPEN) this.#onUp(link, welcome)
+  }
+
+  #onUp(link: OutgoingLink, welcome: Welcome): void {
+    const { cluster, epoch, replicas, id, incarnation, clientUrl } = welcome
+    link.cancelTimer()
+    link.stage = 'up'
+    link.cancelTimer = this.#options.schedule(PING_INTERVAL_MS, () => this.#ping(link))
+    link.cancelStable = this.#options.schedule(STABLE_MS, () => this.#backoff.reset())
+    this.#open = link.socket
+    this.#handlers.up(id, { cluster, epoch, replicas, id, incarnation, clientUrl })
+  }
+
+  /** Counts pings, not time: a turn of this process that took long is not held against the peer. */
+  #ping(link: OutgoingLink): void {
+    const handedBytes = link.sentBytes - link.socket.bufferedAmount
+    // A ping waits behind the backlog; while that gets shorter, the peer is reading.
+    const draining = link.socket.bufferedAmount > 0 && handedBytes > link.handedBytes
+    link.handedBytes = handedBytes
+    link.silentPings = draining ? 0 : link.silentPings + 1
+    if (link.silentPings > MAX_SILENT_PINGS) {
+      this.#end(link)
+      return
+    }
+    link.socket.ping()
+    link.cancelTimer = this.#options.schedule(PING_INTERVAL_MS, () => this.#ping(link))
+  }
+
+  #onRefusal(link: OutgoingLink, refusal: Refused): void {
+    const { peer, secret } = this.#options
+    const proved = refusalIsProved(refusal, link.nonces as Nonces, secret)
+    if (refusal.reason === 'amnesiac' && !proved) {
+      this.#drop(link, 'handshake: a refusal without the secret')
+      return
+    }
+    this.#end(link)
+    this.#handlers.refused(peer, refusal.reason)
+  }
+
+  #giveUp(why: string): false {
+    const link = this.#link as OutgoingLink
+    this.#drop(link, `link to replica ${this.#options.peer} closed: ${why}`)
+    return false
+  }
+
+  #drop(link: OutgoingLink, why: string): void {
+    if (link.ended) return
+    this.#end(link)
+    this.#handlers.dropped(why)
+  }
+
+  /** No frame leaves from now on; what is left is done when the socket reports that it is closed. */
+  #end(link: OutgoingLink): void {
+    link.ended = true
+    this.#open = null
+    link.socket.terminate()
+  }
+
+  /** Peers that are not there are no news; what breaks WebSocket's rules is. */
+  #onError(error: Error & { code?: string }): void {
+    const unruly = error.code?.startsWith('WS_ERR_') === true || error.message.startsWith('Unexpected server response')
+    if (unruly) this.#handlers.dropped(`link to replica ${this.#options.peer}: ${error.message}`)
+  }
+
+  #onClose(link: OutgoingLink): void {
+    link.cancelTimer()
+    link.cancelStable()
+    this.#link = null
+    this.#open = null
+    if (link.stage === 'up') this.#handlers.down(this.#options.peer)
+    if (this.#onClosed === null) this.#redial()
+    else this.#onClosed()
+  }
+
+  #redial(): void {
+    this.#cancelRedial = this.#options.schedule(this.#backoff.pause(), () => this.dial())
+  }
+}

@@ -1,0 +1,218 @@
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { EpaxosError } from '../errors.ts'
+import { type Claim, claimOf, INCARNATION_BYTES, LINK_VERSION } from './admission.ts'
+import type { Identity, Refusal } from './transport.ts'
+
+/**
+ * What is said on a dialled link before its first frame, as small JSON texts; the sequence is drawn in this folder's README.
+ * A text is read strictly: its own fields, each of its own type, nothing else.
+ */
+export const MAX_HANDSHAKE_BYTES = 4096
+
+const NONCE_BYTES = 32
+const PROOF_BYTES = 32
+
+/** The accepting side begins: its nonce makes every proof good for one link only. */
+export interface Challenge {
+  readonly type: 'challenge'
+  readonly nonce: string
+}
+
+/** `to` is the id that was dialled: a proof made for one replica is worth nothing at another. */
+export interface Hello extends Claim {
+  readonly type: 'hello'
+  readonly to: number
+  readonly nonce: string
+  readonly proof: string | null
+}
+
+/** A hello of another version, of which nothing else is known. */
+export interface ForeignHello {
+  readonly type: 'foreign'
+  readonly version: number
+}
+
+export interface Welcome extends Claim {
+  readonly type: 'welcome'
+  readonly proof: string | null
+}
+
+export interface Refused {
+  readonly type: 'refusal'
+  readonly reason: Refusal
+  readonly proof: string | null
+}
+
+/** Both nonces of a link, hexadecimal. */
+export interface Nonces {
+  readonly challenge: string
+  readonly hello: string
+}
+
+export function newNonce(): string {
+  return randomBytes(NONCE_BYTES).toString('hex')
+}
+
+export function challengeText(nonce: string): string {
+  return JSON.stringify({ type: 'challenge', nonce } satisfies Challenge)
+}
+
+export function helloText(own: Identity, to: number, nonces: Nonces, secret: Uint8Array | null): string {
+  const proof = proofOf(secret, 'hello', nonces, [...claimFields(claimOf(own)), to])
+  return JSON.stringify({ type: 'hello', ...writtenClaim(own), to, nonce: nonces.hello, proof })
+}
+
+export function welcomeText(own: Identity, dialler: number, nonces: Nonces, secret: Uint8Array | null): string {
+  const proof = proofOf(secret, 'welcome', nonces, [...claimFields(claimOf(own)), dialler])
+  return JSON.stringify({ type: 'welcome', ...writtenClaim(own), proof })
+}
+
+export function refusalText(reason: Refusal, nonces: Nonces, secret: Uint8Array | null): string {
+  const proof = proofOf(secret, 'refusal', nonces, [reason])
+  return JSON.stringify({ type: 'refusal', reason, proof } satisfies Refused)
+}
+
+/** Whether the dialler knows the secret; without one, that it names none. */
+export function helloIsProved(hello: Hello, challenge: string, secret: Uint8Array | null): boolean {
+  const nonces = { challenge, hello: hello.nonce }
+  return same(hello.proof, proofOf(secret, 'hello', nonces, [...claimFields(hello), hello.to]))
+}
+
+/** Whether the replica that was dialled, by `dialler`, knows the secret. */
+export function welcomeIsProved(welcome: Welcome, dialler: number, nonces: Nonces, secret: Uint8Array | null): boolean {
+  return same(welcome.proof, proofOf(secret, 'welcome', nonces, [...claimFields(welcome), dialler]))
+}
+
+/** Whether a refusal comes from who knows the secret. Only `amnesiac` needs that: it makes a replica stop for good. */
+export function refusalIsProved(refusal: Refused, nonces: Nonces, secret: Uint8Array | null): boolean {
+  return same(refusal.proof, proofOf(secret, 'refusal', nonces, [refusal.reason]))
+}
+
+/** Reads what a dialler says. Throws an `EpaxosError` with code `malformed`. */
+export function readHello(bytes: Uint8Array): Hello | ForeignHello {
+  const fields = readFields(bytes)
+  if (fields.type !== 'hello') throw malformed('not a hello')
+  const version = wholeNumber(fields, 'version')
+  if (version !== LINK_VERSION) return { type: 'foreign', version }
+  onlyFields(fields, ['type', ...CLAIM_FIELDS, 'to', 'nonce', 'proof'])
+  return {
+    type: 'hello',
+    ...readClaim(fields, version),
+    to: wholeNumber(fields, 'to'),
+    nonce: hexadecimal(fields, 'nonce', NONCE_BYTES),
+    proof: readProof(fields),
+  }
+}
+
+/** Reads what the replica that was dialled says. Throws an `EpaxosError` with code `malformed`. */
+export function readAnswer(bytes: Uint8Array): Challenge | Welcome | Refused {
+  const fields = readFields(bytes)
+  switch (fields.type) {
+    case 'challenge':
+      onlyFields(fields, ['type', 'nonce'])
+      return { type: 'challenge', nonce: hexadecimal(fields, 'nonce', NONCE_BYTES) }
+    case 'welcome':
+      onlyFields(fields, ['type', ...CLAIM_FIELDS, 'proof'])
+      return { type: 'welcome', ...readClaim(fields, wholeNumber(fields, 'version')), proof: readProof(fields) }
+    case 'refusal':
+      onlyFields(fields, ['type', 'reason', 'proof'])
+      return { type: 'refusal', reason: readReason(fields), proof: readProof(fields) }
+    default:
+      throw malformed('unknown type')
+  }
+}
+
+const CLAIM_FIELDS = ['version', 'cluster', 'epoch', 'replicas', 'id', 'incarnation', 'clientUrl'] as const
+const REASONS: readonly string[] = ['version', 'cluster', 'replicas', 'row', 'secret', 'amnesiac'] satisfies Refusal[]
+
+type Fields = Readonly<Record<string, unknown>>
+
+function writtenClaim(own: Identity): Fields {
+  return { ...claimOf(own), incarnation: hex(own.incarnation) }
+}
+
+function claimFields(claim: Claim): readonly (string | number)[] {
+  const { version, cluster, epoch, replicas, id, incarnation, clientUrl } = claim
+  return [version, cluster, epoch, replicas, id, hex(incarnation), clientUrl]
+}
+
+/** HMAC-SHA256 over an unambiguous list that names the kind of proof, so that none can stand for another. */
+function proofOf(
+  secret: Uint8Array | null,
+  kind: 'hello' | 'welcome' | 'refusal',
+  nonces: Nonces,
+  claim: readonly (string | number)[],
+): string | null {
+  if (secret === null) return null
+  const said = JSON.stringify([`epaxos ${kind}`, nonces.challenge, nonces.hello, ...claim])
+  return createHmac('sha256', secret).update(said).digest('hex')
+}
+
+function same(given: string | null, expected: string | null): boolean {
+  if (given === null || expected === null) return given === expected
+  return timingSafeEqual(Buffer.from(given, 'hex'), Buffer.from(expected, 'hex'))
+}
+
+function readFields(bytes: Uint8Array): Fields {
+  if (bytes.byteLength > MAX_HANDSHAKE_BYTES) throw malformed(`longer than ${MAX_HANDSHAKE_BYTES} bytes`)
+  let value: unknown
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+  } catch (cause) {
+    throw malformed('not JSON', cause)
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw malformed('not an object')
+  return value as Fields
+}
+
+function onlyFields(fields: Fields, names: readonly string[]): void {
+  for (const name of Object.keys(fields)) if (!names.includes(name)) throw malformed('a field too many')
+}
+
+function readClaim(fields: Fields, version: number): Claim {
+  return {
+    version,
+    cluster: text(fields, 'cluster'),
+    epoch: wholeNumber(fields, 'epoch'),
+    replicas: wholeNumber(fields, 'replicas'),
+    id: wholeNumber(fields, 'id'),
+    incarnation: Uint8Array.from(Buffer.from(hexadecimal(fields, 'incarnation', INCARNATION_BYTES), 'hex')),
+    clientUrl: text(fields, 'clientUrl'),
+  }
+}
+
+function readReason(fields: Fields): Refusal {
+  const reason = text(fields, 'reason')
+  if (!REASONS.includes(reason)) throw malformed('unknown reason')
+  return reason as Refusal
+}
+
+function readProof(fields: Fields): string | null {
+  return fields.proof === null ? null : hexadecimal(fields, 'proof', PROOF_BYTES)
+}
+
+function text(fields: Fields, name: string): string {
+  const value = fields[name]
+  if (typeof value !== 'string') throw malformed(`${name} is not a text`)
+  return value
+}
+
+function wholeNumber(fields: Fields, name: string): number {
+  const value = fields[name]
+  if (!Number.isSafeInteger(value) || (value as number) < 0) throw malformed(`${name} is not a whole number`)
+  return value as number
+}
+
+function hexadecimal(fields: Fields, name: string, byteLength: number): string {
+  const value = text(fields, name)
+  if (value.length !== byteLength * 2 || !/^[0-9a-f]*$/.test(value)) throw malformed(`${name} is not hexadecimal`)
+  return value
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
+}
+
+function malformed(why: string, cause?: unknown): EpaxosError {
+  return new EpaxosError('malformed', `handshake: ${why}`, { cause })
+}

@@ -1,0 +1,229 @@
+import { EpaxosError } from '../errors.ts'
+import { type Claim, claimOf, refusalOfDialled, refusalOfDialler } from './admission.ts'
+import { Backoff, STABLE_MS } from './backoff.ts'
+import type { MemoryNetwork } from './memory.ts'
+import { type LinkEnds, MemoryLink, SILENCE_MS } from './memory-link.ts'
+import {
+  type Identity,
+  MAX_BACKPRESSURE_BYTES,
+  MAX_FRAME_BYTES,
+  type Refusal,
+  type Transport,
+  type TransportHandlers,
+} from './transport.ts'
+
+export interface MemoryTransportOptions {
+  readonly identity: Identity
+  readonly secret?: Uint8Array | null
+  /** Where it listens; the peers dial the address that equals the id. */
+  readonly address?: number
+}
+
+/** What the dialled side answers. */
+type Answer = { readonly refusal: Refusal } | { readonly welcome: Claim; readonly secret: Uint8Array | null } | null
+
+/** The dialling side's view of one peer. */
+interface Outgoing {
+  readonly backoff: Backoff
+  /** Null between two dials. */
+  link: MemoryLink | null
+  up: boolean
+  /** The pause that is under way. */
+  pause: object | null
+}
+
+/** A replica's end of a {@link MemoryNetwork}. */
+export class MemoryTransport implements Transport, LinkEnds {
+  readonly #network: MemoryNetwork
+  readonly #identity: Identity
+  readonly #secret: Uint8Array | null
+  readonly #address: number
+  readonly #accepted = new Map<number, MemoryLink>()
+  readonly #outgoing: Outgoing[] = []
+  #handlers: TransportHandlers | null = null
+  #closed = false
+
+  constructor(network: MemoryNetwork, options: MemoryTransportOptions) {
+    this.#network = network
+    this.#identity = options.identity
+    this.#secret = options.secret ?? null
+    this.#address = options.address ?? options.identity.id
+  }
+
+  async start(handlers: TransportHandlers): Promise<void> {
+    if (this.#handlers !== null || this.#closed) throw new EpaxosError('closed', 'a transport starts once')
+    if (!this.#network.join(this.#address, this)) {
+      throw new EpaxosError('configuration', `cannot listen on address ${this.#address}: in use`)
+    }
+    this.#handlers = handlers
+    for (let peer = 0; peer < this.#identity.replicas; peer++) {
+      this.#outgoing.push({ backoff: new Backoff(this.#network.options.random), link: null, up: false, pause: null })
+      if (peer !== this.#identity.id) this.#dial(peer)
+    }
+  }
+
+  send(peer: number, frame: Uint8Array): boolean {
+    const outgoing = this.#outgoing[peer]
+    if (outgoing === undefined || !outgoing.up || this.#closed) return false
+    const link = outgoing.link as MemoryLink
+    if (link.broken) return false
+    if (frame.byteLength > MAX_FRAME_BYTES) return this.#giveUp(link, `frame of ${frame.byteLength} bytes to send`)
+    if (link.bufferedBytes + frame.byteLength > MAX_BACKPRESSURE_BYTES) return this.#giveUp(link, 'backlog')
+    link.send(frame)
+    return true
+  }
+
+  buffered(peer: number): number {
+    return this.#outgoing[peer]?.link?.bufferedBytes ?? 0
+  }
+
+  /** Frames that are on their way still arrive, as what the operating system was given does. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    if (this.#handlers === null) return
+    this.#network.leave(this.#address)
+    for (const [peer, outgoing] of this.#outgoing.entries()) if (outgoing.up) this.#handlers.down(peer)
+    this.#accepted.clear()
+  }
+
+  /** For {@link MemoryNetwork}. */
+  loseLinkTo(peer: number): void {
+    this.#outgoing[peer]?.link?.break()
+  }
+
+  /** For {@link MemoryNetwork}. */
+  releaseLinkTo(peer: number): void {
+    this.#outgoing[peer]?.link?.release()
+  }
+
+  arrived(link: MemoryLink, frame: Uint8Array): void {
+    if (this.#closed || this.#accepted.get(link.from) !== link) return
+    const bytes = frame.slice()
+    this.#handlers?.frame(link.from, bytes)
+    structuredClone(bytes.buffer, { transfer: [bytes.buffer] })
+  }
+
+  lost(link: MemoryLink): void {
+    const outgoing = this.#outgoing[link.to] as Outgoing
+    if (this.#closed || outgoing.link !== link) return
+    const wasUp = outgoing.up
+    outgoing.link = null
+    outgoing.up = false
+    this.#pause(link.to, outgoing.backoff.pause())
+    if (wasUp) this.#handlers?.down(link.to)
+  }
+
+  #dial(peer: number): void {
+    const { id } = this.#identity
+    const { options } = this.#network
+    const outgoing = this.#outgoing[peer] as Outgoing
+    const isSilent = () => this.#network.cutBetween(id, peer) === 'silent'
+    const link = new MemoryLink(id, peer, options, this, isSilent)
+    outgoing.pause = null
+    outgoing.link = link
+    this.#later(link, () => {
+      const cut = this.#network.cutBetween(id, peer)
+      const answerer = this.#network.at(peer)
+      if (cut === 'silent') options.schedule(SILENCE_MS, () => link.break())
+      else if (cut === 'closed' || answerer === undefined) link.break()
+      else void this.#greet(link, answerer)
+    })
+  }
+
+  async #greet(link: MemoryLink, answerer: MemoryTransport): Promise<void> {
+    const answer = await answerer.#answer(link, claimOf(this.#identity), this.#secret)
+    this.#later(link, () => void this.#onAnswer(link, answer))
+  }
+
+  /** At the dialled side: the same checks in the same order as the listener's. */
+  async #answer(link: MemoryLink, claim: Claim, secret: Uint8Array | null): Promise<Answer> {
+    let refusal = refusalOfDialler(this.#identity, claim, link.to)
+    if (refusal === null && !sameBytes(secret, this.#secret)) refusal = 'secret'
+    if (refusal === null) {
+      const may = await this.#mayLink(claim.id, claim.incarnation)
+      if (may === null || this.#closed || link.broken) return null
+      if (!may) refusal = 'amnesiac'
+    }
+    if (refusal !== null) {
+      this.#handlers?.dropped(`link refused: ${refusal}`)
+      return { refusal }
+    }
+    this.#accepted.get(claim.id)?.break()
+    this.#accepted.set(claim.id, link)
+    link.accept(this)
+    this.#hurry(claim.id)
+    return { welcome: claimOf(this.#identity), secret: this.#secret }
+  }
+
+  /** Null where that could not be found out. */
+  async #mayLink(peer: number, incarnation: Uint8Array): Promise<boolean | null> {
+    try {
+      return (await this.#handlers?.admit(peer, incarnation)) ?? null
+    } catch (error) {
+      if (!this.#closed) this.#handlers?.dropped(`replica ${peer} could not be admitted: ${(error as Error).message}`)
+      return null
+    }
+  }
+
+  async #onAnswer(link: MemoryLink, answer: Answer): Promise<void> {
+    const handlers = this.#handlers as TransportHandlers
+    if (answer === null) {
+      link.break()
+    } else if ('refusal' in answer) {
+      link.break()
+      handlers.refused(link.to, answer.refusal)
+    } else if (await this.#accepts(link, answer.welcome, answer.secret)) {
+      if (link.broken || this.#closed) return
+      const { version: _, ...identity } = answer.welcome
+      const outgoing = this.#outgoing[link.to] as Outgoing
+      outgoing.up = true
+      this.#network.options.schedule(STABLE_MS, () => outgoing.link === link && outgoing.backoff.reset())
+      handlers.up(link.to, identity)
+    }
+  }
+
+  async #accepts(link: MemoryLink, welcome: Claim, secret: Uint8Array | null): Promise<boolean> {
+    let other: string | null = refusalOfDialled(this.#identity, welcome, link.to)
+    if (other === null && !sameBytes(secret, this.#secret)) other = 'secret'
+    if (other === null && !(await this.#mayLink(link.to, welcome.incarnation))) other = 'incarnation'
+    if (other === null) return true
+    return this.#giveUp(link, `another ${other}`)
+  }
+
+  /** The next message of a handshake, unless the link broke meanwhile. */
+  #later(link: MemoryLink, action: () => void): void {
+    const { schedule, delayMs } = this.#network.options
+    schedule(delayMs(link.from, link.to), () => {
+      if (!link.broken && !this.#closed) action()
+    })
+  }
+
+  #pause(peer: number, delayMs: number): void {
+    const outgoing = this.#outgoing[peer] as Outgoing
+    const pause = {}
+    outgoing.pause = pause
+    this.#network.options.schedule(delayMs, () => {
+      if (outgoing.pause === pause && !this.#closed) this.#dial(peer)
+    })
+  }
+
+  /** The peer is known to be there: a pause that is under way is cut to the shortest. */
+  #hurry(peer: number): void {
+    const outgoing = this.#outgoing[peer] as Outgoing
+    if (outgoing.pause === null) return
+    outgoing.backoff.reset()
+    this.#pause(peer, outgoing.backoff.pause())
+  }
+
+  #giveUp(link: MemoryLink, why: string): false {
+    link.break()
+    if (!this.#closed) this.#handlers?.dropped(`link to replica ${link.to} closed: ${why}`)
+    return false
+  }
+}
+
+function sameBytes(a: Uint8Array | null, b: Uint8Array | null): boolean {
+  if (a === null || b === null) return a === b
+  return a.length === b.length && a.every((byte, i) => byte === b[i])
+}

@@ -1,0 +1,86 @@
+import { SILENCE_MS } from './memory-link.ts'
+import type { MemoryTransport } from './memory-transport.ts'
+
+export { MemoryTransport, type MemoryTransportOptions } from './memory-transport.ts'
+
+export interface MemoryNetworkOptions {
+  /**
+   * Runs `action` after `delayMs` of the caller's time, never before it returns; those due at the same time run in the order in which they
+   * were scheduled, and promises settle in between. All of the network's time passes here.
+   */
+  readonly schedule: (delayMs: number, action: () => void) => unknown
+  /** What becomes of one frame: the delay in ms of each copy that arrives. `[]` loses it, two entries duplicate it. */
+  readonly fate?: (from: number, to: number, frame: Uint8Array) => readonly number[]
+  /** The delay in ms of a handshake's messages, and of frames where there is no `fate`; 1 where absent. */
+  readonly delayMs?: (from: number, to: number) => number
+  /** False lets frames of one link overtake each other as their delays say; true, the default, is what sockets do. */
+  readonly ordered?: boolean
+  /** Jitter of the pauses between dials, in [0, 1); none where absent. */
+  readonly random?: () => number
+}
+
+/** `closed`: the link breaks at once. `silent`: frames wait, unnoticed; after {@link SILENCE_MS} the link breaks and they are lost. */
+export type Cut = 'closed' | 'silent'
+
+/**
+ * Links in one process, for tests and simulations, without sockets: deterministic as far as `schedule`, `fate` and `random` are.
+ * A frame arrives in a buffer of its own that is detached when its handler returns, as with real sockets.
+ */
+export class MemoryNetwork {
+  readonly options: Required<MemoryNetworkOptions>
+  readonly #members = new Map<number, MemoryTransport>()
+  readonly #cuts = new Map<string, { readonly cut: Cut }>()
+
+  constructor(options: MemoryNetworkOptions) {
+    const delayMs = options.delayMs ?? (() => 1)
+    this.options = {
+      schedule: options.schedule,
+      fate: options.fate ?? ((from, to) => [delayMs(from, to)]),
+      delayMs,
+      ordered: options.ordered ?? true,
+      random: options.random ?? (() => 0),
+    }
+  }
+
+  /** Cuts the link that `from` dials to `to`, its frames and its handshakes; the one in the other direction stays. */
+  cut(from: number, to: number, cut: Cut = 'closed'): void {
+    const entry = { cut }
+    this.#cuts.set(`${from}>${to}`, entry)
+    if (cut === 'closed') {
+      this.at(from)?.loseLinkTo(to)
+    } else {
+      this.options.schedule(SILENCE_MS, () => {
+        if (this.#cuts.get(`${from}>${to}`) === entry) this.at(from)?.loseLinkTo(to)
+      })
+    }
+  }
+
+  /** Ends a cut: what waits in a silent one arrives. */
+  heal(from: number, to: number): void {
+    this.#cuts.delete(`${from}>${to}`)
+    this.at(from)?.releaseLinkTo(to)
+  }
+
+  /** What cuts the link; null where nothing does. */
+  cutBetween(from: number, to: number): Cut | null {
+    return this.#cuts.get(`${from}>${to}`)?.cut ?? null
+  }
+
+  /** The transport that listens at an address. */
+  at(address: number): MemoryTransport | undefined {
+    return this.#members.get(address)
+  }
+
+  /** For {@link MemoryTransport}: false where another one listens there. */
+  join(address: number, transport: MemoryTransport): boolean {
+    if (this.#members.has(address)) return false
+    this.#members.set(address, transport)
+    return true
+  }
+
+  /** For {@link MemoryTransport}: frees the address; the links to it break. */
+  leave(address: number): void {
+    this.#members.delete(address)
+    for (const member of this.#members.values()) member.loseLinkTo(address)
+  }
+}

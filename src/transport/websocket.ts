@@ -1,0 +1,100 @@
+import { EpaxosError } from '../errors.ts'
+import type { Schedule } from './backoff.ts'
+import { Dialler } from './dialler.ts'
+import { helloText, newNonce, readHello } from './handshake.ts'
+import type { Address } from './links.ts'
+import { Listener } from './listener.ts'
+import type { Identity, Transport, TransportHandlers } from './transport.ts'
+
+export interface WebSocketTransportOptions {
+  readonly identity: Identity
+  /** Where this replica listens for its peers. */
+  readonly listen: Address
+  /** Where each replica is dialled: the position is its id, this replica's own is not dialled. */
+  readonly peers: readonly Address[]
+  /** Shared by all replicas; null where links need no proof. */
+  readonly secret: Uint8Array | null
+  /** Timers; the system's where absent. */
+  readonly schedule?: Schedule
+  /** Jitter, in [0, 1); `Math.random` where absent. */
+  readonly random?: () => number
+}
+
+/**
+ * Links over WebSockets: one server for the links that the peers dial, one dialled link to each peer. Frames are received only on the former
+ * and sent only on the latter.
+ */
+export class WebSocketTransport implements Transport {
+  readonly #options: WebSocketTransportOptions
+  #listener: Listener | null = null
+  #diallers: (Dialler | null)[] = []
+  #closing: Promise<void> | null = null
+
+  /** Throws an `EpaxosError` with code `configuration` for an identity or addresses that cannot be. */
+  constructor(options: WebSocketTransportOptions) {
+    const { identity, peers } = options
+    if (peers.length !== identity.replicas) {
+      throw new EpaxosError('configuration', `${peers.length} peers for a cluster of ${identity.replicas}`)
+    }
+    if (!Number.isInteger(identity.id) || identity.id < 0 || identity.id >= peers.length) {
+      throw new EpaxosError('configuration', `id ${identity.id} in a cluster of ${peers.length}`)
+    }
+    assertSayable(identity)
+    this.#options = options
+  }
+
+  async start(handlers: TransportHandlers): Promise<void> {
+    if (this.#listener !== null || this.#closing !== null) throw new EpaxosError('closed', 'a transport starts once')
+    const { identity, listen, peers, secret, schedule = systemSchedule, random = Math.random } = this.#options
+    const diallers = peers.map((address, peer) =>
+      peer === identity.id ? null : new Dialler({ identity, secret, peer, address, schedule, random }, handlers),
+    )
+    this.#listener = new Listener(identity, secret, schedule, {
+      frame: (from, bytes) => handlers.frame(from, bytes),
+      admit: (peer, incarnation) => handlers.admit(peer, incarnation),
+      dropped: (what) => handlers.dropped(what),
+      admitted: (peer) => this.#diallers[peer]?.hurry(),
+    })
+    await this.#listener.listen(listen)
+    if (this.#closing === null) {
+      this.#diallers = diallers
+      for (const dialler of diallers) dialler?.dial()
+    } else {
+      this.#listener.close()
+    }
+  }
+
+  send(peer: number, frame: Uint8Array): boolean {
+    return this.#diallers[peer]?.send(frame) ?? false
+  }
+
+  buffered(peer: number): number {
+    return this.#diallers[peer]?.buffered() ?? 0
+  }
+
+  /** Closes the port and every link. `down` is reported for those that were up; after that, nothing. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    this.#listener?.close()
+    await Promise.all(this.#diallers.map((dialler) => dialler?.close()))
+  }
+}
+
+const systemSchedule: Schedule = (delayMs, action) => {
+  const timer = setTimeout(action, delayMs)
+  return () => clearTimeout(timer)
+}
+
+/** What this replica says of itself must be what its peers read. */
+function assertSayable(identity: Identity): void {
+  const text = helloText(identity, 0, { challenge: '', hello: newNonce() }, new Uint8Array(1))
+  try {
+    readHello(new TextEncoder().encode(text))
+  } catch (cause) {
+    throw new EpaxosError('configuration', `identity that peers cannot read: ${(cause as Error).message}`, { cause })
+  }
+}

@@ -1,0 +1,65 @@
+import type { Identity, Refusal, TransportHandlers } from '../../src/transport/transport.ts'
+
+/** Takes part in links like a node, and writes down what it was told. */
+export class Observer implements TransportHandlers {
+  /** Copies of the frames, by sender. */
+  readonly frames = new Map<number, Uint8Array[]>()
+  readonly ups: number[] = []
+  readonly downs: number[] = []
+  readonly refusals: { peer: number; reason: Refusal }[] = []
+  readonly drops: string[] = []
+  readonly identities = new Map<number, Identity>()
+  /** Incarnations at first contact. */
+  readonly known = new Map<number, string>()
+  /** Called with each frame after it was noted. */
+  onFrame: (from: number, bytes: Uint8Array) => void = () => {}
+  /** Peers whose link is up. */
+  readonly linked = new Set<number>()
+
+  frame(from: number, bytes: Uint8Array): void {
+    const copy = bytes.slice()
+    const list = this.frames.get(from)
+    if (list === undefined) this.frames.set(from, [copy])
+    else list.push(copy)
+    this.onFrame(from, bytes)
+  }
+
+  async admit(peer: number, incarnation: Uint8Array): Promise<boolean> {
+    await null
+    const incoming = incarnation.join()
+    const known = this.known.get(peer) ?? incoming
+    this.known.set(peer, known)
+    return known === incoming
+  }
+
+  up(peer: number, identity: Identity): void {
+    if (this.linked.has(peer)) throw new Error(`replica ${peer} is up twice`)
+    this.linked.add(peer)
+    this.ups.push(peer)
+    this.identities.set(peer, identity)
+  }
+
+  down(peer: number): void {
+    if (!this.linked.delete(peer)) throw new Error(`replica ${peer} is down without having been up`)
+    this.downs.push(peer)
+  }
+
+  refused(peer: number, reason: Refusal): void {
+    this.refusals.push({ peer, reason })
+  }
+
+  dropped(what: string): void {
+    this.drops.push(what)
+  }
+
+  /** Frames received from a peer. */
+  from(peer: number): readonly Uint8Array[] {
+    return this.frames.get(peer) ?? []
+  }
+}
+
+export function identityOf(id: number, replicas: number, changes: Partial<Identity> = {}): Identity {
+  const incarnation = new Uint8Array(16).fill(id + 1)
+  const clientUrl = `http://127.0.0.1:${7001 + id}`
+  return { cluster: 'local', epoch: 0, replicas, id, incarnation, clientUrl, ...changes }
+}
