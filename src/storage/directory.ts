@@ -1,0 +1,182 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { EpaxosError, ErrorCode } from '../errors.ts'
+import { syncDirectory, UNFINISHED, writeAtomically } from './files.ts'
+import { LmdbJournal } from './lmdb.ts'
+import { DirectoryLock, LOCK_FOLDER, PREPARED_LOCK_FOLDER } from './lock.ts'
+
+const IDENTITY_FILE = 'identity.json'
+const JOURNAL = 'journal'
+/** The journal of a directory that has no identity yet. */
+const NEW_JOURNAL = '.new-journal'
+
+/** Whose data a directory holds. */
+export interface Owner {
+  /** The cluster's name. */
+  readonly cluster: string
+  /** The replica, counted from 0. */
+  readonly id: number
+  /** How many replicas the cluster has. */
+  readonly replicas: number
+  /** Version of everything that is written into the directory. */
+  readonly formatVersion: number
+}
+
+interface IdentityFile extends Owner {
+  /** 16 random bytes, in hexadecimal. */
+  readonly incarnation: string
+}
+
+/**
+ * The directory that holds all that one replica keeps: its identity, its lock (lock.ts) and its journal (lmdb.ts).
+ *
+ * The directory's incarnation is drawn when it is made and never again: a replica whose identity or journal is lost must not vote under its old
+ * name (protocol.md §9), so a directory that has one without the other is refused. The two come into being together: the journal is made under another
+ * name, the identity is written, the journal gets its name; whatever moment a crash comes at, the next start finishes it or begins again.
+ */
+export class DataDirectory {
+  /** 16 random bytes, made with the directory. */
+  readonly incarnation: Uint8Array
+  readonly path: string
+  readonly #lock: DirectoryLock
+
+  private constructor(path: string, incarnation: Uint8Array, lock: DirectoryLock) {
+    this.path = path
+    this.incarnation = incarnation
+    this.#lock = lock
+  }
+
+  /**
+   * Opens and locks the directory, or makes it, readable by this user only.
+   *
+   * @throws EpaxosError `locked` while a process uses it; `foreign_directory` where it belongs to another cluster, replica or format, or is not ours at all;
+   * `damaged` where its journal is gone; `storage` where it cannot be read or written
+   */
+  static async open(directory: string, owner: Owner): Promise<DataDirectory> {
+    const path = resolve(directory)
+    let lock: DirectoryLock | null = null
+    try {
+      await mkdir(path, { recursive: true, mode: 0o700 })
+      await refuseForeign(path)
+      lock = await DirectoryLock.acquire(path)
+      const identity = (await readIdentity(path)) ?? (await create(path, owner))
+      compare(path, identity, owner)
+      await finishCreation(path)
+      return new DataDirectory(path, Buffer.from(identity.incarnation, 'hex'), lock)
+    } catch (error) {
+      await lock?.release()
+      if (error instanceof EpaxosError) throw error
+      throw new EpaxosError(
+        ErrorCode.storage,
+        `The data directory ${path} cannot be used: ${(error as Error).message}`,
+        {
+          cause: error,
+        },
+      )
+    }
+  }
+
+  /** Give it to `LmdbJournal.open`. */
+  get journalPath(): string {
+    return join(this.path, JOURNAL)
+  }
+
+  /** Lets others use the directory. Close the journal first. */
+  async close(): Promise<void> {
+    await this.#lock.release()
+  }
+}
+
+/** Before anything is written: a directory without an identity holds nothing but what is ours. */
+async function refuseForeign(path: string): Promise<void> {
+  const names = await readdir(path)
+  if (names.includes(IDENTITY_FILE)) return
+  const ours = (name: string) =>
+    [LOCK_FOLDER, JOURNAL, NEW_JOURNAL, 'lost+found'].includes(name) ||
+    name.startsWith(PREPARED_LOCK_FOLDER) ||
+    name.startsWith(UNFINISHED)
+  const other = names.find((name) => !ours(name))
+  if (other !== undefined) throw foreign(path, `is not empty and not a replica's: it contains ${other}`)
+}
+
+async function readIdentity(path: string): Promise<IdentityFile | null> {
+  const file = join(path, IDENTITY_FILE)
+  if (!(await exists(file))) return null
+  const text = await readFile(file, 'utf8')
+  let identity: Partial<Record<keyof IdentityFile, unknown>> | null
+  try {
+    identity = JSON.parse(text)
+  } catch {
+    identity = null
+  }
+  if (!isIdentity(identity)) throw foreign(path, `has a damaged ${IDENTITY_FILE}`)
+  return identity
+}
+
+function isIdentity(value: Partial<Record<keyof IdentityFile, unknown>> | null): value is IdentityFile {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    typeof value.cluster === 'string' &&
+    Number.isSafeInteger(value.id) &&
+    Number.isSafeInteger(value.replicas) &&
+    Number.isSafeInteger(value.formatVersion) &&
+    typeof value.incarnation === 'string' &&
+    /^[0-9a-f]{32}$/.test(value.incarnation)
+  )
+}
+
+async function create(path: string, { cluster, id, replicas, formatVersion }: Owner): Promise<IdentityFile> {
+  if (await exists(join(path, JOURNAL))) {
+    throw foreign(path, `has a journal but no ${IDENTITY_FILE}: a replica that lost its identity must not vote again`)
+  }
+  const journal = join(path, NEW_JOURNAL)
+  await rm(journal, { recursive: true, force: true })
+  await (await LmdbJournal.open(journal)).close()
+  const incarnation = randomBytes(16).toString('hex')
+  const identity = { cluster, id, replicas, formatVersion, incarnation }
+  await writeAtomically(join(path, IDENTITY_FILE), `${JSON.stringify(identity, null, 2)}\n`)
+  return identity
+}
+
+/** Gives the journal its name, unless it has it. */
+async function finishCreation(path: string): Promise<void> {
+  if (await exists(join(path, JOURNAL, 'data.mdb'))) return
+  if (!(await exists(join(path, NEW_JOURNAL)))) {
+    const message = `The journal of ${path} is gone: a replica that lost its votes must not vote again`
+    throw new EpaxosError(ErrorCode.damaged, message)
+  }
+  await rename(join(path, NEW_JOURNAL), join(path, JOURNAL))
+  await syncDirectory(path)
+}
+
+function compare(path: string, identity: IdentityFile, owner: Owner): void {
+  if (identity.formatVersion > owner.formatVersion) {
+    const versions = `format ${identity.formatVersion}, this program reads ${owner.formatVersion}`
+    throw foreign(path, `was written by a newer version (${versions})`)
+  }
+  if (identity.formatVersion < owner.formatVersion) {
+    throw foreign(path, `has the old format ${identity.formatVersion}, this program reads ${owner.formatVersion}`)
+  }
+  if (identity.cluster !== owner.cluster)
+    throw foreign(path, `belongs to cluster ${identity.cluster}, not ${owner.cluster}`)
+  if (identity.id !== owner.id) throw foreign(path, `belongs to replica ${identity.id}, not ${owner.id}`)
+  if (identity.replicas !== owner.replicas) {
+    throw foreign(path, `belongs to a cluster of ${identity.replicas} replicas, not ${owner.replicas}`)
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
+    throw error
+  }
+}
+
+function foreign(path: string, what: string): EpaxosError {
+  return new EpaxosError(ErrorCode.foreignDirectory, `The data directory ${path} ${what}`)
+}

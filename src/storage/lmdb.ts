@@ -1,0 +1,275 @@
+import { existsSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { type Database, open, type RootDatabase } from 'lmdb'
+import { EpaxosError, ErrorCode } from '../errors.ts'
+import { checkDataFile } from './datafile.ts'
+import { syncDirectory } from './files.ts'
+import type { Journal } from './journal.ts'
+
+/** Address space for the data file, which LMDB maps as a whole: memory and disk are taken only for what is written. */
+const MAP_BYTES = 2 ** 36
+
+/** However many writes a turn gathers, lmdb starts the transaction at its end. (An option of lmdb that its types do not know.) */
+const ONE_TRANSACTION_PER_TURN = { txnStartThreshold: Number.MAX_SAFE_INTEGER }
+
+/** Values removed in one transaction: they share it with appended values, whose latency they must not spoil. */
+const TRIM_CHUNK = 256
+
+/** How long to wait for LMDB to tell why a commit failed: the reason comes after the rejection. */
+const REASON_TIMEOUT_MS = 1000
+
+/** LMDB's answers that mean damage: MDB_CORRUPTED, MDB_PAGE_NOTFOUND, MDB_INVALID, MDB_VERSION_MISMATCH, MDB_BAD_VALSIZE. */
+const DAMAGE_CODES = new Set([-30796, -30797, -30793, -30794, -30781])
+
+/** `idle`: nothing to write. `gathering`: the values of this turn join the transaction. `writing`: it is on its way to the disk. */
+type State = 'idle' | 'gathering' | 'writing' | 'failed' | 'closed'
+
+/**
+ * The journal in LMDB: one entry per value, under its number, in the sub-database `journal`.
+ *
+ * Group commit: what one turn of the event loop appends is one transaction with one sync; what is appended while it is written waits for the next, so
+ * one transaction is under way at a time and they become durable in order. `append` keeps a pointer to the value until then.
+ *
+ * Each entry carries, as LMDB's version field, the bytes of all values before it: {@link bytes} is known at the start without reading the journal.
+ *
+ * The last durable value is never removed, whatever is trimmed, so that numbers go on after it.
+ *
+ * The caller holds the directory's lock (lock.ts): LMDB itself lets two processes write.
+ */
+export class LmdbJournal implements Journal {
+  readonly #environment: RootDatabase<Uint8Array, number>
+  readonly #values: Database<Uint8Array, number>
+  #state: State = 'idle'
+  /** Values that are not durable, by number. */
+  readonly #pending = new Map<number, Uint8Array>()
+  #last = 0
+  #durable = 0
+  /** The lowest number in the database, and the bytes of the values before it; `last + 1` in an empty journal. */
+  #first = 1
+  #firstOffset = 0
+  /** Bytes of all values ever appended, and of those among them that were handed to LMDB. */
+  #offset = 0
+  #putOffset = 0
+  /** Values below are to be removed. */
+  #trimBefore = 1
+  #onDurable: (upTo: number) => void = () => {}
+  #onFailed: (error: Error) => void = () => {}
+  /** The writes of the transaction that is being gathered or written, and where its removing ends. */
+  readonly #group = new Set<Promise<boolean>>()
+  #groupTrimEnd = 1
+  #groupEnded: () => void = () => {}
+  #closing: Promise<void> | null = null
+
+  /**
+   * Opens the journal in `directory`, or creates it, the directory included.
+   *
+   * @throws EpaxosError `damaged`, or `storage` where it cannot be read or created
+   */
+  static async open(directory: string): Promise<LmdbJournal> {
+    const path = resolve(directory)
+    try {
+      await mkdir(path, { recursive: true, mode: 0o700 })
+      const dataFile = join(path, 'data.mdb')
+      if (existsSync(dataFile)) await checkDataFile(dataFile)
+      const journal = new LmdbJournal(path)
+      await syncDirectory(path)
+      await syncDirectory(dirname(path))
+      return journal
+    } catch (error) {
+      throw storageError(`The journal ${path} cannot be opened`, error)
+    }
+  }
+
+  private constructor(path: string) {
+    this.#environment = open({
+      path,
+      noSubdir: false,
+      mapSize: MAP_BYTES,
+      // The promise of a put resolves when the data and the meta page are on the disk.
+      overlappingSync: false,
+      // Without lmdb's own gathering: it makes a promise that nobody can reach, whose rejection on a full disk stays unhandled.
+      eventTurnBatching: false,
+      ...ONE_TRANSACTION_PER_TURN,
+    })
+    this.#values = this.#environment.openDB<Uint8Array, number>('journal', { encoding: 'binary', useVersions: true })
+    for (const { key } of this.#values.getRange({ start: 1, limit: 1 })) this.#first = key
+    for (const { key, value, version } of this.#values.getRange({ reverse: true, limit: 1, versions: true })) {
+      this.#last = key
+      this.#offset = (version ?? 0) + value.length
+    }
+    this.#durable = this.#last
+    this.#putOffset = this.#offset
+    this.#firstOffset = this.#values.getEntry(this.#first)?.version ?? 0
+  }
+
+  get last(): number {
+    return this.#last
+  }
+
+  get bytes(): number {
+    return this.#offset - this.#firstOffset
+  }
+
+  append(value: Uint8Array): number {
+    if (this.#state === 'failed')
+      throw new EpaxosError(ErrorCode.storage, 'The journal failed: nothing can be appended')
+    if (this.#closing) throw new EpaxosError(ErrorCode.closed, 'The journal is closed')
+    const number = ++this.#last
+    this.#offset += value.length
+    this.#pending.set(number, value)
+    if (this.#state === 'gathering') this.#put(number, value)
+    else if (this.#state === 'idle') this.#startGroup()
+    return number
+  }
+
+  onDurable(listener: (upTo: number) => void, failed: (error: Error) => void): void {
+    this.#onDurable = listener
+    this.#onFailed = failed
+  }
+
+  read(number: number): Uint8Array | null {
+    if (number < this.#trimBefore) return null
+    const pending = this.#pending.get(number)
+    if (pending) return pending.slice()
+    if (number > this.#durable) return null
+    try {
+      const value = this.#values.get(number)
+      return value ? owned(value) : null
+    } catch (error) {
+      throw storageError(`Value ${number} of the journal cannot be read`, error)
+    }
+  }
+
+  /**
+   * See {@link Journal.scan}. Values are read from the disk one by one, in one snapshot from the first to the last. What is trimmed
+   * before the first one is asked for is not found.
+   *
+   * @throws EpaxosError while iterating: `damaged` where a value is missing or LMDB's tree is damaged, `storage` where reading fails
+   */
+  scan(from: number): Iterable<{ readonly number: number; readonly value: Uint8Array }> {
+    return this.#scan(from, this.#durable, [...this.#pending])
+  }
+
+  *#scan(from: number, durable: number, pending: [number, Uint8Array][]) {
+    let next = Math.max(from, this.#trimBefore, this.#first)
+    for (const { key, value } of readable(this.#values.getRange({ start: next, end: durable + 1 }))) {
+      if (key !== next) throw new EpaxosError(ErrorCode.damaged, `The journal is damaged: value ${next} is missing`)
+      yield { number: next++, value: owned(value) }
+    }
+    if (next <= durable) throw new EpaxosError(ErrorCode.damaged, `The journal is damaged: value ${next} is missing`)
+    for (const [number, value] of pending) if (number >= from) yield { number, value: value.slice() }
+  }
+
+  trim(before: number): void {
+    this.#trimBefore = Math.max(this.#trimBefore, Math.min(before, this.#last))
+    if (this.#state === 'idle' && this.#trimEnd() > this.#first) this.#startGroup()
+  }
+
+  /** See {@link Journal.close}; after a failure it resolves without waiting for what cannot become durable. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    while (this.#state === 'gathering' || this.#state === 'writing') {
+      await new Promise<void>((resolve) => {
+        this.#groupEnded = resolve
+      })
+    }
+    this.#state = 'closed'
+    await this.#environment.close()
+  }
+
+  /** Puts all that waits into the next transaction; what else is appended in this turn joins it. */
+  #startGroup(): void {
+    this.#state = 'gathering'
+    // Registered before lmdb's own, in which it starts the transaction: from then on nothing joins this one.
+    setImmediate(() => {
+      if (this.#state === 'gathering') void this.#write()
+    })
+    for (const [number, value] of this.#pending) this.#put(number, value)
+    const end = Math.min(this.#trimEnd(), this.#first + TRIM_CHUNK)
+    for (let number = this.#first; number < end; number++) this.#gather(() => this.#values.remove(number))
+    this.#groupTrimEnd = end
+  }
+
+  #put(number: number, value: Uint8Array): void {
+    this.#gather(() => this.#values.put(number, value, this.#putOffset))
+    this.#putOffset += value.length
+  }
+
+  /** All writes of one transaction usually share one promise. */
+  #gather(write: () => Promise<boolean>): void {
+    try {
+      this.#group.add(write())
+    } catch (error) {
+      this.#group.add(Promise.reject(error))
+    }
+  }
+
+  async #write(): Promise<void> {
+    this.#state = 'writing'
+    const upTo = this.#last
+    const outcomes = await Promise.allSettled(this.#group)
+    this.#group.clear()
+    const failure = outcomes.find((outcome) => outcome.status === 'rejected')
+    if (failure) await this.#fail(failure.reason)
+    else this.#committed(upTo)
+    this.#groupEnded()
+  }
+
+  #committed(upTo: number): void {
+    for (let number = this.#durable + 1; number <= upTo; number++) this.#pending.delete(number)
+    const risen = upTo > this.#durable
+    this.#durable = upTo
+    if (this.#groupTrimEnd > this.#first) {
+      this.#first = this.#groupTrimEnd
+      this.#firstOffset = this.#values.getEntry(this.#first)?.version ?? 0
+    }
+    this.#state = 'idle'
+    if (this.#pending.size > 0 || (!this.#closing && this.#trimEnd() > this.#first)) this.#startGroup()
+    if (risen) this.#onDurable(upTo)
+  }
+
+  async #fail(rejection: unknown): Promise<void> {
+    this.#state = 'failed'
+    const cause = await reasonOf(rejection)
+    this.#onFailed(storageError('The journal cannot be written', cause))
+  }
+
+  /** Where removing ends: the last durable value stays. */
+  #trimEnd(): number {
+    return Math.min(this.#trimBefore, this.#durable)
+  }
+}
+
+/** lmdb rejects a commit with a general error, which carries the promise of another rejection with the reason. */
+async function reasonOf(rejection: unknown): Promise<unknown> {
+  const reason = (rejection as { commitError?: Promise<never> }).commitError
+  if (!reason) return rejection
+  const timeout = new Promise((resolve) => setTimeout(resolve, REASON_TIMEOUT_MS, rejection).unref())
+  return Promise.race([reason.catch((error: unknown) => error), timeout])
+}
+
+/** The same bytes as a plain array over memory of its own. */
+function owned(value: Uint8Array): Uint8Array {
+  return new Uint8Array(value.buffer, value.byteOffset, value.length)
+}
+
+/** The entries of a range, with LMDB's errors in our terms. */
+function* readable<T>(range: Iterable<T>): Iterable<T> {
+  try {
+    yield* range
+  } catch (error) {
+    throw storageError('The journal cannot be read', error)
+  }
+}
+
+function storageError(what: string, cause: unknown): EpaxosError {
+  if (cause instanceof EpaxosError) return cause
+  const { code, message } = cause as { code?: unknown; message?: string }
+  const damaged = typeof code === 'number' && DAMAGE_CODES.has(code)
+  return new EpaxosError(damaged ? ErrorCode.damaged : ErrorCode.storage, `${what}: ${message ?? cause}`, { cause })
+}

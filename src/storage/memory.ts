@@ -1,0 +1,295 @@
+import { EpaxosError, ErrorCode } from '../errors.ts'
+import type { Journal } from './journal.ts'
+
+/** A source of randomness: numbers in [0, 1). */
+export type Random = () => number
+
+export interface MemoryDiskOptions {
+  /**
+   * Runs `written` when a write that starts now has reached the disk, after whatever delay, or never. Without it nothing becomes durable
+   * but through {@link MemoryDisk.sync}.
+   */
+  readonly schedule?: (written: () => void) => void
+}
+
+export interface CrashOptions {
+  /** How many of the values that were not durable reached the disk all the same, whole and in order, is drawn from this; none without it. */
+  readonly kept?: Random
+  /** The first value that did not reach the disk whole is found torn, cut off or with a bit flipped; without it, it is not found. */
+  readonly torn?: Random
+}
+
+/**
+ * A disk in memory that loses what was not synced: a {@link crash} drops it, the journal that was open is dead, and {@link open} gives one
+ * with what was durable. A write takes the values that wait when it starts, one write is under way at a time, as with a real disk. Values are copied
+ * when they become durable, not before: whoever changes one after appending it finds the change on the disk.
+ */
+export class MemoryDisk {
+  /** While true, writes fail. */
+  full = false
+  readonly #values = new Values()
+  readonly #schedule: ((written: () => void) => void) | undefined
+  #journal: MemoryJournal | null = null
+  #failNext = false
+
+  constructor(options: MemoryDiskOptions = {}) {
+    this.#schedule = options.schedule
+  }
+
+  /**
+   * Opens the journal on this disk.
+   *
+   * @throws EpaxosError `locked` while it is open already
+   */
+  open(): Journal {
+    if (this.#journal) throw new EpaxosError(ErrorCode.locked, 'The memory disk is open already')
+    this.#journal = new MemoryJournal(this.#values, {
+      schedule: this.#schedule,
+      failing: () => {
+        const failing = this.full || this.#failNext
+        this.#failNext = false
+        return failing
+      },
+      closed: () => {
+        this.#journal = null
+      },
+    })
+    return this.#journal
+  }
+
+  /** Makes everything durable that was appended, at once. */
+  sync(): void {
+    this.#journal?.sync()
+  }
+
+  /** The next write fails. */
+  failNext(): void {
+    this.#failNext = true
+  }
+
+  /** Power loss: what was not durable is gone, and the open journal neither takes nor reports anything any more. */
+  crash(options: CrashOptions = {}): void {
+    this.#journal?.crash(options)
+    this.#journal = null
+  }
+}
+
+/** Values under consecutive numbers. */
+class Values {
+  readonly #values = new Map<number, Uint8Array>()
+  first = 1
+  last = 0
+  bytes = 0
+
+  add(value: Uint8Array): void {
+    this.#values.set(++this.last, value)
+    this.bytes += value.length
+  }
+
+  get(number: number): Uint8Array | null {
+    return this.#values.get(number)?.slice() ?? null
+  }
+
+  /** Values `from` to `to`, each copied when it is asked for. */
+  *range(from: number, to: number) {
+    for (let number = Math.max(from, this.first); number <= to; number++) {
+      const value = this.get(number)
+      if (value) yield { number, value }
+    }
+  }
+
+  /** The last value stays, as in LMDB. */
+  trim(before: number): void {
+    for (; this.first < Math.min(before, this.last); this.first++) {
+      this.bytes -= this.#values.get(this.first)?.length ?? 0
+      this.#values.delete(this.first)
+    }
+  }
+}
+
+interface Owner {
+  readonly schedule: ((written: () => void) => void) | undefined
+  failing(): boolean
+  closed(): void
+}
+
+type State = 'open' | 'failed' | 'closed'
+
+class MemoryJournal implements Journal {
+  readonly #durable: Values
+  readonly #owner: Owner
+  /** Not durable: the values after `#durable.last`, in order. */
+  #pending: Uint8Array[] = []
+  #pendingBytes = 0
+  #writing = false
+  #state: State = 'open'
+  #trimBefore = 1
+  #onDurable: (upTo: number) => void = () => {}
+  #onFailed: (error: Error) => void = () => {}
+  #closing: Promise<void> | null = null
+  #settled: () => void = () => {}
+
+  constructor(durable: Values, owner: Owner) {
+    this.#durable = durable
+    this.#owner = owner
+  }
+
+  get last(): number {
+    return this.#durable.last + this.#pending.length
+  }
+
+  get bytes(): number {
+    return this.#durable.bytes + this.#pendingBytes
+  }
+
+  append(value: Uint8Array): number {
+    if (this.#state === 'failed')
+      throw new EpaxosError(ErrorCode.storage, 'The journal failed: nothing can be appended')
+    if (this.#state === 'closed' || this.#closing) throw new EpaxosError(ErrorCode.closed, 'The journal is closed')
+    this.#pending.push(value)
+    this.#pendingBytes += value.length
+    const number = this.last
+    if (!this.#writing) this.#write()
+    return number
+  }
+
+  onDurable(listener: (upTo: number) => void, failed: (error: Error) => void): void {
+    this.#onDurable = listener
+    this.#onFailed = failed
+  }
+
+  read(number: number): Uint8Array | null {
+    if (number < this.#trimBefore) return null
+    return this.#durable.get(number) ?? this.#pending[number - this.#durable.last - 1]?.slice() ?? null
+  }
+
+  scan(from: number): Iterable<{ readonly number: number; readonly value: Uint8Array }> {
+    return this.#scan(Math.max(from, this.#trimBefore), this.#durable.last, [...this.#pending])
+  }
+
+  *#scan(from: number, durable: number, pending: Uint8Array[]) {
+    yield* this.#durable.range(from, durable)
+    for (const [i, value] of pending.entries()) {
+      const number = durable + 1 + i
+      if (number >= from) yield { number, value: value.slice() }
+    }
+  }
+
+  trim(before: number): void {
+    this.#trimBefore = Math.max(this.#trimBefore, Math.min(before, this.last))
+    this.#durable.trim(this.#trimBefore)
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    if (!this.#owner.schedule) this.sync()
+    while (this.#state === 'open' && this.#pending.length > 0) {
+      await new Promise<void>((resolve) => {
+        this.#settled = resolve
+      })
+    }
+    if (this.#state === 'closed') return
+    this.#state = 'closed'
+    this.#owner.closed()
+  }
+
+  sync(): void {
+    this.#written(this.last)
+  }
+
+  crash({ kept, torn }: CrashOptions): void {
+    const whole = kept ? Math.floor(kept() * (this.#pending.length + 1)) : 0
+    for (const value of this.#pending.slice(0, whole)) this.#durable.add(value.slice())
+    const next = this.#pending[whole]
+    if (torn && next && next.length > 0) this.#durable.add(tear(next, torn))
+    this.#state = 'closed'
+    this.#settled()
+  }
+
+  /** Starts to write all that waits. */
+  #write(): void {
+    if (!this.#owner.schedule) return
+    this.#writing = true
+    const upTo = this.last
+    this.#owner.schedule(() => {
+      this.#writing = false
+      this.#written(upTo)
+      if (this.#state === 'open' && this.#pending.length > 0 && !this.#writing) this.#write()
+    })
+  }
+
+  #written(upTo: number): void {
+    if (this.#state !== 'open' || upTo <= this.#durable.last) return
+    if (this.#owner.failing()) {
+      this.#state = 'failed'
+      this.#onFailed(new EpaxosError(ErrorCode.storage, 'The journal cannot be written: the memory disk fails'))
+    } else {
+      for (const value of this.#pending.splice(0, upTo - this.#durable.last)) {
+        this.#durable.add(value.slice())
+        this.#pendingBytes -= value.length
+      }
+      this.#durable.trim(this.#trimBefore)
+      this.#onDurable(upTo)
+    }
+    this.#settled()
+  }
+}
+
+/** Cuts the value off, or flips one bit of it. */
+function tear(value: Uint8Array, random: Random): Uint8Array {
+  if (random() < 0.5) return value.slice(0, Math.floor(random() * value.length))
+  const torn = value.slice()
+  const bit = Math.floor(random() * torn.length * 8)
+  torn[bit >>> 3] = (torn[bit >>> 3] as number) ^ (1 << (bit & 7))
+  return torn
+}
+
+/**
+ * The journal of durability "memory": it keeps its values in memory, for the peers that ask for them, and calls them durable at once. The listener is
+ * called synchronously within {@link append}, before it returns the number. Nothing survives the process.
+ */
+export class VolatileJournal implements Journal {
+  readonly #values = new Values()
+  #onDurable: (upTo: number) => void = () => {}
+  #closed = false
+
+  get last(): number {
+    return this.#values.last
+  }
+
+  get bytes(): number {
+    return this.#values.bytes
+  }
+
+  append(value: Uint8Array): number {
+    if (this.#closed) throw new EpaxosError(ErrorCode.closed, 'The journal is closed')
+    this.#values.add(value)
+    const number = this.#values.last
+    this.#onDurable(number)
+    return number
+  }
+
+  onDurable(listener: (upTo: number) => void): void {
+    this.#onDurable = listener
+  }
+
+  read(number: number): Uint8Array | null {
+    return this.#values.get(number)
+  }
+
+  scan(from: number): Iterable<{ readonly number: number; readonly value: Uint8Array }> {
+    return this.#values.range(from, this.#values.last)
+  }
+
+  trim(before: number): void {
+    this.#values.trim(before)
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+  }
+}
