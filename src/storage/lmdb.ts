@@ -148,11 +148,11 @@ export class LmdbJournal implements Journal {
    * @throws EpaxosError while iterating: `damaged` where a value is missing or LMDB's tree is damaged, `storage` where reading fails
    */
   scan(from: number): Iterable<{ readonly number: number; readonly value: Uint8Array }> {
-    return this.#scan(from, this.#durable, [...this.#pending])
+    return this.#scan(Math.max(from, this.#trimBefore), this.#durable, [...this.#pending])
   }
 
   *#scan(from: number, durable: number, pending: [number, Uint8Array][]) {
-    let next = Math.max(from, this.#trimBefore, this.#first)
+    let next = Math.max(from, this.#first)
     for (const { key, value } of readable(this.#values.getRange({ start: next, end: durable + 1 }))) {
       if (key !== next) throw new EpaxosError(ErrorCode.damaged, `The journal is damaged: value ${next} is missing`)
       yield { number: next++, value: owned(value) }
