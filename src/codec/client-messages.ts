@@ -1,0 +1,54 @@
+/**
+ * The protocol of clients (schemas/client.fbs), for the server and for clients in Node and browsers. Messages share frames as those of
+ * replicas do: `frame(parts)`.
+ */
+export const ClientMessageType = { challenge: 1, hello: 2, welcome: 3, request: 4, response: 5 } as const
+export type ClientMessageType = (typeof ClientMessageType)[keyof typeof ClientMessageType]
+
+/** Of a response: done, certainly not done, may be done. */
+export const ResponseOutcome = { done: 0, refused: 1, unknown: 2 } as const
+export type ResponseOutcome = (typeof ResponseOutcome)[keyof typeof ResponseOutcome]
+
+/** The server's first word. */
+export interface Challenge {
+  readonly type: typeof ClientMessageType.challenge
+  readonly nonce: Uint8Array
+  readonly needsSecret: boolean
+}
+
+/** The client's answer; `proof` is empty where no secret is needed. */
+export interface Hello {
+  readonly type: typeof ClientMessageType.hello
+  readonly version: number
+  readonly proof: Uint8Array
+}
+
+/** The client is admitted. `clientUrls` by replica, empty for those that are not known. */
+export interface Welcome {
+  readonly type: typeof ClientMessageType.welcome
+  readonly version: number
+  readonly id: number
+  readonly clientUrls: readonly string[]
+}
+
+/** `id` is the client's number for the answer, below 2³². `group` is opaque here: a view into the frame when it was decoded. */
+export interface Request {
+  readonly type: typeof ClientMessageType.request
+  readonly id: number
+  readonly group: Uint8Array
+  readonly stale: boolean
+}
+
+/** `results`, where done, is opaque here: a view into the frame when it was decoded. `code` and `message` are empty where done. */
+export interface Response {
+  readonly type: typeof ClientMessageType.response
+  readonly id: number
+  readonly outcome: ResponseOutcome
+  readonly code: string
+  readonly message: string
+  readonly results: Uint8Array
+}
+
+export type FromClient = Hello | Request
+export type FromServer = Challenge | Welcome | Response
+export type ClientMessage = FromClient | FromServer

@@ -1,0 +1,160 @@
+import { buildHandshake, buildRefusal, readGenerated } from './client-generated.ts'
+import {
+  type Challenge,
+  type ClientMessage,
+  ClientMessageType,
+  type FromClient,
+  type FromServer,
+  type Hello,
+  type Request,
+  type Response,
+  ResponseOutcome,
+  type Welcome,
+} from './client-messages.ts'
+import { eachMessage } from './frame.ts'
+import { clientLayout } from './generated/client/layout.ts'
+import { MAX_GROUP_BYTES, MAX_RESULTS_BYTES } from './limits.ts'
+import { malformed, tooLarge } from './malformed.ts'
+import { Reader } from './reader.ts'
+import { shape } from './shape.ts'
+import { verify } from './verify.ts'
+import { Writer } from './writer.ts'
+
+export * from './client-messages.ts'
+
+const REQUEST = shape(clientLayout, ClientMessageType.request, ['id', 'group', 'stale'])
+const RESPONSE = shape(clientLayout, ClientMessageType.response, ['id', 'results', 'outcome'])
+
+/** Where the union's type is, in bytes from the message's start, when the layout is canonical. */
+const TYPE_AT = 24
+const NO_BYTES = new Uint8Array(0)
+
+const writer = new Writer()
+
+/** The message with its size before it, ready for {@link frame}; the bytes are the caller's. */
+export function encodeChallenge(challenge: Omit<Challenge, 'type'>): Uint8Array {
+  return buildHandshake({ type: ClientMessageType.challenge, ...challenge })
+}
+
+/** As {@link encodeChallenge}. */
+export function encodeHello(hello: Omit<Hello, 'type'>): Uint8Array {
+  return buildHandshake({ type: ClientMessageType.hello, ...hello })
+}
+
+/** As {@link encodeChallenge}. */
+export function encodeWelcome(welcome: Omit<Welcome, 'type'>): Uint8Array {
+  return buildHandshake({ type: ClientMessageType.welcome, ...welcome })
+}
+
+/** As {@link encodeChallenge}. Throws `too_large` for a group beyond the limit. */
+export function encodeRequest(id: number, group: Uint8Array, stale: boolean): Uint8Array {
+  if (group.length > MAX_GROUP_BYTES) throw tooLarge('bytes of a request', group.length, MAX_GROUP_BYTES)
+  const { at, words } = REQUEST
+  begin(words + 2 + (group.length >>> 2))
+  writer.begin(REQUEST)
+  writer.uint32(at.id, id)
+  writer.byte(at.stale, stale ? 1 : 0)
+  writer.ubytes(at.group, group)
+  return finished()
+}
+
+/** The answer to a request that was done; as {@link encodeChallenge}. Throws `too_large` for results beyond the limit. */
+export function encodeDone(id: number, results: Uint8Array): Uint8Array {
+  if (results.length > MAX_RESULTS_BYTES) throw tooLarge('bytes of results', results.length, MAX_RESULTS_BYTES)
+  const { at, words } = RESPONSE
+  begin(words + 2 + (results.length >>> 2))
+  writer.begin(RESPONSE)
+  writer.uint32(at.id, id)
+  writer.byte(at.outcome, ResponseOutcome.done)
+  writer.ubytes(at.results, results)
+  return finished()
+}
+
+/** The answer to a request that was not done or may be done, with a code of errors.ts; a long message is cut. As {@link encodeChallenge}. */
+export function encodeNotDone(id: number, outcome: 'refused' | 'unknown', code: string, message: string): Uint8Array {
+  return buildRefusal({
+    type: ClientMessageType.response,
+    id,
+    outcome: ResponseOutcome[outcome],
+    code,
+    message,
+    results: NO_BYTES,
+  })
+}
+
+/** Calls `handle` with each message of a client's frame, in order. Throws `malformed` at the first that is none that clients send; `group` is a view. */
+export function decodeFromClient(bytes: Uint8Array, handle: (message: FromClient) => void): void {
+  decodeClientFrame(bytes, (message) => {
+    if (message.type !== ClientMessageType.request && message.type !== ClientMessageType.hello) {
+      throw malformed('clients send Hello and Request')
+    }
+    handle(message)
+  })
+}
+
+/** Calls `handle` with each message of a server's frame, in order. Throws `malformed` at the first that is none that servers send; `results` is a view. */
+export function decodeFromServer(bytes: Uint8Array, handle: (message: FromServer) => void): void {
+  decodeClientFrame(bytes, (message) => {
+    if (message.type === ClientMessageType.request || message.type === ClientMessageType.hello) {
+      throw malformed('servers send Challenge, Welcome and Response')
+    }
+    handle(message)
+  })
+}
+
+function decodeClientFrame(bytes: Uint8Array, handle: (message: ClientMessage) => void): void {
+  const reader = new Reader(bytes, 0)
+  eachMessage(reader.view, (start, end) => {
+    const direct = readDirect(reader, start, end)
+    if (direct !== null) return handle(direct)
+    verify(reader.view, start, end, clientLayout)
+    handle(readGenerated(reader.bytes.subarray(start, end)))
+  })
+}
+
+function readDirect(from: Reader, start: number, end: number): Request | Response | null {
+  if (end - start <= TYPE_AT) return null
+  const type = from.view.getUint8(start + TYPE_AT)
+  if (type === ClientMessageType.request) return readRequest(from, start, end)
+  if (type === ClientMessageType.response) return readDone(from, start, end)
+  return null
+}
+
+function readRequest(from: Reader, start: number, end: number): Request | null {
+  const { at } = REQUEST
+  if (!from.begin(REQUEST, start, end)) return null
+  const message: Request = {
+    type: ClientMessageType.request,
+    id: from.uint32(at.id),
+    group: from.ubytes(at.group, MAX_GROUP_BYTES),
+    stale: from.flag(at.stale),
+  }
+  return from.complete ? message : null
+}
+
+function readDone(from: Reader, start: number, end: number): Response | null {
+  const { at } = RESPONSE
+  if (!from.begin(RESPONSE, start, end)) return null
+  from.require(from.byte(at.outcome) === ResponseOutcome.done)
+  const message: Response = {
+    type: ClientMessageType.response,
+    id: from.uint32(at.id),
+    outcome: ResponseOutcome.done,
+    code: '',
+    message: '',
+    results: from.ubytes(at.results, MAX_RESULTS_BYTES),
+  }
+  return from.complete ? message : null
+}
+
+/** Room for the size, which {@link finished} fills in, and for so many words more. */
+function begin(words: number): void {
+  writer.clear()
+  writer.reserve(1 + words)
+  writer.word(0)
+}
+
+function finished(): Uint8Array {
+  writer.patch(0, 4 * (writer.length - 1))
+  return writer.view()
+}

@@ -1,0 +1,81 @@
+import { MAX_FOOTPRINT_KEYS } from '../engine/footprint.ts'
+
+/**
+ * Every limit of the formats, with its reason. What goes beyond one is refused where it is made (`too_large`) and where it
+ * is read (`malformed`, `damaged`). Sizes in bytes unless the name says otherwise.
+ */
+
+/** Version of all the formats: peer and client messages, journal, key hash. Handshakes and data directories carry it; only equal ones work together. */
+export const FORMAT_VERSION = 1
+
+/** The longest frame on any link: a batch at its limits, and the other messages of a turn. Also what a receiver must buffer. */
+export const MAX_FRAME_BYTES = 16 << 20
+
+/** The commands of one batch: half a frame, so that a batch at its limits fits with its footprint. */
+export const MAX_BATCH_BYTES = 8 << 20
+
+/** Keys named by one batch, each 8 bytes of footprint: 4 MiB. */
+export const MAX_BATCH_KEYS = 1 << 19
+
+/** The footprint of a batch, in 32-bit words: a header and two lanes per key. */
+export const MAX_FOOTPRINT_WORDS = 1 + 2 * MAX_BATCH_KEYS
+
+/** Members of an epoch: beyond 9 quorums cost more than they give; vectors stay on two cache lines. */
+export const MAX_REPLICAS = 16
+
+/** Instances in one ValidateOk: many times what can be in flight, a fifth of a frame. */
+export const MAX_CONFLICTS = 1 << 18
+
+/** Slots asked for by one Ask: bounds the work of answering one message. */
+export const MAX_ASK_SLOTS = 1 << 16
+
+/** A member's incarnation: random, never guessed nor drawn twice. */
+export const INCARNATION_BYTES = 16
+
+/** The server's random challenge to a client. */
+export const NONCE_BYTES = 32
+
+/** The answer to a challenge: room for a SHA-512. */
+export const MAX_PROOF_BYTES = 64
+
+/** A replica's address as told to clients. */
+export const MAX_URL_BYTES = 256
+
+/** One request of a client: half a batch, so that a batch that is not half full always takes one more. */
+export const MAX_GROUP_BYTES = 4 << 20
+
+/** The results of one request: a frame without its headers. */
+export const MAX_RESULTS_BYTES = MAX_FRAME_BYTES - (64 << 10)
+
+/** A stable error code. */
+export const MAX_CODE_BYTES = 64
+
+/** An error's explanation for people; longer ones are cut. */
+export const MAX_MESSAGE_BYTES = 1024
+
+/** A client session's id. */
+export const MAX_SESSION_BYTES = 64
+
+/** A key of the key-value machine. */
+export const MAX_KEY_BYTES = 1024
+
+/** A value of the key-value machine. */
+export const MAX_VALUE_BYTES = 1 << 20
+
+/** Records in one journal value: what one turn can make, far below. */
+export const MAX_RECORDS = 1 << 20
+
+/** Depth of tables in any message (the envelope and its body), for the verifier. */
+export const MAX_DEPTH = 4
+
+/** Numbers of 64 bits are whole and below 2⁵³: their upper lane is below this. */
+export const MAX_UPPER_LANE = 2 ** 21
+
+const HEADER_BYTES = 4096
+if (MAX_BATCH_BYTES + 4 * MAX_FOOTPRINT_WORDS + HEADER_BYTES > MAX_FRAME_BYTES)
+  throw new RangeError('a batch must fit a frame')
+if (12 * MAX_CONFLICTS + HEADER_BYTES > MAX_FRAME_BYTES) throw new RangeError('a ValidateOk must fit a frame')
+if (MAX_BATCH_KEYS > MAX_FOOTPRINT_KEYS) throw new RangeError('the engine must take any batch')
+if (2 * MAX_GROUP_BYTES > MAX_BATCH_BYTES) throw new RangeError('two requests must fit a batch')
+if (MAX_VALUE_BYTES + MAX_KEY_BYTES + HEADER_BYTES > MAX_GROUP_BYTES)
+  throw new RangeError('a key and a value must fit a request')

@@ -1,0 +1,137 @@
+import type { Builder, Offset } from 'flatbuffers'
+import {
+  type Ask,
+  type InstanceMessage,
+  MessageType,
+  type Nack,
+  type Recover,
+  type RecoverOk,
+  type Truncated,
+  type TryRecover,
+  type Validate,
+  type ValidateOk,
+  type Waiting,
+} from '../protocol/messages.ts'
+import { buildBatch, buildVector, buildWhole, built } from './accessors.ts'
+import { Instance } from './generated/common/instance.ts'
+import { Ask as AskBody } from './generated/peer/ask.ts'
+import { Conflict as ConflictElement } from './generated/peer/conflict.ts'
+import { Nack as NackBody } from './generated/peer/nack.ts'
+import { PeerMessage } from './generated/peer/peer-message.ts'
+import { Recover as RecoverBody } from './generated/peer/recover.ts'
+import { RecoverOk as RecoverOkBody } from './generated/peer/recover-ok.ts'
+import { Truncated as TruncatedBody } from './generated/peer/truncated.ts'
+import { TryRecover as TryRecoverBody } from './generated/peer/try-recover.ts'
+import { Validate as ValidateBody } from './generated/peer/validate.ts'
+import { ValidateOk as ValidateOkBody } from './generated/peer/validate-ok.ts'
+import { Waiting as WaitingBody } from './generated/peer/waiting.ts'
+import { MAX_CONFLICTS } from './limits.ts'
+import { tooLarge } from './malformed.ts'
+
+/** Messages that are not hot, written with the generated builders. */
+export type ColdMessage = Recover | RecoverOk | Validate | ValidateOk | Waiting | Nack | TryRecover | Ask | Truncated
+
+/** The message with its size before it. Throws `too_large`. */
+export function buildMessage(message: ColdMessage): Uint8Array {
+  return built((builder) => {
+    const body = buildBody(builder, message)
+    PeerMessage.finishSizePrefixedPeerMessageBuffer(builder, PeerMessage.createPeerMessage(builder, message.type, body))
+  }).slice()
+}
+
+function buildBody(builder: Builder, message: ColdMessage): Offset {
+  switch (message.type) {
+    case MessageType.recoverOk:
+      return buildRecoverOk(builder, message)
+    case MessageType.validate:
+      return buildValidate(builder, message)
+    case MessageType.validateOk:
+      return buildValidateOk(builder, message)
+    case MessageType.recover:
+      RecoverBody.startRecover(builder)
+      RecoverBody.addAbout(builder, buildInstance(builder, message))
+      RecoverBody.addBallot(builder, buildWhole(builder, message.ballot))
+      return RecoverBody.endRecover(builder)
+    case MessageType.nack:
+      NackBody.startNack(builder)
+      NackBody.addAbout(builder, buildInstance(builder, message))
+      NackBody.addBallot(builder, buildWhole(builder, message.ballot))
+      return NackBody.endNack(builder)
+    case MessageType.waiting:
+      WaitingBody.startWaiting(builder)
+      WaitingBody.addAbout(builder, buildInstance(builder, message))
+      WaitingBody.addCount(builder, message.count)
+      return WaitingBody.endWaiting(builder)
+    case MessageType.tryRecover:
+      TryRecoverBody.startTryRecover(builder)
+      TryRecoverBody.addAbout(builder, buildInstance(builder, message))
+      return TryRecoverBody.endTryRecover(builder)
+    case MessageType.ask:
+      AskBody.startAsk(builder)
+      AskBody.addAbout(builder, buildInstance(builder, message))
+      AskBody.addCount(builder, message.count)
+      return AskBody.endAsk(builder)
+    case MessageType.truncated: {
+      const executed = buildVector(builder, message.executed)
+      TruncatedBody.startTruncated(builder)
+      TruncatedBody.addAbout(builder, buildInstance(builder, message))
+      TruncatedBody.addExecuted(builder, executed)
+      return TruncatedBody.endTruncated(builder)
+    }
+  }
+}
+
+function buildRecoverOk(builder: Builder, message: RecoverOk): Offset {
+  const batch = message.batch === null ? null : buildBatch(builder, message.batch)
+  const deps = message.deps === null ? 0 : buildVector(builder, message.deps)
+  const initDeps = message.initDeps === null ? 0 : buildVector(builder, message.initDeps)
+  RecoverOkBody.startRecoverOk(builder)
+  RecoverOkBody.addAbout(builder, buildInstance(builder, message))
+  RecoverOkBody.addBallot(builder, buildWhole(builder, message.ballot))
+  RecoverOkBody.addVoteBallot(builder, buildWhole(builder, message.voteBallot))
+  RecoverOkBody.addInitDeps(builder, initDeps)
+  RecoverOkBody.addDeps(builder, deps)
+  if (batch !== null) {
+    RecoverOkBody.addFootprint(builder, batch[0])
+    RecoverOkBody.addCommands(builder, batch[1])
+  }
+  RecoverOkBody.addPhase(builder, message.phase)
+  RecoverOkBody.addCommand(builder, message.command)
+  RecoverOkBody.addMode(builder, message.mode)
+  RecoverOkBody.addOk(builder, message.ok)
+  return RecoverOkBody.endRecoverOk(builder)
+}
+
+function buildValidate(builder: Builder, message: Validate): Offset {
+  const [footprint, commands] = buildBatch(builder, message.batch)
+  const deps = buildVector(builder, message.deps)
+  ValidateBody.startValidate(builder)
+  ValidateBody.addAbout(builder, buildInstance(builder, message))
+  ValidateBody.addBallot(builder, buildWhole(builder, message.ballot))
+  ValidateBody.addDeps(builder, deps)
+  ValidateBody.addFootprint(builder, footprint)
+  ValidateBody.addCommands(builder, commands)
+  return ValidateBody.endValidate(builder)
+}
+
+function buildValidateOk(builder: Builder, message: ValidateOk): Offset {
+  const count = message.conflicts.length
+  if (count > MAX_CONFLICTS) throw tooLarge('conflicts', count, MAX_CONFLICTS)
+  ValidateOkBody.startConflictsVector(builder, count)
+  for (const { row, slot, phase } of message.conflicts.toReversed()) {
+    ConflictElement.createConflict(builder, slot >>> 0, Math.floor(slot / 0x1_0000_0000), row, phase)
+  }
+  const conflicts = builder.endVector()
+  ValidateOkBody.startValidateOk(builder)
+  ValidateOkBody.addAbout(builder, buildInstance(builder, message))
+  ValidateOkBody.addBallot(builder, buildWhole(builder, message.ballot))
+  ValidateOkBody.addConflicts(builder, conflicts)
+  return ValidateOkBody.endValidateOk(builder)
+}
+
+function buildInstance(
+  builder: Builder,
+  { epoch, row, slot }: Pick<InstanceMessage, 'epoch' | 'row' | 'slot'>,
+): Offset {
+  return Instance.createInstance(builder, epoch, row, slot >>> 0, Math.floor(slot / 0x1_0000_0000))
+}

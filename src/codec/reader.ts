@@ -1,0 +1,145 @@
+import type { Vector } from '../engine/engine.ts'
+import { type Footprint, isFootprint } from '../engine/footprint.ts'
+import { MAX_BATCH_BYTES, MAX_FOOTPRINT_WORDS, MAX_UPPER_LANE } from './limits.ts'
+import type { Shape } from './shape.ts'
+
+const NOTHING: Vector = []
+const NO_WORDS: Footprint = new Uint32Array(0)
+const NO_BYTES = new Uint8Array(0)
+
+/**
+ * Reads messages in their canonical layout (shape.ts), checking on the way. A message is usable only when {@link complete} says so after its
+ * last field; where it does not, the message has another layout or is malformed, and what was read of it is to be thrown away: the generated
+ * accessors, behind the verifier, tell which. Fields must be read in their order. Nothing outside the message is read.
+ */
+export class Reader {
+  readonly bytes: Uint8Array
+  readonly view: DataView
+  readonly replicas: number
+  #start = 0
+  #end = 0
+  #next = 0
+  #good = false
+
+  /** `bytes` may be any view, also a Buffer, at any offset; vectors must have `replicas` entries. */
+  constructor(bytes: Uint8Array, replicas: number) {
+    this.bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.replicas = replicas
+  }
+
+  /** Goes to the message at `[start, end)`, which must lie within the bytes. True when it begins as the shape does. */
+  begin(shape: Shape, start: number, end: number): boolean {
+    const { head, words } = shape
+    if (end - start < 4 * words) return false
+    const view = this.view
+    for (let i = head.length - 1; i >= 0; i--) if (view.getUint32(start + 4 * i, true) !== head[i]) return false
+    this.#start = start
+    this.#end = end
+    this.#next = start + 4 * words
+    this.#good = true
+    return true
+  }
+
+  /** Whether everything read since {@link begin} was right, to the last byte. */
+  get complete(): boolean {
+    return this.#good && this.#next === this.#end
+  }
+
+  /** The message breaks a rule that the reader does not know. */
+  require(rule: boolean): void {
+    if (!rule) this.#good = false
+  }
+
+  byte(at: number): number {
+    return this.view.getUint8(this.#start + at)
+  }
+
+  flag(at: number): boolean {
+    const value = this.byte(at)
+    if (value > 1) this.#good = false
+    return value === 1
+  }
+
+  uint32(at: number): number {
+    return this.view.getUint32(this.#start + 4 * at, true)
+  }
+
+  whole(at: number): number {
+    return this.#whole(this.#start + 4 * at)
+  }
+
+  row(at: number): number {
+    const row = this.uint32(at)
+    if (row >= this.replicas) this.#good = false
+    return row
+  }
+
+  slot(at: number): number {
+    const slot = this.whole(at)
+    if (slot === 0) this.#good = false
+    return slot
+  }
+
+  vector(at: number): Vector {
+    const from = this.#vector(at, 8, this.replicas)
+    if (!this.#good || this.#next - from !== 8 * this.replicas) {
+      this.#good = false
+      return NOTHING
+    }
+    const vector: number[] = []
+    for (let i = 0; i < this.replicas; i++) vector.push(this.#whole(from + 8 * i))
+    return vector
+  }
+
+  /** A copy. */
+  footprint(at: number): Footprint {
+    const from = this.#vector(at, 4, MAX_FOOTPRINT_WORDS)
+    if (!this.#good) return NO_WORDS
+    const words = copyWords(this.bytes, this.view, from, (this.#next - from) >>> 2)
+    if (!isFootprint(words)) this.#good = false
+    return words
+  }
+
+  /** A copy. */
+  commands(at: number): Uint8Array {
+    return this.ubytes(at, MAX_BATCH_BYTES).slice()
+  }
+
+  /** A view, valid as long as the message's bytes. */
+  ubytes(at: number, limit: number): Uint8Array {
+    const from = this.#vector(at, 1, limit)
+    if (!this.#good) return NO_BYTES
+    const view = this.bytes.subarray(from, this.#next)
+    this.#next = from + ((this.#next - from + 3) & ~3)
+    return view
+  }
+
+  #whole(at: number): number {
+    const upper = this.view.getUint32(at + 4, true)
+    if (upper >= MAX_UPPER_LANE) this.#good = false
+    return upper * 0x1_0000_0000 + this.view.getUint32(at, true)
+  }
+
+  /** Goes past the vector that the field must point at, which must be what follows; returns where its elements begin. */
+  #vector(at: number, size: number, limit: number): number {
+    const field = this.#start + 4 * at
+    const vector = this.#next
+    if (this.#good && vector + 4 <= this.#end && field + this.view.getUint32(field, true) === vector) {
+      const length = this.view.getUint32(vector, true)
+      this.#next = vector + 4 + length * size
+      if (length <= limit && this.#next <= this.#end) return vector + 4
+    }
+    this.#good = false
+    return vector
+  }
+}
+
+/** A copy of `count` little-endian words at any alignment. */
+export function copyWords(bytes: Uint8Array, view: DataView, from: number, count: number): Uint32Array {
+  const words = new Uint32Array(count)
+  if (count <= 32) for (let i = 0; i < count; i++) words[i] = view.getUint32(from + 4 * i, true)
+  else if ((bytes.byteOffset + from) % 4 === 0) words.set(new Uint32Array(bytes.buffer, bytes.byteOffset + from, count))
+  else new Uint8Array(words.buffer).set(bytes.subarray(from, from + 4 * count))
+  return words
+}
