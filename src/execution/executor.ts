@@ -101,7 +101,7 @@ export class Executor {
       return
     }
     for (let at = 0; at < commands.length; at = this.#group.end) {
-      this.#group.open(commands, at)
+      this.#group.reopen(commands, at)
       this.counts.commands += this.#group.count
       results?.beginGroup()
       if (this.#group.kind === GroupKind.expire) this.sessions.expire(this.#group.session())

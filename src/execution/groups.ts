@@ -116,8 +116,20 @@ export class GroupReader {
     const size = at + GROUP_HEADER_BYTES <= bytes.length ? readU32(bytes, at) : 0
     if (size < GROUP_HEADER_BYTES || at + size > bytes.length) throw malformed('its size')
     if (size > MAX_GROUP_BYTES) throw new EpaxosError(ErrorCode.tooLarge, `a group of ${size} bytes is too large`)
+    this.reopen(bytes, at)
+    if (readU16(bytes, at + 6) !== 0) throw malformed('its reserved bytes')
+    if (this.sessionEnd - this.sessionStart > MAX_SESSION_ID_BYTES || this.sessionEnd > this.end) {
+      throw malformed('its session id')
+    }
+    if (this.count > MAX_GROUP_COMMANDS) throw new EpaxosError(ErrorCode.tooLarge, 'a group has too many commands')
+    this.#checkNumbers()
+    this.#checkCommands()
+  }
+
+  /** Opens a group that {@link open} has accepted before, without checking it again. */
+  reopen(bytes: Uint8Array, at: number): void {
     this.#bytes = bytes
-    this.end = at + size
+    this.end = at + readU32(bytes, at)
     this.kind = bytes[at + 4] as GroupKind
     this.count = readU32(bytes, at + 8)
     this.first = readU64(bytes, at + 12)
@@ -126,13 +138,6 @@ export class GroupReader {
     this.sessionEnd = this.sessionStart + (bytes[at + 5] as number)
     this.index = -1
     this.commandStart = this.commandEnd = this.sessionEnd
-    if (readU16(bytes, at + 6) !== 0) throw malformed('its reserved bytes')
-    if (this.sessionEnd - this.sessionStart > MAX_SESSION_ID_BYTES || this.sessionEnd > this.end) {
-      throw malformed('its session id')
-    }
-    if (this.count > MAX_GROUP_COMMANDS) throw new EpaxosError(ErrorCode.tooLarge, 'a group has too many commands')
-    this.#checkNumbers()
-    this.#checkCommands()
   }
 
   /** Goes to the next command of the group; false behind the last one. */

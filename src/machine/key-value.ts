@@ -38,11 +38,12 @@ export class KeyValueStore implements StateMachine {
     const out = new ChunkWriter()
     out.u32(this.#table.size)
     for (const entry of this.#table.sorted()) {
-      const record = this.#table.record(entry)
-      const keyLength = this.#table.valueStart(entry)
-      out.u32(keyLength)
-      out.u32(record.length - keyLength)
-      out.bytes(record)
+      const keyStart = this.#table.keyStart(entry)
+      const valueStart = this.#table.valueStart(entry)
+      const valueEnd = this.#table.valueEnd(entry)
+      out.u32(valueStart - keyStart)
+      out.u32(valueEnd - valueStart)
+      out.bytes(this.#table.bytes(entry), keyStart, valueEnd)
       if (out.full) yield out.take()
     }
     if (out.length > 0) yield out.take()

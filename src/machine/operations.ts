@@ -33,17 +33,17 @@ export function applyOperation(table: Table, bytes: Uint8Array, start: number, e
 function get(table: Table, bytes: Uint8Array, keyStart: number, keyEnd: number): Uint8Array {
   const entry = table.find(bytes, keyStart, keyEnd)
   if (entry < 0) return bareResult(Outcome.absent)
-  const record = table.record(entry)
   const valueStart = table.valueStart(entry)
-  const result = new Uint8Array(1 + record.length - valueStart)
-  copyBytes(record, valueStart, record.length, result, 1)
+  const valueEnd = table.valueEnd(entry)
+  const result = new Uint8Array(1 + valueEnd - valueStart)
+  copyBytes(table.bytes(entry), valueStart, valueEnd, result, 1)
   return result
 }
 
 function increment(table: Table, bytes: Uint8Array, keyStart: number, keyEnd: number, step: number): Uint8Array {
   const entry = table.find(bytes, keyStart, keyEnd)
-  const record = entry < 0 ? null : table.record(entry)
-  const number = (record === null ? 0 : readCounter(record, table.valueStart(entry), record.length)) + step
+  const present = entry < 0 ? 0 : readCounter(table.bytes(entry), table.valueStart(entry), table.valueEnd(entry))
+  const number = present + step
   if (!Number.isSafeInteger(number)) return bareResult(Outcome.notCounter)
   const result = counterResult(number)
   table.put(bytes, keyStart, keyEnd, result, 1, result.length)
@@ -73,6 +73,5 @@ export function holds(
 ): boolean {
   const entry = table.find(bytes, keyStart, keyEnd)
   if (entry < 0 || valueStart < 0) return entry < 0 && valueStart < 0
-  const record = table.record(entry)
-  return equalBytes(record, table.valueStart(entry), record.length, bytes, valueStart, valueEnd)
+  return equalBytes(table.bytes(entry), table.valueStart(entry), table.valueEnd(entry), bytes, valueStart, valueEnd)
 }

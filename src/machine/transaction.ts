@@ -97,8 +97,11 @@ class UndoLog {
     const keyStart = start + ITEM_HEADER_BYTES
     const key = command.subarray(keyStart, keyStart + readU16(command, start + 2))
     const entry = this.#table.find(key, 0, key.length)
-    const value = entry < 0 ? null : this.#table.record(entry).slice(this.#table.valueStart(entry))
-    this.#before.push({ key, value })
+    this.#before.push({ key, value: entry < 0 ? null : this.#valueOf(entry) })
+  }
+
+  #valueOf(entry: number): Uint8Array {
+    return this.#table.bytes(entry).slice(this.#table.valueStart(entry), this.#table.valueEnd(entry))
   }
 
   run(): void {
