@@ -8,6 +8,8 @@ export const ErrorCode = {
   foreignDirectory: 'foreign_directory',
   /** Another process uses the data directory. */
   locked: 'locked',
+  /** The disk is nearly full: updates are certainly not done until there is space again. */
+  diskFull: 'disk_full',
   /** Reading or writing the journal failed: the replica stops, nothing that was answered is lost. */
   storage: 'storage',
   /** A record of the journal is damaged. */

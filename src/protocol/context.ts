@@ -4,7 +4,7 @@ import { type Instance, Row } from './instance.ts'
 import type { Batch, InstanceMessage, Message } from './messages.ts'
 import { Peers } from './peers.ts'
 import { type Quorums, quorums } from './quorums.ts'
-import type { InstanceRecord } from './records.ts'
+import type { InstanceRecord, JournalRecord, PeerRecord } from './records.ts'
 import type { Timing } from './timing.ts'
 
 export interface CoreOptions {
@@ -66,7 +66,7 @@ export class Context {
   durable = 0
 
   #number = 0
-  #records: InstanceRecord[] = []
+  #records: JournalRecord[] = []
   #messages: Envelope[] = []
   #commits: Instance[] = []
   #rejected: Instance[] = []
@@ -118,6 +118,11 @@ export class Context {
       instance.batchIndex = this.#records.length
     }
     this.#records.push(record)
+  }
+
+  writeDown(record: PeerRecord): number {
+    this.#records.push(record)
+    return this.nextNumber
   }
 
   /** The batch for a record of the instance: once in the journal is enough. */

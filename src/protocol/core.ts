@@ -6,10 +6,10 @@ import type { Effects } from './effects.ts'
 import { onHeartbeat, sendHeartbeats, suspect } from './heartbeat.ts'
 import type { Instance } from './instance.ts'
 import { hurry, lookAfter, MAX_SLOTS_AHEAD, nextDeadline, onAsk, onNack, onTryRecover } from './liveness.ts'
-import { type Batch, type Message, MessageType } from './messages.ts'
+import { type Batch, Command, type Message, MessageType } from './messages.ts'
 import { onPreAccept, onPreAcceptOk, propose } from './preaccept.ts'
 import type { Quorums } from './quorums.ts'
-import type { InstanceRecord } from './records.ts'
+import type { InstanceRecord, PeerRecord } from './records.ts'
 import { onRecover, onRecoverOk } from './recover.ts'
 import { replay } from './replay.ts'
 import { onValidate, onValidateOk } from './validate.ts'
@@ -149,7 +149,10 @@ export class Core {
   /** Time went on; `nowMs` never goes back. Called at least every few ms while something is open. */
   tick(nowMs: number): void {
     const context = this.#context
+    const pausedMs = nowMs - context.nowMs
     context.nowMs = Math.max(context.nowMs, nowMs)
+    // This replica was stopped, not its peers silent: what they said meanwhile is still to be read.
+    if (pausedMs > context.timing.suspectMs) context.peers.excuse(context.nowMs)
     for (const peer of suspect(context)) hurry(context, peer)
     sendHeartbeats(context)
     lookAfter(context)
@@ -180,6 +183,20 @@ export class Core {
     hurry(this.#context, peer)
   }
 
+  /** The journal is durable up to this value. */
+  get durableNumber(): number {
+    return this.#context.durable
+  }
+
+  /** The batch of a committed instance that is about to execute; null for a no-op. */
+  batchToExecute(row: number, slot: number): Batch | null {
+    const instance = this.#context.row(row).find(slot)
+    assert(instance?.committed === true && !instance.executed, `${row}.${slot} is committed and not executed`)
+    if (instance.command === Command.noop) return null
+    assert(instance.batch !== null, `the batch of ${instance} is in memory until it executes`)
+    return instance.batch
+  }
+
   /** The instance was executed here: its batch leaves memory, now or when every member has executed it. */
   executed(row: number, slot: number): void {
     const context = this.#context
@@ -188,6 +205,11 @@ export class Core {
     instance.executed = true
     context.row(row).advanceExecuted()
     if (context.readBatch !== null) instance.batch = null
+  }
+
+  /** Journals a record that is not about an instance; returns the number of the journal value that it goes into. */
+  writeDown(record: PeerRecord): number {
+    return this.#context.writeDown(record)
   }
 
   take(): Effects {

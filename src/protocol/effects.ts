@@ -1,6 +1,6 @@
 import type { Instance } from './instance.ts'
 import type { Message } from './messages.ts'
-import type { InstanceRecord } from './records.ts'
+import type { JournalRecord } from './records.ts'
 
 export interface Envelope {
   readonly to: number
@@ -14,7 +14,7 @@ export interface Envelope {
  */
 export interface Effects {
   /** To be journaled as ONE value, whose number must be `number`; empty: nothing to journal. */
-  readonly records: readonly InstanceRecord[]
+  readonly records: readonly JournalRecord[]
   /** The number of the journal value that holds `records`. */
   readonly number: number
   /** May leave at once: all that they rest on is durable. In order for each receiver. */

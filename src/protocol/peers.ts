@@ -47,6 +47,11 @@ export class Peers {
     return id === this.#self || this.of(id).alive
   }
 
+  /** Takes no silence up to now for a failure. */
+  excuse(nowMs: number): void {
+    for (const id of this.others) this.of(id).heardMs = nowMs
+  }
+
   /** Members that are up as far as known here, this replica included. */
   get live(): number {
     let count = 1

@@ -1,0 +1,194 @@
+import { frames } from '../codec/frame.ts'
+import { decodeFrame, encodeMessage } from '../codec/peer.ts'
+import { encodeRecords } from '../codec/records.ts'
+import { EpaxosError } from '../errors.ts'
+import type { Executor } from '../execution/executor.ts'
+import type { Core } from '../protocol/core.ts'
+import type { Effects, Envelope } from '../protocol/effects.ts'
+import { Command, type Message } from '../protocol/messages.ts'
+import type { Journal } from '../storage/journal.ts'
+import type { Transport } from '../transport/transport.ts'
+import type { Proposals } from './proposals.ts'
+
+export interface DriverOptions {
+  readonly core: Core
+  readonly executor: Executor
+  readonly proposals: Proposals
+  /** Null for durability "memory": everything is called durable at once. */
+  readonly journal: Journal | null
+  readonly transport: Pick<Transport, 'send'>
+  readonly replicas: number
+  /** Monotonic, in ms. */
+  readonly now: () => number
+  /** A frame of an admitted peer could not be read, wholly or from some message on. */
+  readonly dropped: (what: string) => void
+  /** The replica cannot go on: an invariant broke, or the storage failed. */
+  readonly failed: (error: Error) => void
+  /** After each turn: answers that were gathered may leave. */
+  readonly turned: () => void
+}
+
+/** The core is ticked at least this often. */
+const TICK_MS = 10
+
+/**
+ * Where time, sockets and disks meet the core. One turn of the event loop: what arrived went into the core as it came; the gathered proposals
+ * follow; the turn's records become ONE journal value; what may leave goes out, one frame per peer; what was committed is executed. What waits for the journal
+ * leaves when it is durable, and the next turn's work goes on meanwhile.
+ */
+export class Driver {
+  readonly #options: DriverOptions
+  readonly #parts: Uint8Array[][]
+  #armed = false
+  #turning = false
+  #stopped = false
+  #timer: NodeJS.Timeout | null = null
+
+  constructor(options: DriverOptions) {
+    this.#options = options
+    this.#parts = Array.from({ length: options.replicas }, () => [])
+  }
+
+  /** The journal is replayed: from now on the core is ticked. */
+  start(): void {
+    const { core, journal, now, failed } = this.#options
+    journal?.onDurable(
+      (upTo) => {
+        core.durable(upTo)
+        if (!this.#turning) this.#turn()
+      },
+      (error) => {
+        this.stop()
+        failed(error)
+      },
+    )
+    core.start(journal?.last ?? 0, now())
+    this.#timer = setInterval(() => this.#turn(), TICK_MS)
+    this.arm()
+  }
+
+  stop(): void {
+    this.#stopped = true
+    if (this.#timer !== null) clearInterval(this.#timer)
+    this.#timer = null
+  }
+
+  /** A turn follows when the event loop has drained what arrived. */
+  arm(): void {
+    if (this.#armed || this.#stopped) return
+    this.#armed = true
+    setImmediate(() => {
+      this.#armed = false
+      this.#turn()
+    })
+  }
+
+  /** A frame of an admitted peer; its bytes are read before this returns. */
+  frame(from: number, bytes: Uint8Array): void {
+    if (this.#stopped) return
+    const { core, replicas, dropped } = this.#options
+    try {
+      decodeFrame(bytes, replicas, (message) => core.receive(from, message))
+    } catch (error) {
+      if (isForeign(error)) dropped(`from replica ${from}: ${error.message}`)
+      else this.#fail(error as Error)
+    }
+    this.arm()
+  }
+
+  linkUp(peer: number): void {
+    this.#options.core.linkUp(peer)
+    this.arm()
+  }
+
+  linkDown(peer: number): void {
+    this.#options.core.linkDown(peer)
+    this.arm()
+  }
+
+  /** Before the start: what the records replayed so far committed is executed, so that their batches leave memory. */
+  executeReplayed(): void {
+    this.#execute(this.#options.core.take())
+  }
+
+  #turn(): void {
+    if (this.#stopped || this.#turning) return
+    this.#turning = true
+    try {
+      this.#options.core.tick(this.#options.now())
+      this.#propose()
+      // Without a disk to wait for, journaling releases at once: then there is more to take.
+      while (this.#handle(this.#options.core.take())) this.#propose()
+      this.#flush()
+    } catch (error) {
+      this.#fail(error as Error)
+    }
+    this.#turning = false
+    this.#options.turned()
+  }
+
+  #propose(): void {
+    const { core, proposals } = this.#options
+    for (let batch = proposals.next(); batch !== null; batch = proposals.next()) {
+      proposals.proposed(core.propose(batch).slot)
+    }
+  }
+
+  /** Returns whether anything was done, so that there may be more. */
+  #handle(effects: Effects): boolean {
+    const { proposals } = this.#options
+    const { records, number, messages, commits, rejected } = effects
+    if (records.length > 0) this.#journal(records, number)
+    this.#encode(messages)
+    for (const instance of rejected) proposals.rejected(instance.slot)
+    this.#execute(effects)
+    return records.length + messages.length + commits.length + rejected.length > 0
+  }
+
+  #journal(records: Effects['records'], number: number): void {
+    const { core, journal } = this.#options
+    if (journal === null) return core.durable(number)
+    const appended = journal.append(encodeRecords(records))
+    if (appended !== number) throw new EpaxosError('storage', `journal value ${appended} instead of ${number}`)
+  }
+
+  /** Each message is encoded once, however many it goes to. */
+  #encode(messages: readonly Envelope[]): void {
+    let last: Message | null = null
+    let bytes: Uint8Array | null = null
+    for (const { to, message } of messages) {
+      if (message !== last || bytes === null) bytes = encodeMessage(message)
+      last = message
+      this.#parts[to]?.push(bytes)
+    }
+  }
+
+  #execute({ commits }: Effects): void {
+    if (commits.length === 0) return
+    const { executor } = this.#options
+    for (const { row, slot, command, deps } of commits)
+      executor.commit(row, slot, command === Command.noop ? null : deps)
+    executor.run()
+  }
+
+  #flush(): void {
+    const { transport } = this.#options
+    for (let peer = 0; peer < this.#parts.length; peer++) {
+      const parts = this.#parts[peer] as Uint8Array[]
+      if (parts.length === 0) continue
+      for (const frame of frames(parts)) transport.send(peer, frame)
+      this.#parts[peer] = []
+    }
+  }
+
+  #fail(error: Error): void {
+    if (this.#stopped) return
+    this.stop()
+    this.#options.failed(error)
+  }
+}
+
+/** Whether the bytes are at fault, and not this replica. */
+function isForeign(error: unknown): error is EpaxosError {
+  return error instanceof EpaxosError && (error.code === 'malformed' || error.code === 'too_large')
+}

@@ -1,0 +1,88 @@
+import { EpaxosError } from '../errors.ts'
+import type { StateMachine } from '../execution/machine.ts'
+import { MAX_REPLICAS } from '../protocol/quorums.ts'
+import type { Address } from '../transport/links.ts'
+import { isLoopback, parseAddress } from './addresses.ts'
+import { type Logger, SILENT } from './logger.ts'
+
+export type Durability = 'fsync' | 'memory'
+export type EngineKind = 'wasm' | 'reference'
+
+export interface ReplicaOptions {
+  /** This replica: its position in `peers`, from 0. */
+  readonly id: number
+  /** Where each replica listens for the others, `HOST:PORT`, this one included. */
+  readonly peers: readonly string[]
+  /** The data directory; needed for durability `fsync`. */
+  readonly data?: string
+  readonly machine: StateMachine
+  /** The cluster's name: replicas of another are refused. Default `local`. */
+  readonly cluster?: string
+  /** `fsync` (default): what was answered survives. `memory`: nothing survives the process, which must not come back under its id. */
+  readonly durability?: Durability
+  readonly engine?: EngineKind
+  /** Shared by all replicas and their clients; needed beyond loopback. */
+  readonly secret?: Uint8Array | string
+  /** After this a command is answered as unknown. Default 2000. */
+  readonly requestTimeoutMs?: number
+  /** Where clients reach this replica, told to the others. */
+  readonly clientUrl?: string
+  readonly logger?: Logger
+  /** Called once when the replica has stopped by itself: the storage failed, the peers refused it, an invariant broke. */
+  readonly onFailure?: (error: Error) => void
+}
+
+export interface ResolvedOptions {
+  readonly id: number
+  readonly peers: readonly Address[]
+  readonly data: string | null
+  readonly machine: StateMachine
+  readonly cluster: string
+  readonly durability: Durability
+  readonly engine: EngineKind
+  readonly secret: Uint8Array | null
+  readonly requestTimeoutMs: number
+  readonly clientUrl: string
+  readonly logger: Logger
+  readonly onFailure: (error: Error) => void
+}
+
+const CLUSTER_NAME = /^[A-Za-z0-9._-]{1,64}$/
+
+/** Checks the options and fills in the defaults. Throws an `EpaxosError` with code `configuration`. */
+export function resolveOptions(options: ReplicaOptions): ResolvedOptions {
+  const { id, machine, cluster = 'local', durability = 'fsync', engine = 'wasm' } = options
+  const peers = options.peers.map(parseAddress)
+  check(peers.length >= 1 && peers.length <= MAX_REPLICAS, `1 to ${MAX_REPLICAS} peers, not ${peers.length}`)
+  check(Number.isInteger(id) && id >= 0 && id < peers.length, `id ${id} is not a position in ${peers.length} peers`)
+  check(new Set(options.peers).size === peers.length, 'an address stands twice among the peers')
+  check(CLUSTER_NAME.test(cluster), `not a cluster's name (letters, digits, . _ -): ${cluster}`)
+  check(durability === 'fsync' || durability === 'memory', `durability is fsync or memory, not ${durability}`)
+  check(engine === 'wasm' || engine === 'reference', `engine is wasm or reference, not ${engine}`)
+  check(durability === 'memory' || Boolean(options.data), 'durability fsync needs a data directory')
+  const requestTimeoutMs = options.requestTimeoutMs ?? 2000
+  check(Number.isFinite(requestTimeoutMs) && requestTimeoutMs >= 1, `not a timeout in ms: ${requestTimeoutMs}`)
+  const secret =
+    typeof options.secret === 'string' ? new TextEncoder().encode(options.secret) : (options.secret ?? null)
+  check(secret === null || secret.length >= 8, 'a secret has at least 8 bytes')
+  const own = peers[id] as Address
+  check(isLoopback(own.host) || secret !== null, `listening beyond loopback (${own.host}) needs a secret`)
+  return {
+    id,
+    peers,
+    data: durability === 'fsync' ? (options.data as string) : null,
+    machine,
+    cluster,
+    durability,
+    engine,
+    secret,
+    requestTimeoutMs,
+    clientUrl: options.clientUrl ?? '',
+    logger: options.logger ?? SILENT,
+    onFailure: options.onFailure ?? (() => {}),
+  }
+}
+
+function check(condition: boolean, what: string): asserts condition {
+  if (!condition) throw new EpaxosError('configuration', what)
+}

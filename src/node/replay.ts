@@ -1,0 +1,33 @@
+import { decodeRecords } from '../codec/records.ts'
+import type { Core } from '../protocol/core.ts'
+import { RecordType } from '../protocol/records.ts'
+import type { Journal } from '../storage/journal.ts'
+import type { Incarnations } from './incarnations.ts'
+
+/** The event loop is let go on this often, in ms. */
+const SLICE_MS = 20
+
+/**
+ * Gives the journal back to the core, and what it committed to the execution as it goes, so that batches do not gather in memory.
+ * Throws an `EpaxosError` with code `damaged` at a record that is not what was written.
+ */
+export async function replayJournal(
+  journal: Journal,
+  replicas: number,
+  core: Core,
+  incarnations: Incarnations,
+  execute: () => void,
+): Promise<void> {
+  let sliceEnd = performance.now() + SLICE_MS
+  for (const { number, value } of journal.scan(1)) {
+    decodeRecords(value, replicas, (record, index) => {
+      if (record.type === RecordType.peer) incarnations.restore(record)
+      else core.replay(record, number, index)
+    })
+    if (performance.now() < sliceEnd) continue
+    execute()
+    await new Promise((resolve) => setImmediate(resolve))
+    sliceEnd = performance.now() + SLICE_MS
+  }
+  execute()
+}

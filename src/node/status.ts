@@ -1,0 +1,36 @@
+import type { Durability, EngineKind } from './options.ts'
+
+/** What `GET /status` says of a replica. */
+export interface Status {
+  readonly id: number
+  readonly cluster: string
+  readonly epoch: number
+  readonly ready: boolean
+  /** Why it is not ready; empty where it is. */
+  readonly reason: string
+  readonly replicas: readonly { readonly id: number; readonly client: string; readonly up: boolean }[]
+  /** Per row: every slot up to here is committed, or executed, here. */
+  readonly committed: readonly number[]
+  readonly executed: readonly number[]
+  readonly counts: {
+    /** Own instances committed in one round trip, and those that needed a second one. */
+    readonly fast: number
+    readonly slow: number
+    /** Instances that this replica committed by recovering them. */
+    readonly recovered: number
+    readonly noop: number
+    /** Executed commands, and components of more than one instance among what was executed. */
+    readonly commands: number
+    readonly cycles: number
+    /** Messages that were dropped because they could not be read, or said what no replica says. */
+    readonly dropped: number
+  }
+  readonly oldestUncommittedMs: number
+  readonly journalBytes: number
+  /** How long the journal's last replay took. */
+  readonly replayMs: number
+  readonly durability: Durability
+  readonly engine: EngineKind
+  /** Equal at replicas that have executed the same. */
+  readonly stateHash: string
+}

@@ -1,0 +1,326 @@
+import type { Engine, Vector } from '../../src/engine/engine.ts'
+import { type Footprint, FootprintBuilder } from '../../src/engine/footprint.ts'
+import { Core } from '../../src/protocol/core.ts'
+import type { Instance } from '../../src/protocol/instance.ts'
+import { type Batch, Command, type Message, Phase } from '../../src/protocol/messages.ts'
+import type { InstanceRecord, JournalRecord } from '../../src/protocol/records.ts'
+import { DEFAULT_TIMING, type Timing } from '../../src/protocol/timing.ts'
+import { equal, includes } from '../../src/protocol/vector.ts'
+import { interferes } from './interference.ts'
+
+export interface Sent {
+  readonly from: number
+  readonly to: number
+  readonly message: Message
+}
+
+export interface ClusterOptions {
+  readonly replicas: number
+  readonly makeEngine: (replicas: number) => Engine
+  readonly random?: () => number
+  readonly timing?: Partial<Timing>
+  /** Journal values become durable at once. */
+  readonly autoSync?: boolean
+  readonly fastCrashes?: number
+}
+
+const text = new TextEncoder()
+
+/** A batch whose commands are its name and whose footprint writes the keys; a key that begins with `?` is read, `*` is everything. */
+export function batch(name: string, ...keys: string[]): Batch {
+  const builder = new FootprintBuilder()
+  for (const key of keys) {
+    if (key === '*') builder.everything()
+    else if (key.startsWith('?')) builder.read(text.encode(key.slice(1)))
+    else builder.write(text.encode(key))
+  }
+  return { footprint: builder.take(), commands: text.encode(name) }
+}
+
+export function nameOf(commands: Uint8Array): string {
+  return new TextDecoder().decode(commands)
+}
+
+/** One replica of a test: the core with an engine, a disk that can lose what was not synced, and what it executed. */
+export class TestReplica {
+  readonly id: number
+  readonly cluster: Cluster
+  core!: Core
+  engine!: Engine
+  up = true
+  /** What it executed since it was last started, in order, by name. */
+  executed: string[] = []
+  #journal: (readonly JournalRecord[])[] = []
+  #durable = 0
+  #batches = new Map<string, Batch>()
+
+  constructor(cluster: Cluster, id: number) {
+    this.cluster = cluster
+    this.id = id
+    this.start()
+  }
+
+  get unsynced(): number {
+    return this.#journal.length - this.#durable
+  }
+
+  get journal(): readonly (readonly JournalRecord[])[] {
+    return this.#journal
+  }
+
+  start(): void {
+    const { options } = this.cluster
+    this.up = true
+    this.executed = []
+    this.engine = options.makeEngine(options.replicas)
+    this.core = new Core({
+      id: this.id,
+      replicas: options.replicas,
+      engine: this.engine,
+      timing: { ...DEFAULT_TIMING, ...options.timing },
+      random: options.random ?? (() => 0.5),
+      readBatch: (number, index) => this.#readBatch(number, index),
+      ...(options.fastCrashes === undefined ? {} : { fastCrashes: options.fastCrashes }),
+    })
+    this.#journal.forEach((records, i) => {
+      records.forEach((record, index) => {
+        this.core.replay(record as InstanceRecord, i + 1, index)
+      })
+    })
+    this.core.start(this.#journal.length, this.cluster.nowMs)
+  }
+
+  /** What was not synced is gone. */
+  crash(): void {
+    this.up = false
+    this.#journal.length = this.#durable
+  }
+
+  sync(): void {
+    this.#durable = this.#journal.length
+    this.core.durable(this.#durable)
+    this.flush()
+  }
+
+  propose(batch: Batch): Instance {
+    const instance = this.core.propose(batch)
+    this.flush()
+    return instance
+  }
+
+  receive(from: number, message: Message): void {
+    this.core.receive(from, message)
+    this.flush()
+  }
+
+  tick(): void {
+    this.core.tick(this.cluster.nowMs)
+    this.flush()
+  }
+
+  /** Does what the driver does with the effects of a turn. */
+  flush(): void {
+    const effects = this.core.take()
+    if (effects.records.length > 0) {
+      this.#journal.push(effects.records)
+      if (effects.number !== this.#journal.length) throw new Error('the journal numbers of core and disk differ')
+    }
+    for (const { to, message } of effects.messages) this.cluster.send({ from: this.id, to, message })
+    for (const instance of effects.commits) this.#commit(instance)
+    for (const instance of effects.rejected) this.cluster.onRejected(this, instance)
+    this.#execute()
+    if (effects.records.length > 0 && this.cluster.options.autoSync !== false) this.sync()
+  }
+
+  #commit(instance: Instance): void {
+    this.cluster.onCommitted(this, instance)
+    if (instance.batch !== null) this.#batches.set(`${instance}`, instance.batch)
+    this.engine.commit(
+      instance.row,
+      instance.slot,
+      instance.command === Command.noop ? null : (instance.deps as Vector),
+    )
+  }
+
+  #execute(): void {
+    const order = this.engine.execute().slice()
+    for (let i = 0; i < order.length; ) {
+      const size = order[i++] as number
+      if (size > 1) this.cluster.components++
+      for (let k = 0; k < size; k++) {
+        const row = order[i++] as number
+        const slot = order[i++] as number
+        const instance = this.core.instance(row, slot) as Instance
+        if (instance.command === Command.batch) this.executed.push(nameOf((instance.batch as Batch).commands))
+        this.core.executed(row, slot)
+      }
+    }
+  }
+
+  #readBatch(number: number, index: number): Batch {
+    const record = this.#journal[number - 1]?.[index]
+    if (record === undefined || !('batch' in record) || record.batch === null) throw new Error('no batch there')
+    return record.batch
+  }
+}
+
+interface Decision {
+  readonly command: Command
+  readonly deps: Vector
+  readonly footprint: Footprint | null
+  readonly name: string
+}
+
+/** Replicas, and a network that delivers only what the test picks. Checks Agreement at each commit, the rest when asked. */
+export class Cluster {
+  readonly options: ClusterOptions
+  readonly replicas: TestReplica[]
+  readonly decisions = new Map<string, Decision>()
+  nowMs = 1000
+  /** In flight. */
+  messages: Sent[] = []
+  /** Components of more than one instance, over all replicas. */
+  components = 0
+  onRejected: (replica: TestReplica, instance: Instance) => void = () => {}
+
+  constructor(options: ClusterOptions) {
+    this.options = options
+    this.replicas = []
+    for (let id = 0; id < options.replicas; id++) this.replicas.push(new TestReplica(this, id))
+    this.linkAll()
+    for (const replica of this.replicas) replica.flush()
+    this.messages = []
+  }
+
+  replica(id: number): TestReplica {
+    return this.replicas[id] as TestReplica
+  }
+
+  linkAll(): void {
+    for (const a of this.replicas) {
+      for (const b of this.replicas) if (a !== b && a.up && b.up) a.core.linkUp(b.id)
+    }
+  }
+
+  send(sent: Sent): void {
+    this.messages.push(sent)
+  }
+
+  /** Delivers one message: it leaves the network unless it is kept for a repetition. */
+  deliver(sent: Sent, keep = false): void {
+    if (!keep) this.drop(sent)
+    const to = this.replica(sent.to)
+    if (to.up) to.receive(sent.from, sent.message)
+  }
+
+  drop(sent: Sent): void {
+    const at = this.messages.indexOf(sent)
+    if (at >= 0) this.messages.splice(at, 1)
+  }
+
+  find(filter: Partial<Pick<Sent, 'from' | 'to'>> & { type?: number; row?: number; slot?: number }): Sent[] {
+    return this.messages.filter(
+      ({ from, to, message }) =>
+        (filter.from === undefined || filter.from === from) &&
+        (filter.to === undefined || filter.to === to) &&
+        (filter.type === undefined || filter.type === message.type) &&
+        (filter.row === undefined || ('row' in message && filter.row === message.row)) &&
+        (filter.slot === undefined || ('slot' in message && filter.slot === message.slot)),
+    )
+  }
+
+  /** Delivers, in order, everything that passes the filter, and what follows from it. */
+  deliverAll(passes: (sent: Sent) => boolean = () => true): void {
+    for (let i = 0; i < 1_000_000; i++) {
+      const next = this.messages.find(passes)
+      if (next === undefined) return
+      this.deliver(next)
+    }
+    throw new Error('messages without end')
+  }
+
+  /** Goes on in time, delivering everything, until the condition holds. */
+  run(condition: () => boolean, limitMs: number, stepMs = 10): void {
+    const end = this.nowMs + limitMs
+    this.deliverAll()
+    while (!condition()) {
+      if (this.nowMs >= end) throw new Error(`not reached within ${limitMs} ms`)
+      this.nowMs += stepMs
+      for (const replica of this.replicas) if (replica.up) replica.tick()
+      this.deliverAll()
+    }
+  }
+
+  crash(id: number): void {
+    this.replica(id).crash()
+    for (const other of this.replicas) if (other.up) other.core.linkDown(id)
+  }
+
+  restart(id: number): void {
+    this.replica(id).start()
+    this.linkAll()
+    this.replica(id).flush()
+  }
+
+  onCommitted(replica: TestReplica, instance: Instance): void {
+    const key = `${instance}`
+    const decided = this.decisions.get(key)
+    const deps = instance.deps as Vector
+    if (decided !== undefined) {
+      if (decided.command !== instance.command || !equal(decided.deps, deps)) {
+        throw new Error(`Agreement: ${key} is [${deps}] at ${replica.id} and was [${decided.deps}]`)
+      }
+      if (decided.footprint !== null || instance.batch === null) return
+    }
+    const { command, batch } = instance
+    const name = batch === null ? '' : nameOf(batch.commands)
+    this.decisions.set(key, { command, deps, footprint: batch?.footprint ?? null, name })
+  }
+
+  /** Visibility, and equal execution orders of interfering commands at the replicas that are up. */
+  check(): void {
+    this.checkVisibility()
+    this.checkOrder()
+  }
+
+  checkVisibility(): void {
+    const committed = [...this.decisions].filter(([, d]) => d.command === Command.batch)
+    for (const [a, x] of committed) {
+      for (const [b, y] of committed) {
+        if (a >= b || !interferes(x.footprint as Footprint, y.footprint as Footprint)) continue
+        const [ar, as] = a.split('.').map(Number) as [number, number]
+        const [br, bs] = b.split('.').map(Number) as [number, number]
+        if (!includes(x.deps, br, bs) && !includes(y.deps, ar, as)) throw new Error(`Visibility: ${a} and ${b}`)
+      }
+    }
+  }
+
+  checkOrder(): void {
+    const footprints = new Map([...this.decisions.values()].map((d) => [d.name, d.footprint]))
+    const [first, ...others] = this.replicas.filter((r) => r.up)
+    if (first === undefined) return
+    const positions = new Map(first.executed.map((name, i) => [name, i]))
+    for (const replica of this.replicas) {
+      if (new Set(replica.executed).size !== replica.executed.length) throw new Error(`executed twice at ${replica.id}`)
+    }
+    for (const other of others) {
+      const shared = other.executed.filter((name) => positions.has(name))
+      for (let i = 0; i < shared.length; i++) {
+        for (let j = i + 1; j < shared.length; j++) {
+          const [a, b] = [shared[i] as string, shared[j] as string]
+          if ((positions.get(a) as number) < (positions.get(b) as number)) continue
+          if (interferes(footprints.get(a) as Footprint, footprints.get(b) as Footprint)) {
+            throw new Error(`Order: ${a} and ${b} differ between ${first.id} and ${other.id}`)
+          }
+        }
+      }
+    }
+  }
+
+  /** The invariants of protocol.md §5 that concern one instance at one replica. */
+  checkInstance(instance: Instance): void {
+    const voted = instance.phase === Phase.accepted || instance.phase === Phase.committed
+    if (instance.voteBallot > 0 && !voted) throw new Error(`${instance} has a vote ballot without a vote`)
+    if (instance.voteBallot > instance.ballot) throw new Error(`${instance} voted above its promise`)
+  }
+}
