@@ -1,0 +1,80 @@
+const UNIT_BITS = 4
+const PAGE_BITS = 20
+const UNITS_PER_PAGE = 1 << (PAGE_BITS - UNIT_BITS)
+/** Records up to this many units share pages; a larger one has an array of its own. */
+const MAX_SHARED_UNITS = 256
+/** Bit of the handle of a record that has an array of its own. */
+const ALONE = 0x8000_0000 | 0
+
+/**
+ * Memory for byte records, in pages: a million small records are a few arrays, not a million objects that the garbage collector has to look at.
+ * Space is given out in units of 16 bytes and used again by records of as many units.
+ *
+ * A handle is the record's first unit, counted over all pages; or {@link ALONE} and a number.
+ */
+export class Slab {
+  readonly #pages: Uint8Array[] = []
+  /** The next unit of the last page that was never used. */
+  #nextUnit = UNITS_PER_PAGE
+  /** Per number of units: handles that were freed. */
+  readonly #free: number[][] = Array.from({ length: MAX_SHARED_UNITS + 1 }, () => [])
+  readonly #alone: (Uint8Array | null)[] = []
+  readonly #freeAlone: number[] = []
+
+  /** Room for `size` bytes, at least 1, whose contents are not defined. */
+  allocate(size: number): number {
+    const units = unitsOf(size)
+    if (units > MAX_SHARED_UNITS) return this.#allocateAlone(size)
+    return this.#free[units]?.pop() ?? this.#allocateShared(units)
+  }
+
+  /** `size` as it was allocated, or another for which {@link fits} says so. */
+  free(handle: number, size: number): void {
+    if (handle < 0) {
+      this.#alone[handle ^ ALONE] = null
+      this.#freeAlone.push(handle)
+    } else {
+      this.#free[unitsOf(size)]?.push(handle)
+    }
+  }
+
+  /** Whether a record of `size` bytes may take the place of one of `present` bytes. */
+  fits(size: number, present: number): boolean {
+    const units = unitsOf(size)
+    return units <= MAX_SHARED_UNITS ? units === unitsOf(present) : size === present
+  }
+
+  /** The array that holds the record, from {@link offset} on. */
+  bytes(handle: number): Uint8Array {
+    if (handle < 0) return this.#alone[handle ^ ALONE] as Uint8Array
+    return this.#pages[handle >>> (PAGE_BITS - UNIT_BITS)] as Uint8Array
+  }
+
+  offset(handle: number): number {
+    return handle < 0 ? 0 : (handle & (UNITS_PER_PAGE - 1)) << UNIT_BITS
+  }
+
+  #allocateShared(units: number): number {
+    if (this.#nextUnit + units > UNITS_PER_PAGE) this.#addPage()
+    const handle = (this.#pages.length - 1) * UNITS_PER_PAGE + this.#nextUnit
+    this.#nextUnit += units
+    return handle
+  }
+
+  #addPage(): void {
+    const left = UNITS_PER_PAGE - this.#nextUnit
+    if (left > 0) this.#free[left]?.push((this.#pages.length - 1) * UNITS_PER_PAGE + this.#nextUnit)
+    this.#pages.push(new Uint8Array(1 << PAGE_BITS))
+    this.#nextUnit = 0
+  }
+
+  #allocateAlone(size: number): number {
+    const handle = this.#freeAlone.pop() ?? this.#alone.length | ALONE
+    this.#alone[handle ^ ALONE] = new Uint8Array(size)
+    return handle
+  }
+}
+
+function unitsOf(size: number): number {
+  return (size + (1 << UNIT_BITS) - 1) >>> UNIT_BITS
+}
