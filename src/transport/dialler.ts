@@ -14,7 +14,7 @@ import {
   type Welcome,
   welcomeIsProved,
 } from './handshake.ts'
-import { type Address, HANDSHAKE_TIMEOUT_MS, PEER_PATH, printed } from './links.ts'
+import { type Address, HANDSHAKE_TIMEOUT_MS, peerUrl } from './links.ts'
 import { type Identity, MAX_BACKPRESSURE_BYTES, MAX_FRAME_BYTES, type TransportHandlers } from './transport.ts'
 
 /** How often a standing link is pinged, and after how many pings without an answer it is closed. */
@@ -77,8 +77,7 @@ export class Dialler {
     this.#options = options
     this.#handlers = handlers
     this.#backoff = new Backoff(options.random)
-    this.#url = `ws://${printed(options.address)}${PEER_PATH}`
-    if (!URL.canParse(this.#url)) throw new EpaxosError('configuration', `not an address: ${printed(options.address)}`)
+    this.#url = peerUrl(options.address)
   }
 
   /** Sends one frame; see {@link Transport.send}. */

@@ -1,3 +1,5 @@
+import { EpaxosError } from '../errors.ts'
+
 /** What both sides of a WebSocket link share. */
 
 /** The only path of the peer port. */
@@ -15,4 +17,12 @@ export interface Address {
 /** For people: `host:port`. */
 export function printed({ host, port }: Address): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}
+
+/** Where the peer port of an address is dialled. Throws an `EpaxosError` with code `configuration` where it cannot be. */
+export function peerUrl(address: Address): string {
+  const url = `ws://${printed(address)}${PEER_PATH}`
+  const { port } = address
+  if (Number.isInteger(port) && port > 0 && URL.canParse(url)) return url
+  throw new EpaxosError('configuration', `not an address to dial: ${printed(address)}`)
 }

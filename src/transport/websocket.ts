@@ -2,7 +2,7 @@ import { EpaxosError } from '../errors.ts'
 import type { Schedule } from './backoff.ts'
 import { Dialler } from './dialler.ts'
 import { helloText, newNonce, readHello } from './handshake.ts'
-import type { Address } from './links.ts'
+import { type Address, peerUrl } from './links.ts'
 import { Listener } from './listener.ts'
 import type { Identity, Transport, TransportHandlers } from './transport.ts'
 
@@ -39,6 +39,7 @@ export class WebSocketTransport implements Transport {
     if (!Number.isInteger(identity.id) || identity.id < 0 || identity.id >= peers.length) {
       throw new EpaxosError('configuration', `id ${identity.id} in a cluster of ${peers.length}`)
     }
+    for (const address of peers) peerUrl(address)
     assertSayable(identity)
     this.#options = options
   }

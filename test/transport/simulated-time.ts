@@ -4,11 +4,20 @@ import { setImmediate as settle } from 'node:timers/promises'
 export class SimulatedTime {
   nowMs = 0
   #sequence = 0
-  readonly #due: { atMs: number; sequence: number; action: () => void }[] = []
+  readonly #due: { atMs: number; sequence: number; action: () => void; cancelled: boolean }[] = []
 
-  schedule = (delayMs: number, action: () => void): void => {
-    this.#due.push({ atMs: this.nowMs + delayMs, sequence: this.#sequence++, action })
+  /** How long from now each action waits, in ms, those that were cancelled aside. */
+  get waiting(): number[] {
+    return this.#due.filter(({ cancelled }) => !cancelled).map(({ atMs }) => atMs - this.nowMs)
+  }
+
+  schedule = (delayMs: number, action: () => void): (() => void) => {
+    const entry = { atMs: this.nowMs + delayMs, sequence: this.#sequence++, action, cancelled: false }
+    this.#due.push(entry)
     this.#due.sort((a, b) => b.atMs - a.atMs || b.sequence - a.sequence)
+    return () => {
+      entry.cancelled = true
+    }
   }
 
   /** Runs the next action; false when there is none. Promises settle before it returns. */
@@ -17,7 +26,7 @@ export class SimulatedTime {
     const next = this.#due.pop()
     if (next === undefined) return false
     this.nowMs = next.atMs
-    next.action()
+    if (!next.cancelled) next.action()
     await settle()
     return true
   }

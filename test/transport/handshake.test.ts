@@ -1,0 +1,195 @@
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { EpaxosError } from '../../src/errors.ts'
+import { LINK_VERSION } from '../../src/transport/admission.ts'
+import {
+  challengeText,
+  type Hello,
+  helloIsProved,
+  helloText,
+  MAX_HANDSHAKE_BYTES,
+  newNonce,
+  type Refused,
+  readAnswer,
+  readHello,
+  refusalIsProved,
+  refusalText,
+  type Welcome,
+  welcomeIsProved,
+  welcomeText,
+} from '../../src/transport/handshake.ts'
+import type { Identity } from '../../src/transport/transport.ts'
+import { loadUWebSockets } from '../../src/transport/uws.ts'
+import { WebSocketTransport } from '../../src/transport/websocket.ts'
+import { volume } from '../support/volumes.ts'
+import { identityOf } from './observer.ts'
+
+const test = suite('handshake')
+
+const bytes = (text: string) => new TextEncoder().encode(text)
+const secret = bytes('a secret that is long enough')
+const nonces = { challenge: newNonce(), hello: newNonce() }
+const own = identityOf(1, 3, { cluster: 'Zürich', epoch: 4 })
+
+function isMalformed(read: () => unknown): boolean {
+  try {
+    read()
+    return false
+  } catch (error) {
+    if (error instanceof EpaxosError && error.code === 'malformed') return true
+    throw error
+  }
+}
+
+test('what is written is read, and proved by the secret alone', () => {
+  const hello = readHello(bytes(helloText(own, 2, nonces, secret))) as Hello
+  const { type: _, version, to, nonce, proof, ...identity } = hello
+  assert.equal([identity, version, to, nonce, proof?.length], [own, LINK_VERSION, 2, nonces.hello, 64])
+  assert.ok(helloIsProved(hello, nonces.challenge, secret))
+  const welcome = readAnswer(bytes(welcomeText(own, 2, nonces, secret))) as Welcome
+  assert.ok(welcomeIsProved(welcome, 2, nonces, secret))
+  const refusal = readAnswer(bytes(refusalText('amnesiac', nonces, secret))) as Refused
+  assert.ok(refusalIsProved(refusal, nonces, secret))
+  assert.equal(readAnswer(bytes(challengeText(nonces.challenge))), { type: 'challenge', nonce: nonces.challenge })
+  for (const other of [null, bytes('another')]) {
+    assert.not(helloIsProved(hello, nonces.challenge, other))
+    assert.not(welcomeIsProved(welcome, 2, nonces, other))
+    assert.not(refusalIsProved(refusal, nonces, other))
+  }
+})
+
+test('a proof holds for one link, one receiver, one kind of message and one content', () => {
+  const hello = readHello(bytes(helloText(own, 2, nonces, secret))) as Hello
+  assert.not(helloIsProved(hello, newNonce(), secret))
+  const changes: Partial<Hello>[] = [
+    { to: 0 },
+    { id: 0 },
+    { cluster: 'other' },
+    { epoch: 5 },
+    { replicas: 5 },
+    { clientUrl: 'http://elsewhere' },
+    { incarnation: new Uint8Array(16) },
+    { nonce: newNonce() },
+    { proof: null },
+  ]
+  for (const change of changes) assert.not(helloIsProved({ ...hello, ...change }, nonces.challenge, secret))
+  const mirrored = { ...hello, type: 'welcome' } as unknown as Welcome
+  assert.not(welcomeIsProved(mirrored, 2, nonces, secret))
+  const refusal = readAnswer(bytes(refusalText('row', nonces, secret))) as Refused
+  assert.not(refusalIsProved({ ...refusal, reason: 'amnesiac' }, nonces, secret))
+})
+
+test('a hello of another version is told from a damaged one, whatever else it holds', () => {
+  assert.equal(readHello(bytes('{"type":"hello","version":99,"new":[]}')), { type: 'foreign', version: 99 })
+  assert.ok(isMalformed(() => readHello(bytes('{"type":"hello","version":"99"}'))))
+  assert.ok(isMalformed(() => readHello(bytes(`{"type":"hello","version":${LINK_VERSION}}`))))
+})
+
+test('fields that lack, that are too many or of another type are malformed', () => {
+  const text = helloText(own, 2, nonces, secret)
+  const fields = JSON.parse(text) as Record<string, unknown>
+  for (const name of Object.keys(fields)) {
+    const { [name]: _, ...rest } = fields
+    assert.ok(
+      isMalformed(() => readHello(bytes(JSON.stringify(rest)))),
+      `without ${name}`,
+    )
+    for (const value of [[], {}, true, -1, 1.5, 2 ** 53, 'Z'.repeat(64), 'ab']) {
+      if (typeof fields[name] === 'string' && typeof value === 'string') continue
+      if (name === 'version' && typeof value === 'number') continue
+      const changed = JSON.stringify({ ...fields, [name]: value })
+      assert.ok(
+        isMalformed(() => readHello(bytes(changed))),
+        `${name}: ${value}`,
+      )
+    }
+  }
+  for (const name of ['nonce', 'incarnation', 'proof']) {
+    for (const value of ['', 'ab', 'Z'.repeat(64), `${'0'.repeat(64)}0`]) {
+      assert.ok(isMalformed(() => readHello(bytes(JSON.stringify({ ...fields, [name]: value })))))
+    }
+  }
+  const many = JSON.stringify({ ...fields, more: 1 })
+  const long = JSON.stringify({ ...fields, clientUrl: 'x'.repeat(MAX_HANDSHAKE_BYTES) })
+  for (const wrong of ['', '{', 'null', '[]', '7', '"hello"', '{}', many, long, '{"type":"hello","__proto__":1}']) {
+    assert.ok(
+      isMalformed(() => readHello(bytes(wrong))),
+      wrong,
+    )
+    assert.ok(
+      isMalformed(() => readAnswer(bytes(wrong))),
+      wrong,
+    )
+  }
+  assert.ok(isMalformed(() => readAnswer(bytes('{"type":"refusal","reason":"mood","proof":null}'))))
+  assert.ok(isMalformed(() => readHello(Uint8Array.of(0x22, 0xff, 0x22))))
+})
+
+test('mutated texts are malformed or unproved, and never throw anything else', () => {
+  const seed = 20_251
+  let state = seed
+  const random = (limit: number) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    return Math.floor((state / 2 ** 32) * limit)
+  }
+  const texts = [helloText(own, 2, nonces, secret), welcomeText(own, 2, nonces, secret)].map(bytes)
+  texts.push(bytes(refusalText('amnesiac', nonces, secret)))
+  const count = 20_000
+  for (let i = 0; i < count; i++) {
+    const original = texts[i % texts.length] as Uint8Array
+    const mutated = original.slice(0, random(8) === 0 ? random(original.length) : original.length)
+    for (let n = 1 + random(3); n > 0 && mutated.length > 0; n--) mutated[random(mutated.length)] = random(256)
+    if (Buffer.compare(mutated, original) === 0) continue
+    const where = `seed ${seed}, round ${i}`
+    isMalformed(() => {
+      const hello = readHello(mutated)
+      if (hello.type === 'hello') assert.not(helloIsProved(hello, nonces.challenge, secret), where)
+    })
+    isMalformed(() => {
+      const answer = readAnswer(mutated)
+      if (answer.type === 'welcome') assert.not(welcomeIsProved(answer, 2, nonces, secret), where)
+      if (answer.type === 'refusal') assert.not(refusalIsProved(answer, nonces, secret), where)
+    })
+  }
+  volume('mutated handshakes', count)
+})
+
+test('an identity, peers or an address that cannot be is a wrong configuration', () => {
+  const listen = { host: '127.0.0.1', port: 1 }
+  const make =
+    (identity: Identity, host = '127.0.0.1', count = 3) =>
+    () => {
+      const transport = new WebSocketTransport({
+        identity,
+        listen,
+        peers: Array.from({ length: count }, () => ({ host, port: 1 })),
+        secret: null,
+      })
+      return transport
+    }
+  const wrong = [
+    make(identityOf(3, 3)),
+    make(identityOf(-1, 3)),
+    make(identityOf(0, 3), '127.0.0.1', 2),
+    make(identityOf(0, 3, { incarnation: new Uint8Array(15) })),
+    make(identityOf(0, 3, { cluster: 'x'.repeat(MAX_HANDSHAKE_BYTES) })),
+    make(identityOf(0, 3, { epoch: 0.5 })),
+    make(identityOf(0, 3), 'no host'),
+  ]
+  for (const construct of wrong) {
+    assert.throws(construct, (error: unknown) => error instanceof EpaxosError && error.code === 'configuration')
+  }
+  make(identityOf(0, 3), '::1')()
+})
+
+test('a platform without the server is named as such', async () => {
+  try {
+    await loadUWebSockets(() => Promise.reject(new Error('no such binary')))
+    assert.unreachable()
+  } catch (error) {
+    assert.is((error as EpaxosError).code, 'unsupported_platform')
+    assert.match((error as EpaxosError).message, process.version.slice(1))
+  }
+})
+
+test.run()

@@ -1,0 +1,261 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { LINK_VERSION } from '../../src/transport/admission.ts'
+import type { Schedule } from '../../src/transport/backoff.ts'
+import { helloText, MAX_HANDSHAKE_BYTES, newNonce } from '../../src/transport/handshake.ts'
+import { MAX_STRANGERS } from '../../src/transport/listener.ts'
+import { MAX_FRAME_BYTES } from '../../src/transport/transport.ts'
+import { WebSocketTransport } from '../../src/transport/websocket.ts'
+import { freePorts, isFree } from '../support/ports.ts'
+import { until } from '../support/until.ts'
+import { volume } from '../support/volumes.ts'
+import { identityOf, Observer } from './observer.ts'
+import { Stranger } from './stranger.ts'
+
+const test = suite('peer port')
+
+const secret = new TextEncoder().encode('known to replicas only')
+
+interface Victim {
+  readonly port: number
+  readonly seen: Observer
+  readonly transport: WebSocketTransport
+}
+
+/** Replica 0 of 3, alone; at the end it must still welcome who is welcome. */
+async function withVictim(story: (victim: Victim) => Promise<void>, schedule?: Schedule): Promise<void> {
+  const ports = await freePorts(3)
+  const peers = ports.map((port) => ({ host: '127.0.0.1', port }))
+  const options = { identity: identityOf(0, 3), listen: peers[0]!, peers, secret }
+  const transport = new WebSocketTransport(schedule === undefined ? options : { ...options, schedule })
+  const seen = new Observer()
+  await transport.start(seen)
+  try {
+    await story({ port: ports[0] as number, seen, transport })
+    const friend = await new Stranger(ports[0] as number).greet(identityOf(2, 3), 0, secret)
+    friend.socket.send(Uint8Array.of(42))
+    await until(() => seen.from(2).at(-1)?.[0] === 42, 'a frame from a friend')
+    friend.socket.terminate()
+  } finally {
+    await transport.close()
+  }
+}
+
+const upgrade = [
+  'GET /peer HTTP/1.1',
+  'Host: replica',
+  'Upgrade: websocket',
+  'Connection: Upgrade',
+  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+  'Sec-WebSocket-Version: 13',
+  '\r\n',
+].join('\r\n')
+
+/** What is written to the port, and how the drop is reported. */
+const rawBytes: readonly (readonly [string, Uint8Array, RegExp])[] = [
+  ['nothing', Buffer.alloc(0), /asked for nothing/],
+  ['a zero', Buffer.alloc(1), /asked for nothing/],
+  ['binary garbage', Buffer.from([0, 1, 2, 255, 254, 13, 10, 13, 10]), /asked for nothing/],
+  ['much garbage', Buffer.alloc(1 << 20, 7), /asked for nothing/],
+  ['half a request', Buffer.from('GET /peer HTT'), /asked for nothing/],
+  ['a request', Buffer.from('GET /kv/a HTTP/1.1\r\nHost: a\r\n\r\n'), /request that is no link/],
+  ['another path', Buffer.from(upgrade.replace('/peer', '/other')), /request that is no link/],
+  ['a plain request for the path', Buffer.from('GET /peer HTTP/1.1\r\nHost: a\r\n\r\n'), /request that is no link/],
+  ['a browser', Buffer.from(upgrade.replace('Host:', 'Origin: http://evil\r\nHost:')), /browser/],
+  ['garbage after the upgrade', Buffer.concat([Buffer.from(upgrade), Buffer.alloc(64, 255)]), /without a hello/],
+  ['an unmasked frame', Buffer.concat([Buffer.from(upgrade), Buffer.from([0x82, 1, 65])]), /without a hello/],
+  [
+    'a frame of 2⁶³ bytes',
+    Buffer.concat([Buffer.from(upgrade), Buffer.from([0x82, 255, 255, 255, 255, 255, 255, 255, 255, 255, 0, 0])]),
+    /without a hello/,
+  ],
+]
+
+for (const [title, bytes, expected] of rawBytes) {
+  test(`${title} on the port is dropped and harms nobody`, () =>
+    withVictim(async ({ port, seen }) => {
+      const socket = connect(port, '127.0.0.1')
+      socket.on('error', () => {})
+      socket.resume()
+      await once(socket, 'connect')
+      if (bytes.length > 0) socket.write(bytes)
+      socket.end()
+      await until(() => seen.drops.length > 0, 'the drop')
+      socket.destroy()
+      assert.match(seen.drops[0] as string, expected)
+      assert.is(seen.drops.length, 1)
+      volume('hostile links', 1)
+    }))
+}
+
+const friend = identityOf(1, 3)
+type Step = (stranger: Stranger) => unknown
+const lawless: readonly (readonly [string, Step, RegExp])[] = [
+  ['a frame before its hello', (s) => s.socket.send(Uint8Array.of(1)), /frame before the hello/],
+  ['a text that is no hello', (s) => s.socket.send('hello?'), /not JSON/],
+  ['an empty text', (s) => s.socket.send(''), /not JSON/],
+  ['a welcome', (s) => s.socket.send('{"type":"welcome"}'), /not a hello/],
+  ['a hello without fields', (s) => s.socket.send(`{"type":"hello","version":${LINK_VERSION}}`), /handshake: /],
+  ['a hello that is too long', (s) => s.socket.send(' '.repeat(MAX_HANDSHAKE_BYTES + 1)), /longer than/],
+  ['a first message above the limit', (s) => s.socket.send(Buffer.alloc(MAX_FRAME_BYTES + 1)), /too big/],
+  ['its hello twice', (s) => s.greet(friend, 0, secret).then(() => s.hello(friend, 0, secret)), /after its hello/],
+  [
+    'a frame above the limit',
+    (s) => s.greet(friend, 0, secret).then(() => s.socket.send(Buffer.alloc(MAX_FRAME_BYTES + 1))),
+    /replica 1: .*too big/,
+  ],
+  [
+    'a text that is not UTF-8',
+    (s) => s.greet(friend, 0, secret).then(() => s.socket.send(Uint8Array.of(0xff), { binary: false })),
+    /UTF-8/,
+  ],
+]
+
+for (const [title, step, expected] of lawless) {
+  test(`a link that says ${title} is closed`, () =>
+    withVictim(async ({ port, seen }) => {
+      const stranger = new Stranger(port)
+      await stranger.challenged()
+      await step(stranger)
+      await stranger.hungUp()
+      await until(() => seen.drops.length > 0, 'the drop')
+      assert.match(seen.drops.join(), expected)
+      assert.equal([seen.drops.length, seen.from(1).length], [1, 0])
+      volume('hostile links', 1)
+    }))
+}
+
+test('a link that never says hello is closed in time', () =>
+  withVictim(
+    async ({ port, seen }) => {
+      const stranger = new Stranger(port)
+      await stranger.hungUp()
+      assert.ok(seen.drops.includes('link without a hello'))
+    },
+    (delayMs, action) => {
+      const timer = setTimeout(action, delayMs / 20)
+      return () => clearTimeout(timer)
+    },
+  ))
+
+test('refusals name the first reason: version, cluster, replicas, row, secret, incarnation', () =>
+  withVictim(async ({ port, seen }) => {
+    seen.known.set(1, 'another incarnation')
+    const wrong = identityOf(0, 5, { cluster: 'other' })
+    const steps: readonly (readonly [string, Step])[] = [
+      ['version', (s) => s.socket.send(`{"type":"hello","version":${LINK_VERSION + 1}}`)],
+      ['cluster', (s) => s.hello(wrong, 7, null)],
+      ['replicas', (s) => s.hello(identityOf(0, 5), 7, null)],
+      ['row', (s) => s.hello(identityOf(0, 3), 0, null)],
+      ['row', (s) => s.hello(identityOf(3, 3), 0, null)],
+      ['row', (s) => s.hello(friend, 2, secret)],
+      ['secret', (s) => s.hello(friend, 0, null)],
+      ['secret', (s) => s.socket.send(helloText(friend, 0, { challenge: newNonce(), hello: newNonce() }, secret))],
+      ['amnesiac', (s) => s.hello(friend, 0, secret)],
+    ]
+    for (const [reason, step] of steps) {
+      const stranger = new Stranger(port)
+      await stranger.challenged()
+      await step(stranger)
+      await stranger.hungUp()
+      assert.is(stranger.heard[1]?.reason, reason)
+      assert.is(seen.drops.at(-1), `link refused: ${reason}`)
+    }
+    assert.is(seen.drops.length, steps.length)
+  }))
+
+test('a newer link of a peer takes the place of the older one, also when that is admitted later', () =>
+  withVictim(async ({ port, seen }) => {
+    const older = await new Stranger(port).greet(friend, 0, secret)
+    const newer = await new Stranger(port).greet(friend, 0, secret)
+    await older.hungUp()
+    assert.not(newer.closed)
+
+    const admissions: ((may: boolean) => void)[] = []
+    seen.admit = () => new Promise((resolve) => admissions.push(resolve))
+    const late = new Stranger(port)
+    await late.hello(friend, 0, secret)
+    await until(() => admissions.length === 1, 'the first admission')
+    const last = new Stranger(port)
+    await last.hello(friend, 0, secret)
+    await until(() => admissions.length === 2, 'the second admission')
+    admissions[1]?.(true)
+    await newer.hungUp()
+    admissions[0]?.(true)
+    await late.hungUp()
+    last.socket.send(Uint8Array.of(9))
+    await until(() => seen.from(1).length === 1, 'a frame on the newest link')
+    last.socket.terminate()
+    seen.admit = async () => true
+  }))
+
+test('a frame before the welcome ends the link, whatever becomes of its admission', () =>
+  withVictim(async ({ port, seen }) => {
+    let admit: (may: boolean) => void = () => {}
+    seen.admit = () =>
+      new Promise((resolve) => {
+        admit = resolve
+      })
+    const hasty = new Stranger(port)
+    await hasty.hello(friend, 0, secret)
+    hasty.socket.send(Uint8Array.of(1))
+    await hasty.hungUp()
+    admit(true)
+    seen.admit = async () => true
+    assert.equal([seen.drops, seen.from(1)], [['message before the welcome'], []])
+  }))
+
+test('strangers beyond the limit are turned away until one of them is gone', () =>
+  withVictim(async ({ port, seen }) => {
+    const strangers = Array.from({ length: MAX_STRANGERS }, () => new Stranger(port))
+    await Promise.all(strangers.map((stranger) => stranger.challenged()))
+    const tooMany = new Stranger(port)
+    await tooMany.hungUp()
+    assert.is(tooMany.status, 503)
+    for (const stranger of strangers) stranger.socket.terminate()
+    await until(() => seen.drops.length === MAX_STRANGERS + 1, 'the strangers to be gone')
+    volume('hostile links', MAX_STRANGERS)
+  }))
+
+test('closing hangs up on everybody and frees the port', () =>
+  withVictim(async ({ port }) => {
+    const [own, ...others] = await freePorts(3)
+    const peers = [own, ...others].map((free) => ({ host: '127.0.0.1', port: free as number }))
+    const transport = new WebSocketTransport({ identity: identityOf(0, 3), listen: peers[0]!, peers, secret: null })
+    const seen = new Observer()
+    await transport.start(seen)
+    const friendly = await new Stranger(own as number).greet(friend, 0)
+    const silent = new Stranger(own as number)
+    await silent.challenged()
+    await transport.close()
+    await friendly.hungUp()
+    await silent.hungUp()
+    assert.equal([await isFree(own as number), await isFree(port), seen.drops], [true, false, []])
+  }))
+
+test('a second process on the port is refused with a clear error', () =>
+  withVictim(async ({ port }) => {
+    const module = new URL('../../src/transport/websocket.ts', import.meta.url).href
+    const script = `
+      const { WebSocketTransport } = await import('${module}')
+      const listen = { host: '127.0.0.1', port: ${port} }
+      const identity = { cluster: 'local', epoch: 0, replicas: 1, id: 0, incarnation: new Uint8Array(16), clientUrl: '' }
+      const transport = new WebSocketTransport({ identity, listen, peers: [listen], secret: null })
+      await transport.start({}).then(() => console.log('listens'), (error) => console.log(error.code + ' ' + error.message))
+      process.exit()`
+    const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script])
+    let said = ''
+    child.stdout.on('data', (data) => {
+      said += data
+    })
+    await once(child, 'close')
+    assert.is(
+      said.trim(),
+      `configuration cannot listen on 127.0.0.1:${port}: in use, not allowed, or not an address of this machine`,
+    )
+  }))
+
+test.run()

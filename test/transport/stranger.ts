@@ -1,0 +1,48 @@
+import WebSocket from 'ws'
+import { helloText, type Nonces, newNonce } from '../../src/transport/handshake.ts'
+import type { Identity } from '../../src/transport/transport.ts'
+import { until } from '../support/until.ts'
+
+/** A hand-driven dialler: says what a test wants, notes what it hears. */
+export class Stranger {
+  readonly socket: WebSocket
+  readonly heard: Record<string, unknown>[] = []
+  closed = false
+  status = 0
+
+  constructor(port: number, options: WebSocket.ClientOptions = {}) {
+    this.socket = new WebSocket(`ws://127.0.0.1:${port}/peer`, { perMessageDeflate: false, ...options })
+    this.socket.on('message', (data) => this.heard.push(JSON.parse(data.toString())))
+    this.socket.on('unexpected-response', (_, response) => {
+      this.status = response.statusCode ?? 0
+      response.destroy()
+    })
+    this.socket.on('error', () => {})
+    this.socket.on('close', () => {
+      this.closed = true
+    })
+  }
+
+  /** The challenge was heard: the nonces of this link. */
+  async challenged(): Promise<Nonces> {
+    await until(() => this.heard.length > 0, 'a challenge')
+    return { challenge: this.heard[0]?.nonce as string, hello: newNonce() }
+  }
+
+  async hello(identity: Identity, to: number, secret: Uint8Array | null = null): Promise<void> {
+    this.socket.send(helloText(identity, to, await this.challenged(), secret))
+  }
+
+  /** Says hello and is welcomed. */
+  async greet(identity: Identity, to: number, secret: Uint8Array | null = null): Promise<this> {
+    await this.hello(identity, to, secret)
+    await until(() => this.heard.length > 1, 'an answer to the hello')
+    if (this.heard[1]?.type !== 'welcome') throw new Error(`heard ${JSON.stringify(this.heard[1])}`)
+    return this
+  }
+
+  async hungUp(): Promise<void> {
+    await until(() => this.closed || this.status !== 0, 'the stranger to be hung up on')
+    this.socket.terminate()
+  }
+}
