@@ -1,0 +1,64 @@
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { eachMessage, frame, frames } from '../../src/codec/frame.ts'
+import * as limits from '../../src/codec/limits.ts'
+import { EpaxosError } from '../../src/errors.ts'
+import { MAX_FRAME_BYTES } from '../../src/transport/transport.ts'
+
+const test = suite('frames')
+
+const part = (size: number) => {
+  const bytes = new Uint8Array(4 + size)
+  new DataView(bytes.buffer).setUint32(0, size, true)
+  return bytes
+}
+
+function bounds(bytes: Uint8Array): [number, number][] {
+  const found: [number, number][] = []
+  eachMessage(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), (start, end) => found.push([start, end]))
+  return found
+}
+
+test('the codec and the transport have one limit', () => {
+  assert.is(limits.MAX_FRAME_BYTES, MAX_FRAME_BYTES)
+})
+
+test('a frame is its parts, one after the other', () => {
+  assert.equal(bounds(frame([part(8), part(4), part(16)])), [
+    [4, 12],
+    [16, 20],
+    [24, 40],
+  ])
+  const only = part(8)
+  assert.is(frame([only]), only)
+  assert.is(frame([]).length, 0)
+})
+
+test('parts that are too much for one frame take several, in order, each within the limit', () => {
+  const third = part(MAX_FRAME_BYTES / 2 - 4)
+  const split = frames([part(4), third, third, part(8), third])
+  assert.equal(
+    split.map((each) => each.length),
+    [8 + third.length, third.length + 12, third.length],
+  )
+  assert.equal(frames([]), [])
+  assert.equal(frames([part(4), part(4)]), [frame([part(4), part(4)])])
+  assert.throws(
+    () => frame([third, third, third]),
+    (error: unknown) => (error as EpaxosError).code === 'too_large',
+  )
+})
+
+test('sizes that do not fit are malformed', () => {
+  const lies = [0, 1, 6, 12, 2 ** 31, 2 ** 32 - 1]
+  for (const lie of lies) {
+    const bytes = frame([part(8), part(8)])
+    new DataView(bytes.buffer).setUint32(12, lie, true)
+    const isMalformed = (error: unknown) => error instanceof EpaxosError && error.code === 'malformed'
+    assert.throws(() => bounds(bytes), isMalformed, String(lie))
+  }
+  for (const length of [1, 2, 3]) assert.throws(() => bounds(new Uint8Array(length)), /malformed/)
+  assert.throws(() => bounds(new Uint8Array(MAX_FRAME_BYTES + 4)), /malformed/)
+})
+
+test.run()
