@@ -69,13 +69,17 @@ function encodeHeader(kind: GroupKind, size: number, count: number, options?: Gr
   const id = options === undefined ? new Uint8Array(0) : sessionBytes(options.session)
   const whole = GROUP_HEADER_BYTES + id.length + size
   if (whole > MAX_GROUP_BYTES) throw new EpaxosError(ErrorCode.tooLarge, `a group of ${whole} bytes is too large`)
+  const { first = 0, acknowledged = 0 } = options ?? {}
+  if (!Number.isSafeInteger(first) || !Number.isSafeInteger(acknowledged) || first < 0 || acknowledged < 0) {
+    throw new EpaxosError(ErrorCode.badCommand, `request numbers are whole, below 2⁵³: not ${first}, ${acknowledged}`)
+  }
   const group = new Uint8Array(whole)
   writeU32(group, 0, group.length)
   group[4] = kind
   group[5] = id.length
   writeU32(group, 8, count)
-  writeU64(group, 12, options?.first ?? 0)
-  writeU64(group, 20, options?.acknowledged ?? 0)
+  writeU64(group, 12, first)
+  writeU64(group, 20, acknowledged)
   group.set(id, GROUP_HEADER_BYTES)
   return group
 }
