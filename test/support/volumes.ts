@@ -5,6 +5,11 @@ export function volume(name: string, count: number): void {
   volumes.set(name, (volumes.get(name) ?? 0) + count)
 }
 
+/** By name. */
+export function allVolumes(): [string, number][] {
+  return [...volumes].sort(([a], [b]) => (a < b ? -1 : 1))
+}
+
 export function volumeLines(): string[] {
-  return [...volumes].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, count]) => `${name}: ${count}`)
+  return allVolumes().map(([name, count]) => `${name}: ${count}`)
 }
