@@ -14,11 +14,10 @@ import {
   type Welcome,
   welcomeIsProved,
 } from './handshake.ts'
-import { type Address, HANDSHAKE_TIMEOUT_MS, peerUrl } from './links.ts'
+import { type Address, HANDSHAKE_TIMEOUT_MS, PING_INTERVAL_MS, peerUrl } from './links.ts'
 import { type Identity, MAX_BACKPRESSURE_BYTES, MAX_FRAME_BYTES, type TransportHandlers } from './transport.ts'
 
-/** How often a standing link is pinged, and after how many pings without an answer it is closed. */
-export const PING_INTERVAL_MS = 1000
+/** After so many pings without a sign of life the link is closed. */
 export const MAX_SILENT_PINGS = 3
 
 /** A mask of zeros: ws then sends the caller's bytes as they are, without a copy. */
@@ -54,9 +53,6 @@ interface OutgoingLink {
   /** Cancels the handshake's timeout, later the next ping. */
   cancelTimer: () => void
   cancelStable: () => void
-  sentBytes: number
-  /** Bytes that the operating system had taken at the last ping. */
-  handedBytes: number
   silentPings: number
 }
 
@@ -87,8 +83,6 @@ export class Dialler {
     const { byteLength } = frame
     if (byteLength > MAX_FRAME_BYTES) return this.#giveUp(`frame of ${byteLength} bytes to send`)
     if (socket.bufferedAmount + byteLength > MAX_BACKPRESSURE_BYTES) return this.#giveUp('backlog')
-    const link = this.#link as OutgoingLink
-    link.sentBytes += byteLength
     socket.send(frame, FRAME)
     return true
   }
@@ -108,14 +102,16 @@ export class Dialler {
       nonces: null,
       cancelTimer: this.#options.schedule(HANDSHAKE_TIMEOUT_MS, () => socket.terminate()),
       cancelStable: () => {},
-      sentBytes: 0,
-      handedBytes: 0,
       silentPings: 0,
     }
     this.#link = link
     socket.on('message', (data, binary) => this.#onMessage(link, data, binary))
     socket.on('pong', () => {
       link.silentPings = 0
+    })
+    socket.on('ping', () => {
+      // A peer that pings lives, but may not hear: that counts only while the pings of this side wait behind a backlog.
+      if (socket.bufferedAmount > 0) link.silentPings = 0
     })
     socket.on('error', (error) => this.#onError(error))
     socket.on('close', () => this.#onClose(link))
@@ -195,15 +191,11 @@ export class Dialler {
 
   /** Counts pings, not time: a turn of this process that took long is not held against the peer. */
   #ping(link: OutgoingLink): void {
-    const handedBytes = link.sentBytes - link.socket.bufferedAmount
-    // A ping waits behind the backlog; while that gets shorter, the peer is reading.
-    const draining = link.socket.bufferedAmount > 0 && handedBytes > link.handedBytes
-    link.handedBytes = handedBytes
-    link.silentPings = draining ? 0 : link.silentPings + 1
-    if (link.silentPings > MAX_SILENT_PINGS) {
+    if (link.silentPings === MAX_SILENT_PINGS) {
       this.#end(link)
       return
     }
+    link.silentPings++
     link.socket.ping()
     link.cancelTimer = this.#options.schedule(PING_INTERVAL_MS, () => this.#ping(link))
   }

@@ -8,6 +8,9 @@ export const PEER_PATH = '/peer'
 /** A side that does not say its part of the handshake in this time is hung up on. */
 export const HANDSHAKE_TIMEOUT_MS = 3000
 
+/** How often each side of a standing link pings the other. */
+export const PING_INTERVAL_MS = 1000
+
 /** Where a replica listens. */
 export interface Address {
   readonly host: string

@@ -13,7 +13,7 @@ import {
   refusalText,
   welcomeText,
 } from './handshake.ts'
-import { type Address, HANDSHAKE_TIMEOUT_MS, PEER_PATH, printed } from './links.ts'
+import { type Address, HANDSHAKE_TIMEOUT_MS, PEER_PATH, PING_INTERVAL_MS, printed } from './links.ts'
 import { type Identity, MAX_FRAME_BYTES, type Refusal, type TransportHandlers } from './transport.ts'
 import { loadUWebSockets } from './uws.ts'
 
@@ -51,6 +51,7 @@ export class Listener {
   readonly #handlers: ListenerHandlers
   readonly #admitted = new Map<number, IncomingLink>()
   #app: TemplatedApp | null = null
+  #cancelPings: (() => void) | null = null
   #serial = 0
   #strangers = 0
   /** Requests that were answered and reported, whose connections have not closed yet. */
@@ -88,7 +89,18 @@ export class Listener {
   close(): void {
     const app = this.#app
     this.#app = null
+    this.#cancelPings?.()
+    this.#cancelPings = null
     app?.close()
+  }
+
+  /** Diallers whose own pings wait behind a backlog hear these. */
+  #pingLater(): void {
+    this.#cancelPings = this.#schedule(PING_INTERVAL_MS, () => {
+      this.#cancelPings = null
+      for (const link of this.#admitted.values()) link.socket?.ping()
+      if (this.#admitted.size > 0) this.#pingLater()
+    })
   }
 
   /** Counts only connections that never became links: an upgraded one is not reported as closed. */
@@ -193,17 +205,19 @@ export class Listener {
     link.peer = peer
     this.#strangers--
     this.#admitted.set(peer, link)
+    if (this.#cancelPings === null) this.#pingLater()
     link.socket.send(welcomeText(this.#identity, peer, nonces, this.#secret))
     this.#handlers.admitted(peer)
   }
 
   #refuse(link: IncomingLink, reason: Refusal, nonces: Nonces): void {
-    const socket = link.socket
-    if (socket === null) return
-    this.#forget(link)
+    if (link.socket === null) return
     this.#handlers.dropped(`link refused: ${reason}`)
-    socket.send(refusalText(reason, nonces, this.#secret))
-    socket.end(1000)
+    link.socket.send(refusalText(reason, nonces, this.#secret))
+    // Sending closes a link whose answers are not taken.
+    const socket = link.socket as IncomingLink['socket']
+    this.#forget(link)
+    socket?.end(1000)
   }
 
   #drop(link: IncomingLink, why: string): void {

@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { LINK_VERSION } from '../../src/transport/admission.ts'
 import type { Schedule } from '../../src/transport/backoff.ts'
 import { helloText, MAX_HANDSHAKE_BYTES, newNonce } from '../../src/transport/handshake.ts'
+import { PING_INTERVAL_MS } from '../../src/transport/links.ts'
 import { MAX_STRANGERS } from '../../src/transport/listener.ts'
 import { MAX_FRAME_BYTES } from '../../src/transport/transport.ts'
 import { WebSocketTransport } from '../../src/transport/websocket.ts'
@@ -13,6 +14,7 @@ import { freePorts, isFree } from '../support/ports.ts'
 import { until } from '../support/until.ts'
 import { volume } from '../support/volumes.ts'
 import { identityOf, Observer } from './observer.ts'
+import { SimulatedTime } from './simulated-time.ts'
 import { Stranger } from './stranger.ts'
 
 const test = suite('peer port')
@@ -219,6 +221,36 @@ test('strangers beyond the limit are turned away until one of them is gone', () 
     await until(() => seen.drops.length === MAX_STRANGERS + 1, 'the strangers to be gone')
     volume('hostile links', MAX_STRANGERS)
   }))
+
+test('a stranger that pings without end and takes no answer is hung up on, before or with its refusal', () =>
+  withVictim(async ({ port, seen }) => {
+    const flood = new Stranger(port)
+    await flood.challenged()
+    ;(flood.socket as unknown as { _socket: Socket })._socket.pause()
+    const before = process.memoryUsage().rss
+    for (let i = 0; i < 2000 && seen.drops.length === 0; i++) {
+      for (let n = 0; n < 100; n++) flood.socket.ping(Buffer.alloc(125))
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    flood.socket.send(`{"type":"hello","version":${LINK_VERSION + 1}}`)
+    await until(() => seen.drops.length > 0, 'the drop')
+    assert.ok(process.memoryUsage().rss - before < 64 << 20, 'no answers pile up')
+    flood.socket.terminate()
+  }))
+
+test('a linked peer is pinged', async () => {
+  const time = new SimulatedTime()
+  await withVictim(async ({ port }) => {
+    const linked = await new Stranger(port).greet(friend, 0, secret)
+    let pings = 0
+    linked.socket.on('ping', () => pings++)
+    for (let ping = 1; ping <= 3; ping++) {
+      await time.pass(PING_INTERVAL_MS)
+      await until(() => pings === ping, 'a ping')
+    }
+    linked.socket.terminate()
+  }, time.schedule)
+})
 
 test('closing hangs up on everybody and frees the port', () =>
   withVictim(async ({ port }) => {
