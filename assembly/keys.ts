@@ -1,0 +1,126 @@
+import { Instance, replicas } from './instance'
+import { insert, remove } from './list'
+import { allocate, release } from './memory'
+import { Table, TABLE_BYTES } from './table'
+
+// One record per key that an indexed instance names. With three replicas it is one cache line, as long as nobody reads the key.
+
+/** Marks, in the address of a key, that the instance writes it. */
+export const WRITES: usize = 1
+
+/**
+ * Followed, per row, by the list of the unexecuted instances that write the key (4 bytes each) and by the highest
+ * indexed slot that writes it (8 bytes each).
+ */
+@unmanaged
+export class Key {
+  lo: u32
+  hi: u32
+  next: usize
+  /** How often indexed instances name it. */
+  references: u32
+  /** 0, or a block: per row the highest indexed slot that reads the key (8 bytes each), and the list of the unexecuted ones (4 bytes each). */
+  reads: usize
+  /** Used, and cleared, by one query. */
+  mark: u32
+}
+
+const table = changetype<Table>(memory.data(TABLE_BYTES, 8))
+let highest: usize = 0
+let keyBytes: usize = 0
+let readBytes: usize = 0
+
+export function openKeys(): void {
+  table.open()
+  highest = (offsetof<Key>() + (<usize>replicas << 2) + 7) & ~7
+  keyBytes = max<usize>(64, highest + (<usize>replicas << 3))
+  readBytes = <usize>replicas * 12
+}
+
+/** 0 where no indexed instance names it. */
+// @ts-ignore: decorator
+@inline
+export function findKey(lo: u32, hi: u32): usize {
+  return table.find(lo, hi)
+}
+
+export function addKey(lo: u32, hi: u32): usize {
+  const block = allocate(keyBytes)
+  memory.fill(block, 0, keyBytes)
+  const key = changetype<Key>(block)
+  key.lo = lo
+  key.hi = hi
+  table.add(block)
+  return block
+}
+
+// @ts-ignore: decorator
+@inline
+export function highestWrite(key: usize, row: u32): f64 {
+  return load<f64>(key + highest + (<usize>row << 3))
+}
+
+// @ts-ignore: decorator
+@inline
+export function highestRead(key: usize, row: u32): f64 {
+  const reads = changetype<Key>(key).reads
+  return reads ? load<f64>(reads + (<usize>row << 3)) : 0
+}
+
+// @ts-ignore: decorator
+@inline
+export function writesOf(key: usize, row: u32): usize {
+  return load<u32>(writesPlace(key, row))
+}
+
+// @ts-ignore: decorator
+@inline
+export function readsOf(key: usize, row: u32): usize {
+  return changetype<Key>(key).reads ? <usize>load<u32>(readsPlace(key, row)) : 0
+}
+
+/** The instance names the key: it enters the index, and, unless it can have no edges, the lists. */
+export function refer(key: usize, x: Instance, writes: bool, ordered: bool): void {
+  changetype<Key>(key).references += 1
+  if (!writes && !changetype<Key>(key).reads) addReads(key)
+  const high = writes ? key + highest + (<usize>x.row << 3) : changetype<Key>(key).reads + (<usize>x.row << 3)
+  if (load<f64>(high) < x.slot) store<f64>(high, x.slot)
+  if (ordered) insert(writes ? writesPlace(key, x.row) : readsPlace(key, x.row), x)
+}
+
+/** The instance has no edges any more. */
+// @ts-ignore: decorator
+@inline
+export function unlist(key: usize, x: Instance, writes: bool): void {
+  remove(writes ? writesPlace(key, x.row) : readsPlace(key, x.row), x)
+}
+
+/** The instance leaves the index. */
+export function unrefer(key: usize, x: Instance, writes: bool): void {
+  const high = writes ? key + highest + (<usize>x.row << 3) : changetype<Key>(key).reads + (<usize>x.row << 3)
+  if (load<f64>(high) == x.slot) store<f64>(high, 0)
+  const record = changetype<Key>(key)
+  record.references -= 1
+  if (record.references) return
+  table.remove(key)
+  if (record.reads) release(record.reads, readBytes)
+  release(key, keyBytes)
+}
+
+function addReads(key: usize): void {
+  const block = allocate(readBytes)
+  memory.fill(block, 0, readBytes)
+  changetype<Key>(key).reads = block
+}
+
+// @ts-ignore: decorator
+@inline
+function writesPlace(key: usize, row: u32): usize {
+  return key + offsetof<Key>() + (<usize>row << 2)
+}
+
+// @ts-ignore: decorator
+@inline
+function readsPlace(key: usize, row: u32): usize {
+  return changetype<Key>(key).reads + (<usize>replicas << 3) + (<usize>row << 2)
+}

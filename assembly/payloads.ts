@@ -1,0 +1,102 @@
+import {
+  addInstance,
+  dropInstance,
+  EVERYTHING,
+  findInstance,
+  Instance,
+  KNOWN,
+  NOOP,
+  releaseKeys,
+  replicas,
+  reserveKeys,
+} from './instance'
+import { addKey, findKey, highestRead, highestWrite, refer, unlist, unrefer, WRITES } from './keys'
+import { insert, remove } from './list'
+import { advanceKnown, barriersPlace, indexedPlace, rowAt, unexecutedPlace } from './rows'
+
+// Payloads: the conflict index, and the lists of what can still give edges.
+
+const EVERYTHING_BIT: u32 = 0x8000_0000
+
+/** Raises the vector at `result` to what interferes with the footprint at `words`; enters the instance where it is new. */
+export function enterPayload(row: u32, slot: f64, words: usize, keys: u32, result: usize): void {
+  const header = load<u32>(words)
+  const everything = (header & EVERYTHING_BIT) != 0
+  if (result) startVector(result, everything)
+  let record = findInstance(row, slot)
+  const fresh = slot > rowAt(row).floor && !(record && changetype<Instance>(record).flags & KNOWN)
+  if (fresh && !record) record = changetype<usize>(addInstance(row, slot))
+  const x = changetype<Instance>(record)
+  if (fresh) enterRow(x, everything)
+  if (!everything) {
+    if (fresh) reserveKeys(x, keys)
+    enterKeys(x, fresh, words + 4, header, keys, result)
+  }
+  if (fresh) advanceKnown(row)
+}
+
+function startVector(result: usize, everything: bool): void {
+  for (let row: u32 = 0; row < replicas; ++row) {
+    const state = rowAt(row)
+    store<f64>(result + (row << 3), everything ? state.highest : state.highestBarrier)
+  }
+}
+
+function enterRow(x: Instance, everything: bool): void {
+  const row = rowAt(x.row)
+  x.flags |= everything ? KNOWN | EVERYTHING : KNOWN
+  row.highest = max(row.highest, x.slot)
+  insert(indexedPlace(x.row), x)
+  if (everything) row.highestBarrier = max(row.highestBarrier, x.slot)
+  if (x.flags & NOOP) return
+  insert(unexecutedPlace(x.row), x)
+  if (everything) insert(barriersPlace(x.row), x)
+}
+
+function enterKeys(x: Instance, fresh: bool, at: usize, writes: u32, keys: u32, result: usize): void {
+  for (let i: u32 = 0; i < keys; ++i, at += 8) {
+    let key = findKey(load<u32>(at), load<u32>(at + 4))
+    if (!key) {
+      if (!fresh) continue
+      key = addKey(load<u32>(at), load<u32>(at + 4))
+    } else if (result) raise(result, key, i < writes)
+    if (!fresh) continue
+    refer(key, x, i < writes, !(x.flags & NOOP))
+    store<u32>(x.keys + (<usize>i << 2), <u32>(i < writes ? key | WRITES : key))
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function raise(result: usize, key: usize, writes: bool): void {
+  for (let row: u32 = 0; row < replicas; ++row) {
+    const place = result + (row << 3)
+    let slot = max(load<f64>(place), highestWrite(key, row))
+    if (writes) slot = max(slot, highestRead(key, row))
+    store<f64>(place, slot)
+  }
+}
+
+/** The instance has executed, or is a no-op: it gives no edges any more. */
+export function endEdges(x: Instance): void {
+  remove(unexecutedPlace(x.row), x)
+  if (x.flags & EVERYTHING) remove(barriersPlace(x.row), x)
+  for (let i: u32 = 0; i < x.keyCount; ++i) {
+    const reference = <usize>load<u32>(x.keys + (<usize>i << 2))
+    unlist(reference & ~WRITES, x, (reference & WRITES) != 0)
+  }
+}
+
+/** The executed instance leaves the index, and is forgotten. */
+export function forget(x: Instance): void {
+  const row = rowAt(x.row)
+  if (x.flags & KNOWN) remove(indexedPlace(x.row), x)
+  if (row.highest <= x.slot) row.highest = 0
+  if (row.highestBarrier <= x.slot) row.highestBarrier = 0
+  for (let i: u32 = 0; i < x.keyCount; ++i) {
+    const reference = <usize>load<u32>(x.keys + (<usize>i << 2))
+    unrefer(reference & ~WRITES, x, (reference & WRITES) != 0)
+  }
+  releaseKeys(x)
+  dropInstance(x)
+}

@@ -1,0 +1,56 @@
+import { EVERYTHING, Instance, replicas } from './instance'
+import { findKey, highestWrite, Key, WRITES } from './keys'
+import { countUpTo, itemOf, lengthOf } from './list'
+import { Stack } from './memory'
+import { rowAt } from './rows'
+
+// Questions about the index that are not on a command's way.
+
+export const found = changetype<Stack>(memory.data(12, 4))
+
+const READ: u32 = 1
+const WRITTEN: u32 = 2
+
+/** Puts every indexed instance outside the prefix `beyond` that interferes with the footprint at `words` into {@link found}. */
+export function findConflicts(words: usize, keys: u32, beyond: usize): void {
+  found.length = 0
+  const everything = (load<u32>(words) & 0x8000_0000) != 0
+  const writes = load<u32>(words)
+  if (!everything) {
+    for (let i: u32 = 0; i < keys; ++i) mark(words + 4 + (<usize>i << 3), i < writes ? WRITTEN : READ)
+  }
+  for (let row: u32 = 0; row < replicas; ++row) {
+    const list = rowAt(row).indexed
+    for (let i = countUpTo(list, load<f64>(beyond + (row << 3))); i < lengthOf(list); ++i) {
+      const x = itemOf(list, i)
+      if (everything || x.flags & EVERYTHING || touchesMarked(x)) found.push(changetype<usize>(x))
+    }
+  }
+  if (!everything) {
+    for (let i: u32 = 0; i < keys; ++i) mark(words + 4 + (<usize>i << 3), 0)
+  }
+}
+
+/** Sets the mark of a key, or raises it; 0 takes it away. */
+function mark(lanes: usize, value: u32): void {
+  const key = findKey(load<u32>(lanes), load<u32>(lanes + 4))
+  if (key) changetype<Key>(key).mark = value ? max(changetype<Key>(key).mark, value) : 0
+}
+
+function touchesMarked(x: Instance): bool {
+  for (let i: u32 = 0; i < x.keyCount; ++i) {
+    const reference = <usize>load<u32>(x.keys + (<usize>i << 2))
+    const mark = changetype<Key>(reference & ~WRITES).mark
+    if (mark == WRITTEN || (mark && reference & WRITES)) return true
+  }
+  return false
+}
+
+/** Puts into `result`, per row, the highest indexed slot that writes the key. */
+export function findWriters(lo: u32, hi: u32, result: usize): void {
+  const key = findKey(lo, hi)
+  for (let row: u32 = 0; row < replicas; ++row) {
+    const barrier = rowAt(row).highestBarrier
+    store<f64>(result + (row << 3), key ? max(barrier, highestWrite(key, row)) : barrier)
+  }
+}

@@ -1,0 +1,32 @@
+import type { Vector } from './engine.ts'
+import { type Footprint, isFootprint } from './footprint.ts'
+
+/** The most rows that an engine serves. */
+export const MAX_REPLICAS = 16
+
+/** What both engines refuse, with the same words. */
+export function checkReplicas(replicas: number): void {
+  if (Number.isInteger(replicas) && replicas >= 1 && replicas <= MAX_REPLICAS) return
+  throw new RangeError(`replicas must be a whole number from 1 to ${MAX_REPLICAS}, not ${replicas}`)
+}
+
+export function checkInstance(replicas: number, row: number, slot: number): void {
+  if (!(Number.isInteger(row) && row >= 0 && row < replicas)) throw new RangeError(`no row ${row}`)
+  if (!(Number.isSafeInteger(slot) && slot >= 1)) throw new RangeError(`no slot ${slot}`)
+}
+
+export function checkVector(replicas: number, vector: Vector): void {
+  if (vector.length !== replicas) throw new RangeError(`a vector of ${vector.length} for ${replicas} rows`)
+  for (let row = 0; row < replicas; row++) {
+    const slot = vector[row] as number
+    if (!(Number.isSafeInteger(slot) && slot >= 0)) throw new RangeError(`${slot} in a vector`)
+  }
+}
+
+export function checkFootprint(footprint: Footprint): void {
+  if (!isFootprint(footprint)) throw new RangeError('not a footprint')
+}
+
+export function checkKey(lo: number, hi: number): void {
+  if (lo >>> 0 !== lo || hi >>> 0 !== hi) throw new RangeError(`no key hash (${lo}, ${hi})`)
+}

@@ -1,0 +1,142 @@
+import { byInstance, type Engine, type InstanceId, type Vector } from './engine.ts'
+import type { Footprint } from './footprint.ts'
+import { checkFootprint, checkInstance, checkKey, checkReplicas, checkVector } from './ranges.ts'
+
+/** What assembly/index.ts exports. */
+export interface EngineExports {
+  readonly memory: WebAssembly.Memory
+  readonly liveBytes: WebAssembly.Global
+  open(replicas: number): void
+  vectorArea(): number
+  footprintArea(words: number): number
+  outputAddress(): number
+  dependencies(row: number, slot: number, words: number): void
+  enter(row: number, slot: number, words: number): void
+  conflicts(words: number): number
+  writers(lo: number, hi: number): void
+  commit(row: number, slot: number): number
+  commitNoop(row: number, slot: number): void
+  execute(): number
+  blockedSlot(row: number, slot: number): number
+  blockedRow(): number
+  pending(): number
+  truncate(): number
+}
+
+const NOTHING = new Float64Array(0)
+
+/** The engine in WebAssembly: lays input into the instance's memory and reads results from it. Made by `loadEngine`. */
+export class WasmEngine implements Engine {
+  readonly replicas: number
+  readonly #wasm: EngineExports
+  readonly #vectorAt: number
+  /** Views of the memory: empty once it has grown, and then made anew. */
+  #numbers = NOTHING
+  #words = new Uint32Array(0)
+
+  constructor(wasm: EngineExports, replicas: number) {
+    checkReplicas(replicas)
+    this.replicas = replicas
+    this.#wasm = wasm
+    wasm.open(replicas)
+    this.#vectorAt = wasm.vectorArea() >>> 3
+  }
+
+  dependencies(row: number, slot: number, footprint: Footprint): Vector {
+    checkInstance(this.replicas, row, slot)
+    this.#layFootprint(footprint)
+    this.#wasm.dependencies(row, slot, footprint.length)
+    return this.#readVector()
+  }
+
+  enter(row: number, slot: number, footprint: Footprint): void {
+    checkInstance(this.replicas, row, slot)
+    this.#layFootprint(footprint)
+    this.#wasm.enter(row, slot, footprint.length)
+  }
+
+  conflicts(row: number, slot: number, footprint: Footprint, beyond: Vector): InstanceId[] {
+    checkInstance(this.replicas, row, slot)
+    checkVector(this.replicas, beyond)
+    this.#layFootprint(footprint)
+    this.#layVector(beyond)
+    const count = this.#wasm.conflicts(footprint.length)
+    this.#refresh()
+    const found: InstanceId[] = []
+    let at = this.#wasm.outputAddress() >>> 3
+    for (let i = 0; i < count; i++, at += 2) {
+      const id = { row: this.#numbers[at] as number, slot: this.#numbers[at + 1] as number }
+      if (id.row !== row || id.slot !== slot) found.push(id)
+    }
+    return found.sort(byInstance)
+  }
+
+  writers(lo: number, hi: number): Vector {
+    checkKey(lo, hi)
+    this.#wasm.writers(lo, hi)
+    return this.#readVector()
+  }
+
+  commit(row: number, slot: number, deps: Vector | null): void {
+    checkInstance(this.replicas, row, slot)
+    if (deps === null) {
+      this.#wasm.commitNoop(row, slot)
+      return
+    }
+    checkVector(this.replicas, deps)
+    this.#layVector(deps)
+    if (!this.#wasm.commit(row, slot))
+      throw new RangeError(`${row}.${slot} is committed before its payload was entered`)
+  }
+
+  execute(): Float64Array {
+    const count = this.#wasm.execute()
+    if (count === 0) return NOTHING
+    return new Float64Array(this.#wasm.memory.buffer, this.#wasm.outputAddress() >>> 0, count)
+  }
+
+  blocker(row: number, slot: number): InstanceId | null {
+    checkInstance(this.replicas, row, slot)
+    const blocked = this.#wasm.blockedSlot(row, slot)
+    return blocked === 0 ? null : { row: this.#wasm.blockedRow(), slot: blocked }
+  }
+
+  get pending(): number {
+    return this.#wasm.pending() >>> 0
+  }
+
+  truncate(floor: Vector): void {
+    checkVector(this.replicas, floor)
+    this.#layVector(floor)
+    if (!this.#wasm.truncate()) throw new RangeError(`not all up to ${floor} has executed`)
+  }
+
+  get bytes(): number {
+    return this.#wasm.liveBytes.value
+  }
+
+  #layFootprint(footprint: Footprint): void {
+    checkFootprint(footprint)
+    const at = this.#wasm.footprintArea(footprint.length) >>> 2
+    this.#refresh()
+    this.#words.set(footprint, at)
+  }
+
+  #layVector(vector: Vector): void {
+    this.#refresh()
+    for (let row = 0; row < this.replicas; row++) this.#numbers[this.#vectorAt + row] = vector[row] as number
+  }
+
+  #readVector(): Vector {
+    this.#refresh()
+    const vector: number[] = []
+    for (let row = 0; row < this.replicas; row++) vector.push(this.#numbers[this.#vectorAt + row] as number)
+    return vector
+  }
+
+  #refresh(): void {
+    if (this.#numbers.length !== 0) return
+    this.#numbers = new Float64Array(this.#wasm.memory.buffer)
+    this.#words = new Uint32Array(this.#wasm.memory.buffer)
+  }
+}
