@@ -1,6 +1,7 @@
 import type { Engine, Vector } from '../engine/engine.ts'
 import { assert } from '../protocol/assert.ts'
 import type { Batch } from '../protocol/messages.ts'
+import { hashChunks } from './chunks.ts'
 import { ExecutedSet } from './executed.ts'
 import { areGroups, GroupKind, GroupReader } from './groups.ts'
 import type { StateMachine } from './machine.ts'
@@ -75,6 +76,12 @@ export class Executor {
     }
     this.#running = false
     return instances
+  }
+
+  /** A hash of the machine's state and of the sessions: equal at replicas that have executed the same. */
+  stateHash(): string {
+    const { machine } = this.#options
+    return `${machine.stateHash?.() ?? hashChunks(machine.snapshot())}-${this.sessions.hash()}`
   }
 
   /** Returns the number of words. */

@@ -1,7 +1,6 @@
-import { hashed, hashKey } from '../engine/footprint.ts'
 import { EpaxosError, ErrorCode } from '../errors.ts'
 import { fromLatin1, latin1 } from './bytes.ts'
-import { ChunkReader, ChunkWriter } from './chunks.ts'
+import { ChunkReader, ChunkWriter, hashChunks } from './chunks.ts'
 import { Status } from './results.ts'
 import { Session } from './session.ts'
 
@@ -38,14 +37,7 @@ export class SessionTable {
 
   /** A hash of the whole table, equal for equal tables. */
   hash(): string {
-    let lo = 0
-    let hi = 0
-    for (const chunk of this.snapshot()) {
-      hashKey(chunk)
-      lo = Math.imul(lo ^ hashed.lo, 0x9e3779b1)
-      hi = Math.imul(hi ^ hashed.hi, 0x85ebca77)
-    }
-    return hex(hi) + hex(lo)
+    return hashChunks(this.snapshot())
   }
 
   /** The whole table in chunks; equal tables give equal bytes. */
@@ -98,8 +90,4 @@ function readSession(source: ChunkReader): Session {
     session.enter(number, source.bytes(source.u32()))
   }
   return session
-}
-
-function hex(lane: number): string {
-  return (lane >>> 0).toString(16).padStart(8, '0')
 }

@@ -1,5 +1,6 @@
 import { hashed, hashKey } from '../engine/footprint.ts'
 import { copyBytes, equalBytes } from '../execution/bytes.ts'
+import { hex } from '../execution/chunks.ts'
 import { Slab } from './slab.ts'
 
 const FIRST_CAPACITY = 64
@@ -213,8 +214,4 @@ function scramble(key: number, value: number): number {
   let h = Math.imul(key ^ Math.imul(value, 0x9e3779b1), 0x85ebca6b)
   h = Math.imul(h ^ (h >>> 15), 0xc2b2ae35)
   return h ^ (h >>> 13)
-}
-
-function hex(lane: number): string {
-  return (lane >>> 0).toString(16).padStart(8, '0')
 }

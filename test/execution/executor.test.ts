@@ -4,6 +4,7 @@ import { Executor } from '../../src/execution/executor.ts'
 import { encodeGroup } from '../../src/execution/groups.ts'
 import { deleteCommand, getCommand, incrementCommand, putCommand } from '../../src/machine/commands.ts'
 import { KeyValueStore } from '../../src/machine/key-value.ts'
+import { PrintingMachine } from '../../src/machine/printing.ts'
 import { batchOf, type Group, orderOfCommits, Replica } from './support.ts'
 
 const test = suite('executor')
@@ -231,8 +232,19 @@ test('results of other rows are kept for the session all the same', () => {
     here.execute(batch)
     there.execute(batch)
   }
-  assert.is(there.executor.sessions.hash(), here.executor.sessions.hash())
-  assert.is(there.machine.stateHash?.(), here.machine.stateHash?.())
+  assert.is(there.executor.stateHash(), here.executor.stateHash())
+})
+
+test('the state hash covers the machine, by its snapshot where it has no hash of its own, and the sessions', () => {
+  const hashAfter = (lines: string[], groups: Group[]) => {
+    const machine = new PrintingMachine()
+    const replica = new Replica(machine)
+    replica.run({ commands: lines.map((line) => Buffer.from(line)) }, ...groups)
+    return replica.executor.stateHash()
+  }
+  assert.is(hashAfter(['a', 'b'], []), hashAfter(['a', 'b'], []))
+  assert.is.not(hashAfter(['a', 'b'], []), hashAfter(['b', 'a'], []))
+  assert.is.not(hashAfter(['a', 'b'], []), hashAfter(['a', 'b'], [{ expire: 's' }]))
 })
 
 test('an empty batch gives no groups of results', () => {
