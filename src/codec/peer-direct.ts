@@ -121,7 +121,7 @@ function readPreAccept(from: Reader, start: number, end: number): PreAccept | nu
     slot: from.slot(at.about + 2),
     mode: Mode.all,
     initDeps: from.vector(at.init_deps),
-    batch: { footprint: from.footprint(at.footprint), commands: from.commands(at.commands) },
+    batch: from.batch(at.footprint, at.commands),
   }
   return from.complete ? message : null
 }
@@ -155,9 +155,7 @@ function readDecision<Type extends 3 | 5>(from: Reader, start: number, end: numb
     ballot: from.whole(at.ballot),
     command,
     deps: from.vector(at.deps),
-    batch: hasBatch
-      ? { footprint: from.footprint(ACCEPT.at.footprint), commands: from.commands(ACCEPT.at.commands) }
-      : null,
+    batch: hasBatch ? from.batch(ACCEPT.at.footprint, ACCEPT.at.commands) : null,
   }
   return from.complete ? message : null
 }

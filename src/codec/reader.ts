@@ -1,11 +1,15 @@
 import type { Vector } from '../engine/engine.ts'
-import { type Footprint, isFootprint } from '../engine/footprint.ts'
+import { isFootprint } from '../engine/footprint.ts'
+import type { Batch } from '../protocol/messages.ts'
 import { MAX_BATCH_BYTES, MAX_FOOTPRINT_WORDS, MAX_UPPER_LANE } from './limits.ts'
 import type { Shape } from './shape.ts'
 
 const NOTHING: Vector = []
-const NO_WORDS: Footprint = new Uint32Array(0)
 const NO_BYTES = new Uint8Array(0)
+const NO_BATCH: Batch = { footprint: new Uint32Array(0), commands: NO_BYTES }
+
+/** An instance that stays open for long holds this much at most beyond its own batch. */
+const SLAB_BYTES = 64 << 10
 
 /**
  * Reads messages in their canonical layout (shape.ts), checking on the way. A message is usable only when {@link complete} says so after its
@@ -92,18 +96,18 @@ export class Reader {
     return vector
   }
 
-  /** A copy. */
-  footprint(at: number): Footprint {
-    const from = this.#vector(at, 4, MAX_FOOTPRINT_WORDS)
-    if (!this.#good) return NO_WORDS
-    const words = copyWords(this.bytes, this.view, from, (this.#next - from) >>> 2)
-    if (!isFootprint(words)) this.#good = false
-    return words
-  }
-
-  /** A copy. */
-  commands(at: number): Uint8Array {
-    return this.ubytes(at, MAX_BATCH_BYTES).slice()
+  /** A copy, for good. */
+  batch(footprintAt: number, commandsAt: number): Batch {
+    const from = this.#vector(footprintAt, 4, MAX_FOOTPRINT_WORDS)
+    const words = (this.#next - from) >>> 2
+    const commandsFrom = this.#vector(commandsAt, 1, MAX_BATCH_BYTES)
+    if (!this.#good) return NO_BATCH
+    const length = this.#next - commandsFrom
+    this.#next = commandsFrom + ((length + 3) & ~3)
+    const to = copies.add(this.bytes.subarray(from, commandsFrom + length))
+    const footprint = new Uint32Array(copies.buffer, to, words)
+    if (!isFootprint(footprint)) this.#good = false
+    return { footprint, commands: new Uint8Array(copies.buffer, to + commandsFrom - from, length) }
   }
 
   /** A view, valid as long as the message's bytes. */
@@ -135,11 +139,24 @@ export class Reader {
   }
 }
 
-/** A copy of `count` little-endian words at any alignment. */
-export function copyWords(bytes: Uint8Array, view: DataView, from: number, count: number): Uint32Array {
-  const words = new Uint32Array(count)
-  if (count <= 32) for (let i = 0; i < count; i++) words[i] = view.getUint32(from + 4 * i, true)
-  else if ((bytes.byteOffset + from) % 4 === 0) words.set(new Uint32Array(bytes.buffer, bytes.byteOffset + from, count))
-  else new Uint8Array(words.buffer).set(bytes.subarray(from, from + 4 * count))
-  return words
+/** Where decoded batches live: small ones share a piece of memory, so that one costs two views and no allocation. */
+class Copies {
+  buffer = new ArrayBuffer(SLAB_BYTES)
+  #bytes = new Uint8Array(this.buffer)
+  #end = 0
+
+  /** Copies the bytes into {@link buffer}, which may be another one than before, and returns where they are there, a multiple of 4. */
+  add(bytes: Uint8Array): number {
+    if (this.#end + bytes.length > this.#bytes.length) {
+      this.buffer = new ArrayBuffer(Math.max(SLAB_BYTES, bytes.length))
+      this.#bytes = new Uint8Array(this.buffer)
+      this.#end = 0
+    }
+    const at = this.#end
+    this.#bytes.set(bytes, at)
+    this.#end = (at + bytes.length + 3) & ~3
+    return at
+  }
 }
+
+const copies = new Copies()

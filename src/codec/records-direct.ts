@@ -77,7 +77,7 @@ function readPre(from: Reader, start: number, end: number): PreRecord | null {
     ok: from.flag(at.ok),
     initDeps: from.vector(at.init_deps),
     deps: from.vector(at.deps),
-    batch: { footprint: from.footprint(at.footprint), commands: from.commands(at.commands) },
+    batch: from.batch(at.footprint, at.commands),
   }
   return from.complete ? record : null
 }
@@ -97,7 +97,7 @@ function readDecision<Type extends 2 | 5>(from: Reader, start: number, end: numb
     ballot: from.whole(at.ballot),
     command,
     deps: from.vector(at.deps),
-    batch: hasBatch ? { footprint: from.footprint(ACC.at.footprint), commands: from.commands(ACC.at.commands) } : null,
+    batch: hasBatch ? from.batch(ACC.at.footprint, ACC.at.commands) : null,
   }
   return from.complete ? record : null
 }

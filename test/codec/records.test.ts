@@ -30,7 +30,7 @@ const damagedAt = (index: number) => (error: unknown) =>
   error instanceof EpaxosError && error.code === 'damaged' && error.message.includes(`record ${index} `)
 
 /** A value that holds one finished flatbuffer. */
-function valueOf(flatbuffer: Uint8Array): Uint8Array {
+function valueWith(flatbuffer: Uint8Array): Uint8Array {
   const value = encodeRecords([])
   const longer = new Uint8Array(value.length + 8 + flatbuffer.length)
   longer.set(value)
@@ -70,7 +70,7 @@ test('hot records are read directly in the canonical layout, and all the same in
       const sample = record(random, type, 3) as HotRecord
       const value = encodeRecords([sample])
       assert.equal(readDirect(new Reader(value, 3), FIRST + 8, value.length), sample, `EPAXOS_SEED=${seed}`)
-      const foreign = valueOf(buildHotRecord(sample))
+      const foreign = valueWith(buildHotRecord(sample))
       assert.is(readDirect(new Reader(foreign, 3), FIRST + 8, foreign.length), null)
       assert.equal(decoded(foreign, 3), [sample], `EPAXOS_SEED=${seed}`)
     }
@@ -142,7 +142,7 @@ test('a well-formed record that breaks a rule is damaged, in either layout', () 
   for (const each of bad) {
     assert.throws(() => decoded(encodeRecords([record(random, RecordType.bal, 3), each]), 3), damagedAt(1))
     const isHot = each.type === RecordType.pre || each.type === RecordType.acc || each.type === RecordType.com
-    if (isHot) assert.throws(() => decoded(valueOf(buildHotRecord(each)), 3), damagedAt(0))
+    if (isHot) assert.throws(() => decoded(valueWith(buildHotRecord(each)), 3), damagedAt(0))
   }
 })
 
