@@ -50,7 +50,7 @@ export function lookAfter(context: Context): void {
 
 /** A peer went down: what it coordinates is due soon, and what was hoped for from it is given up. */
 export function hurry(context: Context, peer: number): void {
-  expirePatience(context, true)
+  for (const instance of [...context.impatient]) reconsider(context, instance)
   const row = context.row(peer)
   for (let slot = row.committedPrefix + 1; slot <= row.highest; slot++) {
     const instance = row.find(slot)
@@ -60,19 +60,24 @@ export function hurry(context: Context, peer: number): void {
   }
   for (let slot = context.row(context.id).committedPrefix + 1; slot <= context.slot; slot++) {
     const own = context.row(context.id).find(slot)
-    if (own?.attempt?.kind === 'preAccepting') decidePreAccept(context, own, own.attempt)
+    if (own?.attempt?.kind === 'preAccepting') reconsider(context, own)
   }
 }
 
-function expirePatience(context: Context, now = false): void {
+function expirePatience(context: Context): void {
   for (const instance of [...context.impatient]) {
     const { attempt } = instance
-    if (attempt?.kind !== 'preAccepting' && attempt?.kind !== 'recovering') context.impatient.delete(instance)
-    else if (now || context.nowMs >= attempt.patienceMs) {
-      if (attempt.kind === 'preAccepting') decidePreAccept(context, instance, attempt)
-      else decideRecover(context, instance, attempt)
-    }
+    const patient = attempt?.kind === 'preAccepting' || attempt?.kind === 'recovering'
+    if (!patient || context.nowMs >= attempt.patienceMs) reconsider(context, instance)
   }
+}
+
+/** Decides an attempt that has hoped for more answers, if it can now. */
+function reconsider(context: Context, instance: Instance): void {
+  const { attempt } = instance
+  if (attempt?.kind === 'preAccepting') decidePreAccept(context, instance, attempt)
+  else if (attempt?.kind === 'recovering') decideRecover(context, instance, attempt)
+  else context.impatient.delete(instance)
 }
 
 /** When {@link lookAfter} has a deadline of this replica's own attempts to keep, in ms; Infinity for none. */

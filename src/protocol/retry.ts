@@ -1,10 +1,12 @@
 import type { Context } from './context.ts'
 import type { Instance } from './instance.ts'
 
-/** Plans the next try: soon where the coordinator is down, doubled for each try, jittered so that duels end (scenario 22). */
+/** Plans the next try: soon where nobody coordinates, doubled for each try, jittered so that duels end (scenario 22). */
 export function postpone(context: Context, instance: Instance): void {
   const { retryMs, recoverMs, maxRetryMs } = context.timing
-  const base = context.peers.alive(instance.row) ? retryMs : recoverMs
+  // An own instance without an attempt is one of before a restart.
+  const coordinated = instance.row === context.id ? instance.attempt !== null : context.peers.alive(instance.row)
+  const base = coordinated ? retryMs : recoverMs
   const pause = Math.min(base * 2 ** Math.min(instance.tries, 16), maxRetryMs)
   instance.dueMs = context.nowMs + pause * (1 + context.random())
 }
