@@ -20,6 +20,14 @@ export const ErrorCode = {
   refusedByPeers: 'refused_by_peers',
   /** The command cannot be read by the state machine. */
   badCommand: 'bad_command',
+  /** The value is no counter, or the sum is beyond ±(2⁵³−1): nothing was changed. */
+  notCounter: 'not_counter',
+  /** There is no such key, or no such path. */
+  notFound: 'not_found',
+  /** The path takes other HTTP methods. */
+  methodNotAllowed: 'method_not_allowed',
+  /** A page of another origin asks. */
+  forbidden: 'forbidden',
   /** Larger than a limit. */
   tooLarge: 'too_large',
   /** Too much is waiting already: certainly not done. */

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { FORMAT_VERSION } from '../codec/limits.ts'
 import { decodeRecord } from '../codec/records.ts'
 import type { Engine } from '../engine/engine.ts'
+import { FootprintBuilder } from '../engine/footprint.ts'
 import { loadEngine, ReferenceEngine } from '../engine/index.ts'
 import { CommandError, EpaxosError, ErrorCode } from '../errors.ts'
 import { Executor } from '../execution/executor.ts'
@@ -48,6 +49,7 @@ export class Replica {
   readonly #incarnations: Incarnations
   readonly #peers: { client: string }[]
   readonly #turned = new Set<() => void>()
+  readonly #staleKeys = new FootprintBuilder()
   #readiness: Readiness | null = null
   #timers: NodeJS.Timeout[] = []
   #closing: Promise<void> | null = null
@@ -209,6 +211,31 @@ export class Replica {
       return respond({ outcome: 'refused', code: error.code, message: error.message })
     }
     this.#driver.arm()
+  }
+
+  /**
+   * Applies a command that only reads to the state as it is here, which may lack what was answered elsewhere. Throws a `CommandError` (`refused`), for a
+   * command that may write as well.
+   */
+  readStale(command: Uint8Array): Uint8Array {
+    const { notReady } = this
+    if (notReady !== null) throw new CommandError(ErrorCode.notReady, 'refused', notReady)
+    const { machine } = this.#options
+    const keys = this.#staleKeys
+    keys.rewind([0, 0, 0])
+    try {
+      machine.footprint(command, keys)
+    } catch (error) {
+      if (!(error instanceof EpaxosError)) throw error
+      throw new CommandError(error.code, 'refused', error.message)
+    }
+    if (keys.writes > 0) throw new CommandError(ErrorCode.badCommand, 'refused', 'a stale read must not write')
+    return machine.apply(command)
+  }
+
+  /** Where clients reach each replica; empty for those that are not known. */
+  get clientUrls(): readonly string[] {
+    return this.#peers.map(({ client }) => client)
   }
 
   /** Calls `listener` after each turn: answers that a server gathered in the turn may leave. Returns what ends it. */

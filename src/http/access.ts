@@ -1,0 +1,78 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { isIP } from 'node:net'
+import { EpaxosError, ErrorCode } from '../errors.ts'
+import { formatAddress, isLoopback } from '../node/addresses.ts'
+
+export interface AccessOptions {
+  /** Where the server listens. */
+  readonly host: string
+  readonly secret: Uint8Array | null
+  /** Origins of pages that may use this port beside its own, e.g. `https://example.org`. */
+  readonly allowedOrigins: readonly string[]
+  /** Where clients are told to reach the replica; empty for nowhere. */
+  readonly clientUrl: string
+}
+
+const LOOPBACK_HOSTS = ['localhost', '127.0.0.1', '[::1]']
+const ANY_HOSTS = ['0.0.0.0', '::']
+
+/** Who may use the client port. */
+export class Access {
+  readonly #origins = new Set<string>()
+  readonly #hosts = new Set<string>(['localhost'])
+  readonly #host: string
+  readonly #secret: Uint8Array | null
+
+  /** Throws an `EpaxosError` with code `configuration` for what is no origin. */
+  constructor({ host, secret, allowedOrigins, clientUrl }: AccessOptions) {
+    this.#host = host
+    this.#secret = secret === null ? null : digest(secret)
+    if (clientUrl !== '') this.#allow(clientUrl.replace(/^ws/, 'http'))
+    for (const origin of allowedOrigins) this.#allow(origin)
+  }
+
+  /** The port is known: pages that come from it are its own. */
+  listening(port: number): void {
+    const host = this.#host
+    this.#allow(`http://${formatAddress({ host, port })}`)
+    if (!isLoopback(host) && !ANY_HOSTS.includes(host)) return
+    for (const name of LOOPBACK_HOSTS) this.#allow(`http://${name}:${port}`)
+  }
+
+  /**
+   * Throws `forbidden` for a page of another origin. That is decided by the configured addresses, never by the Host header: a page whose name was
+   * rebound to this address sends its own name in both. Such a page sends no Origin at all when it only reads, therefore the Host must
+   * be one of ours or an address as well, unless a secret keeps the page out.
+   */
+  checkOrigin(origin: string, host: string): void {
+    if (origin !== '' && !this.#origins.has(origin.toLowerCase())) {
+      throw new EpaxosError(ErrorCode.forbidden, 'this origin is not allowed')
+    }
+    if (origin !== '' || this.#secret !== null || host === '') return
+    const name = host.toLowerCase().replace(/:\d*$/, '')
+    if (isIP(name.replace(/^\[|\]$/g, '')) === 0 && !this.#hosts.has(name)) {
+      throw new EpaxosError(ErrorCode.forbidden, 'this host name is not allowed')
+    }
+  }
+
+  /** Throws `unauthorized` unless the Authorization header names the secret. */
+  authorize(authorization: string): void {
+    if (this.#secret === null) return
+    const token = /^Bearer +(.+)$/i.exec(authorization)?.[1] ?? ''
+    if (!timingSafeEqual(digest(Buffer.from(token)), this.#secret)) {
+      throw new EpaxosError(ErrorCode.unauthorized, 'the secret is missing or wrong: Authorization: Bearer SECRET')
+    }
+  }
+
+  #allow(text: string): void {
+    const url = URL.canParse(text) ? new URL(text) : null
+    if (url === null || url.origin === 'null') throw new EpaxosError('configuration', `not an origin: ${text}`)
+    this.#origins.add(url.origin)
+    this.#hosts.add(url.hostname)
+  }
+}
+
+/** Of one length whatever is compared, so that the comparison tells nothing. */
+function digest(bytes: Uint8Array): Uint8Array {
+  return createHash('sha256').update(bytes).digest()
+}

@@ -1,0 +1,265 @@
+import type { HttpRequest, HttpResponse, us_socket_context_t, WebSocket, WebSocketBehavior } from 'uWebSockets.js'
+import { randomBytes, timingSafeEqual } from 'node:crypto'
+import { proofOf } from '../client/proof.ts'
+import {
+  ClientMessageType,
+  decodeFromClient,
+  encodeChallenge,
+  encodeDone,
+  encodeNotDone,
+  encodeWelcome,
+  type FromClient,
+  type Hello,
+  type Request,
+} from '../codec/client.ts'
+import { frames } from '../codec/frame.ts'
+import { FORMAT_VERSION, MAX_FRAME_BYTES, NONCE_BYTES } from '../codec/limits.ts'
+import { EpaxosError, ErrorCode } from '../errors.ts'
+import type { Logger } from '../node/logger.ts'
+import type { Answer } from '../node/proposals.ts'
+import type { Replica } from '../node/replica.ts'
+import type { Access } from './access.ts'
+import { answerStale } from './stale.ts'
+
+/** A client that does not say its part of the handshake in this time is hung up on. */
+const HANDSHAKE_TIMEOUT_MS = 3000
+
+/** Links that may be open without being admitted, so that what strangers send is bounded. */
+const MAX_STRANGERS = 64
+
+/** What of one client may be unanswered; above, its requests are refused. */
+export const MAX_IN_FLIGHT_BYTES = 16 << 20
+
+/** What a request costs beside its bytes. */
+const REQUEST_OVERHEAD_BYTES = 256
+
+/** Answers wait here while so much of the link's is not taken by the system. */
+const SEND_BELOW_BYTES = 1 << 20
+
+/** Answers that a client does not take: above, it is hung up on. */
+export const MAX_UNSENT_BYTES = 64 << 20
+
+/** The server pings a silent client, and hangs up when nothing comes: 0 or ≥ 8 are allowed. */
+const SILENT_CLIENT_SECONDS = 32
+
+/** A link knows its socket only while that is open: touching a closed one throws. */
+interface ClientLink {
+  readonly nonce: Uint8Array
+  socket: WebSocket<ClientLink> | null
+  stage: 'challenged' | 'proving' | 'admitted'
+  handshakeTimer: NodeJS.Timeout | null
+  inFlightBytes: number
+  /** Answers of this turn, encoded. */
+  parts: Uint8Array[]
+  /** Frames that the system has not been given. */
+  unsent: Uint8Array[]
+  unsentBytes: number
+}
+
+/** The WebSockets of the client library: each request is one group of commands, and all answers of a turn leave as one frame. */
+export class ClientLinks {
+  readonly #replica: Replica
+  readonly #access: Access
+  readonly #secret: Uint8Array | null
+  readonly #logger: Logger
+  readonly #links = new Set<ClientLink>()
+  #strangers = 0
+  /** Those with answers that have not left. */
+  #answered: ClientLink[] = []
+  #dropped = 0
+
+  constructor(replica: Replica, access: Access, secret: Uint8Array | null, logger: Logger) {
+    this.#replica = replica
+    this.#access = access
+    this.#secret = secret
+    this.#logger = logger
+  }
+
+  readonly behavior: WebSocketBehavior<ClientLink> = {
+    maxPayloadLength: MAX_FRAME_BYTES,
+    maxBackpressure: SEND_BELOW_BYTES + 2 * MAX_FRAME_BYTES,
+    closeOnBackpressureLimit: 1,
+    idleTimeout: SILENT_CLIENT_SECONDS,
+    sendPingsAutomatically: true,
+    upgrade: (response, request, context) => this.#onUpgrade(response, request, context),
+    open: (socket) => this.#onOpen(socket),
+    message: (socket, bytes, binary) => this.#onMessage(socket.getUserData(), new Uint8Array(bytes), binary),
+    drain: (socket) => this.#sendOn(socket.getUserData()),
+    close: (socket) => this.#forget(socket.getUserData()),
+  }
+
+  /** The turn is over: what was answered in it leaves. */
+  flush(): void {
+    if (this.#answered.length === 0) return
+    const answered = this.#answered
+    this.#answered = []
+    for (const link of answered) this.#send(link)
+  }
+
+  /** Says good-bye to all. */
+  close(): void {
+    for (const link of [...this.#links]) this.#hangUp(link, 1001)
+  }
+
+  #onUpgrade(response: HttpResponse, request: HttpRequest, context: us_socket_context_t): void {
+    try {
+      this.#access.checkOrigin(request.getHeader('origin'), request.getHeader('host'))
+    } catch {
+      response.writeStatus('403 Forbidden').end('', true)
+      return
+    }
+    if (this.#strangers >= MAX_STRANGERS) {
+      response.writeStatus('503 Service Unavailable').end('', true)
+      return
+    }
+    const link: ClientLink = {
+      nonce: randomBytes(NONCE_BYTES),
+      socket: null,
+      stage: 'challenged',
+      handshakeTimer: null,
+      inFlightBytes: 0,
+      parts: [],
+      unsent: [],
+      unsentBytes: 0,
+    }
+    const key = request.getHeader('sec-websocket-key')
+    response.upgrade(link, key, '', request.getHeader('sec-websocket-extensions'), context)
+  }
+
+  #onOpen(socket: WebSocket<ClientLink>): void {
+    const link = socket.getUserData()
+    link.socket = socket
+    this.#links.add(link)
+    this.#strangers++
+    link.handshakeTimer = setTimeout(() => this.#drop(link, 'no hello'), HANDSHAKE_TIMEOUT_MS)
+    socket.send(encodeChallenge({ nonce: link.nonce, needsSecret: this.#secret !== null }), true)
+  }
+
+  #onMessage(link: ClientLink, bytes: Uint8Array, binary: boolean): void {
+    try {
+      if (!binary) throw new EpaxosError(ErrorCode.malformed, 'text instead of a frame')
+      decodeFromClient(bytes, (message) => this.#onClientMessage(link, message))
+    } catch (error) {
+      if (!(error instanceof EpaxosError)) throw error
+      this.#drop(link, error.message)
+    }
+    // What was answered at once: refusals and stale reads. All else leaves when its turn ends.
+    this.flush()
+  }
+
+  #onClientMessage(link: ClientLink, message: FromClient): void {
+    if (link.socket === null) return
+    const { stage } = link
+    if (message.type === ClientMessageType.request && stage === 'admitted') this.#onRequest(link, message)
+    else if (message.type === ClientMessageType.hello && stage === 'challenged') void this.#onHello(link, message)
+    else throw new EpaxosError(ErrorCode.malformed, 'handshake out of turn')
+  }
+
+  async #onHello(link: ClientLink, { version, proof }: Hello): Promise<void> {
+    if (version !== FORMAT_VERSION) {
+      return this.#refuse(link, ErrorCode.malformed, `version ${FORMAT_VERSION} is spoken here, not ${version}`)
+    }
+    if (this.#secret === null) return this.#admit(link)
+    link.stage = 'proving'
+    const expected = await proofOf(this.#secret, link.nonce)
+    if (proof.length === expected.length && timingSafeEqual(proof, expected)) this.#admit(link)
+    else this.#refuse(link, ErrorCode.unauthorized, 'the secret is missing or wrong')
+  }
+
+  #admit(link: ClientLink): void {
+    if (link.socket === null) return
+    this.#endHandshake(link)
+    link.stage = 'admitted'
+    const { id, clientUrls } = this.#replica
+    link.socket.send(encodeWelcome({ version: FORMAT_VERSION, id, clientUrls }), true)
+  }
+
+  /** A response before the welcome says why there is none. */
+  #refuse(link: ClientLink, code: ErrorCode, message: string): void {
+    link.socket?.send(encodeNotDone(0, 'refused', code, message), true)
+    this.#note(message)
+    this.#hangUp(link, 1008)
+  }
+
+  #onRequest(link: ClientLink, { id, group, stale }: Request): void {
+    const cost = group.length + REQUEST_OVERHEAD_BYTES
+    if (link.inFlightBytes + cost > MAX_IN_FLIGHT_BYTES || (stale && link.unsentBytes > MAX_IN_FLIGHT_BYTES)) {
+      return this.#answer(link, encodeNotDone(id, 'refused', ErrorCode.busy, 'too much of this client is unanswered'))
+    }
+    if (stale) return this.#respond(link, id, answerStale(this.#replica, group))
+    link.inFlightBytes += cost
+    this.#replica.submit(group, (answer) => {
+      link.inFlightBytes -= cost
+      this.#respond(link, id, answer)
+    })
+  }
+
+  #respond(link: ClientLink, id: number, answer: Answer): void {
+    // The answers of a client that has gone are not even encoded.
+    if (link.socket === null) return
+    if (answer.outcome === 'done') this.#answer(link, encodeDone(id, answer.results))
+    else this.#answer(link, encodeNotDone(id, answer.outcome, answer.code, answer.message))
+  }
+
+  #answer(link: ClientLink, message: Uint8Array): void {
+    if (link.parts.length === 0) this.#answered.push(link)
+    link.parts.push(message)
+    link.unsentBytes += message.length
+  }
+
+  #send(link: ClientLink): void {
+    const { parts } = link
+    link.parts = []
+    if (link.socket === null) return
+    for (const frame of frames(parts)) link.unsent.push(frame)
+    this.#sendOn(link)
+    if (link.unsentBytes > MAX_UNSENT_BYTES) this.#drop(link, 'the client does not take its answers')
+  }
+
+  /** Gives the system what it takes. The rest stays here, where it is counted, and goes on when the link has drained. */
+  #sendOn(link: ClientLink): void {
+    const { socket, unsent } = link
+    while (socket !== null && link.socket === socket && unsent.length > 0) {
+      if (socket.getBufferedAmount() > SEND_BELOW_BYTES) return
+      const frame = unsent.shift() as Uint8Array
+      link.unsentBytes -= frame.length
+      socket.send(frame, true)
+    }
+  }
+
+  #drop(link: ClientLink, why: string): void {
+    if (link.socket === null) return
+    this.#note(why)
+    this.#hangUp(link, 1008)
+  }
+
+  /** A flood of garbage must not become a flood of lines. */
+  #note(why: string): void {
+    this.#dropped++
+    if (this.#dropped > 100 && this.#dropped % 1000 !== 0) return
+    this.#logger.warn({ why, dropped: this.#dropped }, 'client hung up on')
+  }
+
+  #hangUp(link: ClientLink, code: number): void {
+    const { socket } = link
+    this.#forget(link)
+    socket?.end(code)
+  }
+
+  /** From here on the link's socket is not touched. */
+  #forget(link: ClientLink): void {
+    if (link.socket === null) return
+    link.socket = null
+    this.#links.delete(link)
+    if (link.stage !== 'admitted') this.#endHandshake(link)
+    link.parts = []
+    link.unsent = []
+  }
+
+  #endHandshake(link: ClientLink): void {
+    if (link.handshakeTimer === null) return
+    clearTimeout(link.handshakeTimer)
+    link.handshakeTimer = null
+    this.#strangers--
+  }
+}

@@ -1,0 +1,73 @@
+import { EpaxosError, ErrorCode } from '../errors.ts'
+
+/** Keys over HTTP; over WebSocket they may be longer. */
+export const MAX_HTTP_KEY_BYTES = 512
+
+/** What a path names; `key` are the bytes of its percent-decoded segment. */
+export type Target =
+  | { readonly name: 'value' | 'increment'; readonly key: Uint8Array }
+  | { readonly name: 'transaction' | 'status' | 'livez' | 'readyz' }
+
+/** The methods of each target, in lower case; HEAD answers as GET, without the body. */
+export const METHODS: Readonly<Record<Target['name'], readonly string[]>> = {
+  value: ['get', 'head', 'put', 'delete'],
+  increment: ['post'],
+  transaction: ['post'],
+  status: ['get', 'head'],
+  livez: ['get', 'head'],
+  readyz: ['get', 'head'],
+}
+
+const KV = '/kv/'
+const INCREMENT = '/increment'
+
+/** Throws an `EpaxosError` with code `not_found`, `malformed` or `too_large`. */
+export function targetOf(path: string): Target {
+  if (path.startsWith(KV)) return keyTarget(path.slice(KV.length))
+  if (path === '/transaction') return { name: 'transaction' }
+  if (path === '/status') return { name: 'status' }
+  if (path === '/livez') return { name: 'livez' }
+  if (path === '/readyz') return { name: 'readyz' }
+  throw new EpaxosError(ErrorCode.notFound, 'no such path')
+}
+
+function keyTarget(rest: string): Target {
+  const increments = rest.endsWith(INCREMENT)
+  const segment = increments ? rest.slice(0, -INCREMENT.length) : rest
+  return { name: increments ? 'increment' : 'value', key: decodeKey(segment) }
+}
+
+/** The bytes of a percent-encoded key. */
+function decodeKey(segment: string): Uint8Array {
+  if (segment === '') throw malformed('a key has at least 1 byte')
+  if (segment.includes('/')) throw malformed('a / in a key is written %2F')
+  const bytes = new Uint8Array(segment.length)
+  let length = 0
+  for (let i = 0; i < segment.length; i++) {
+    const character = segment.charCodeAt(i)
+    if (character <= 0x20 || character >= 0x7f) throw malformed('a key is percent-encoded')
+    if (character !== 0x25) {
+      bytes[length++] = character
+      continue
+    }
+    const code = segment.slice(i + 1, i + 3)
+    if (!/^[0-9a-fA-F]{2}$/.test(code)) throw malformed('a percent code has two hexadecimal digits')
+    bytes[length++] = Number.parseInt(code, 16)
+    i += 2
+  }
+  if (length > MAX_HTTP_KEY_BYTES) {
+    throw new EpaxosError(ErrorCode.tooLarge, `a key has at most ${MAX_HTTP_KEY_BYTES} bytes over HTTP`)
+  }
+  return bytes.subarray(0, length)
+}
+
+/** Whether a stale read is asked for. Throws `malformed` for any other query than `consistency=linearizable` or `consistency=stale`. */
+export function isStale(query: string): boolean {
+  if (query === '' || query === 'consistency=linearizable') return false
+  if (query === 'consistency=stale') return true
+  throw malformed('the query can only be consistency=linearizable or consistency=stale')
+}
+
+function malformed(message: string): EpaxosError {
+  return new EpaxosError(ErrorCode.malformed, message)
+}

@@ -1,0 +1,199 @@
+import type { HttpRequest, HttpResponse } from 'uWebSockets.js'
+import { EpaxosError, ErrorCode } from '../errors.ts'
+import { encodeGroup, type GroupOptions } from '../execution/groups.ts'
+import { ResultReader, Status } from '../execution/results.ts'
+import { Outcome, readResult, readTransactionResult, type TransactionResult } from '../machine/command-results.ts'
+import {
+  deleteCommand,
+  getCommand,
+  incrementCommand,
+  MAX_VALUE_BYTES,
+  putCommand,
+  transactionCommand,
+} from '../machine/commands.ts'
+import type { Replica } from '../node/replica.ts'
+import type { Access } from './access.ts'
+import { Bodies } from './body.ts'
+import { isStale, METHODS, type Target, targetOf } from './paths.ts'
+import { ContentType, Reply } from './reply.ts'
+import { sessionOf } from './session-headers.ts'
+import { parseTransaction, transactionJson } from './transaction-json.ts'
+
+/** A transaction in JSON: as long as what it may become. */
+const MAX_TRANSACTION_BYTES = 4 << 20
+
+/** The digits of a step, and blanks around them. */
+const MAX_STEP_BYTES = 64
+
+const OK = '200 OK'
+
+/** One request, with what of it outlives the call that brought it. */
+interface Call {
+  readonly method: string
+  readonly response: HttpResponse
+  readonly reply: Reply
+  readonly stale: boolean
+  readonly session: GroupOptions | undefined
+  readonly contentLength: string
+}
+
+/** The HTTP of the client port (plain requests for the key-value machine, and what operators ask). */
+export class Routes {
+  readonly #replica: Replica
+  readonly #access: Access
+  readonly #bodies = new Bodies()
+
+  constructor(replica: Replica, access: Access) {
+    this.#replica = replica
+    this.#access = access
+  }
+
+  /** Handles any request; whatever it holds, it is answered. */
+  handle(response: HttpResponse, request: HttpRequest): void {
+    const method = request.getMethod()
+    const reply = new Reply(response, method === 'head')
+    try {
+      this.#access.checkOrigin(request.getHeader('origin'), request.getHeader('host'))
+      const target = targetOf(request.getUrl())
+      if (target.name !== 'livez' && target.name !== 'readyz')
+        this.#access.authorize(request.getHeader('authorization'))
+      const methods = METHODS[target.name]
+      if (!methods.includes(method)) return refuseMethod(reply, methods)
+      this.#route(target, {
+        method,
+        response,
+        reply,
+        stale: isStale(request.getQuery() ?? ''),
+        session: sessionOf((name) => request.getHeader(name)),
+        contentLength: request.getHeader('content-length'),
+      })
+    } catch (error) {
+      reply.fail(error)
+    }
+  }
+
+  #route(target: Target, call: Call): void {
+    const { reply } = call
+    const { notReady } = this.#replica
+    if (target.name === 'livez') return reply.json(OK, { live: true })
+    if (target.name === 'status') return reply.json(OK, this.#replica.status())
+    if (notReady !== null) return reply.refuse(ErrorCode.notReady, notReady)
+    if (target.name === 'readyz') return reply.json(OK, { ready: true })
+    const reads = target.name === 'value' && (call.method === 'get' || call.method === 'head')
+    if (call.stale && !reads) throw new EpaxosError(ErrorCode.malformed, 'consistency=stale is for reads')
+    if (!('key' in target)) this.#transact(call)
+    else if (target.name === 'increment') this.#increment(target.key, call)
+    else if (call.method === 'put') this.#put(target.key, call)
+    else if (call.method === 'delete') this.#delete(target.key, call)
+    else this.#get(target.key, call)
+  }
+
+  #get(key: Uint8Array, { reply, stale }: Call): void {
+    const answer = (result: Uint8Array) => {
+      const { outcome, value } = readResult(result)
+      if (outcome === Outcome.done) reply.send(OK, ContentType.bytes, value)
+      else refuseOutcome(reply, outcome)
+    }
+    if (stale) answer(this.#replica.readStale(getCommand(key)))
+    else this.#submit(getCommand(key), undefined, reply, answer)
+  }
+
+  #put(key: Uint8Array, { response, reply, session, contentLength }: Call): void {
+    this.#bodies.read(response, reply, contentLength, MAX_VALUE_BYTES, (value) => {
+      this.#submit(putCommand(key, value), session, reply, (result) => answerBare(reply, result))
+    })
+  }
+
+  #delete(key: Uint8Array, { reply, session }: Call): void {
+    this.#submit(deleteCommand(key), session, reply, (result) => answerBare(reply, result))
+  }
+
+  #increment(key: Uint8Array, { response, reply, session, contentLength }: Call): void {
+    this.#bodies.read(response, reply, contentLength, MAX_STEP_BYTES, (body) => {
+      const text = Buffer.from(body).toString('latin1').trim()
+      const step = text === '' ? 1 : /^-?\d+$/.test(text) ? Number(text) : Number.NaN
+      if (!Number.isSafeInteger(step)) {
+        return reply.refuse(ErrorCode.malformed, 'a step is a whole number within ±(2^53-1)')
+      }
+      this.#submit(incrementCommand(key, step), session, reply, (result) => {
+        const { outcome, value } = readResult(result)
+        if (outcome === Outcome.done) reply.send(OK, ContentType.text, value)
+        else refuseOutcome(reply, outcome)
+      })
+    })
+  }
+
+  #transact({ response, reply, session, contentLength }: Call): void {
+    this.#bodies.read(response, reply, contentLength, MAX_TRANSACTION_BYTES, (body) => {
+      try {
+        const transaction = parseTransaction(body)
+        this.#submit(transactionCommand(transaction), session, reply, (result) => {
+          const read = readTransactionResult(result)
+          if (read.outcome === Outcome.done) reply.json(OK, transactionJson(transaction, read))
+          else refuseOutcome(reply, read.outcome, operationAt(read))
+        })
+      } catch (error) {
+        reply.fail(error)
+      }
+    })
+  }
+
+  /** Submits one command; `answer` is called with its result where it was done, and must answer the reply. */
+  #submit(
+    command: Uint8Array,
+    session: GroupOptions | undefined,
+    reply: Reply,
+    answer: (result: Uint8Array) => void,
+  ): void {
+    this.#replica.submit(encodeGroup([command], session), (given) => {
+      if (!reply.open) return
+      try {
+        if (given.outcome === 'done') answer(doneResult(given.results))
+        else if (given.outcome === 'refused') reply.refuse(given.code, given.message)
+        else reply.unknown(given.code, given.message)
+      } catch (error) {
+        // Within the replica's turn nothing may throw: what cannot be read is what another state machine said.
+        reply.refuse(error instanceof EpaxosError ? error.code : ErrorCode.malformed, (error as Error).message)
+      }
+    })
+  }
+}
+
+/** The result of the only command of a group. Throws where there is none. */
+function doneResult(results: Uint8Array): Uint8Array {
+  const reader = new ResultReader(results)
+  reader.next()
+  if (reader.status === Status.expired) {
+    throw new EpaxosError(
+      ErrorCode.sessionExpired,
+      'the request was acknowledged before, or its session was closed: it is not done again',
+    )
+  }
+  if (reader.status === Status.refused) {
+    throw new EpaxosError(ErrorCode.busy, 'the request number is too far beyond the acknowledged one')
+  }
+  return reader.result
+}
+
+function answerBare(reply: Reply, result: Uint8Array): void {
+  const { outcome } = readResult(result)
+  if (outcome === Outcome.done) reply.noContent()
+  else refuseOutcome(reply, outcome)
+}
+
+function refuseOutcome(reply: Reply, outcome: Outcome, where = ''): void {
+  if (outcome === Outcome.absent) reply.refuse(ErrorCode.notFound, 'there is no such key')
+  else if (outcome === Outcome.notCounter) {
+    reply.refuse(ErrorCode.notCounter, `the value is no counter, or the sum is beyond ±(2^53-1)${where}`)
+  } else if (outcome === Outcome.tooLarge) reply.refuse(ErrorCode.tooLarge, `the results are too large${where}`)
+  else reply.refuse(ErrorCode.badCommand, 'the command cannot be applied')
+}
+
+function operationAt({ failedAt }: TransactionResult): string {
+  return failedAt < 0 ? '' : `: operation ${failedAt} of the branch; nothing was changed`
+}
+
+function refuseMethod(reply: Reply, methods: readonly string[]): void {
+  const allowed = methods.map((method) => method.toUpperCase()).join(', ')
+  reply.refuse(ErrorCode.methodNotAllowed, `this path takes ${allowed}`, { Allow: allowed })
+}

@@ -1,0 +1,124 @@
+import { EpaxosError, ErrorCode } from '../errors.ts'
+import { type CommandResult, Outcome, type TransactionResult } from '../machine/command-results.ts'
+import type { Condition, Operation, Transaction } from '../machine/commands.ts'
+import { MAX_HTTP_KEY_BYTES } from './paths.ts'
+
+/** Transactions as JSON, read strictly: what is misspelt is refused, not ignored. */
+
+type Fields = Readonly<Record<string, unknown>>
+
+const strictDecoder = new TextDecoder('utf-8', { fatal: true })
+const encoder = new TextEncoder()
+
+/** Throws an `EpaxosError` with code `malformed`, or `too_large` for a key. */
+export function parseTransaction(body: Uint8Array): Transaction {
+  const fields = record(parse(body), 'the transaction', ['if', 'then', 'else'])
+  const conditions = list(fields, 'if').map(condition)
+  const [onTrue, onFalse] = ['then', 'else'].map((branch) => list(fields, branch).map(operation))
+  // biome-ignore lint/suspicious/noThenProperty: that is what the branch is called, and nobody awaits it
+  return { if: conditions, then: onTrue as Operation[], else: onFalse as Operation[] }
+}
+
+/**
+ * The answer to a transaction that was done. Per operation: `{"ok": true}` for put, `{"deleted": bool}`, `{"number": N}` for increment, and for get
+ * `{"value": V}`, `{"value64": V}` where the bytes are no UTF-8, or `{"absent": true}`.
+ */
+export function transactionJson(transaction: Transaction, { succeeded, results }: TransactionResult): Fields {
+  const operations = (succeeded ? transaction.then : transaction.else) ?? []
+  return { succeeded, results: operations.map((operation, i) => resultJson(operation, results[i] as CommandResult)) }
+}
+
+function resultJson(operation: Operation, { outcome, value }: CommandResult): Fields {
+  if ('put' in operation) return { ok: true }
+  if ('delete' in operation) return { deleted: outcome === Outcome.done }
+  if ('increment' in operation) return { number: Number(text(value)) }
+  if (outcome === Outcome.absent) return { absent: true }
+  const readable = text(value)
+  return readable === null ? { value64: Buffer.from(value).toString('base64') } : { value: readable }
+}
+
+function condition(given: unknown): Condition {
+  const fields = record(given, 'a condition', ['key', 'equals', 'equals64', 'absent', 'present'])
+  const key = keyOf(fields, 'key')
+  if (Object.keys(fields).length === 2) {
+    if (fields.absent === true) return { key, absent: true }
+    if (fields.present === true) return { key, present: true }
+    if ('equals' in fields || 'equals64' in fields) return { key, equals: bytesOf(fields, 'equals') }
+  }
+  throw malformed(
+    'a condition is {"key", "equals"}, {"key", "equals64"}, {"key", "absent": true} or {"key", "present": true}',
+  )
+}
+
+function operation(given: unknown): Operation {
+  const fields = record(given, 'an operation', ['put', 'value', 'value64', 'delete', 'get', 'increment', 'by'])
+  const count = Object.keys(fields).length
+  if ('put' in fields && count === 2) return { put: keyOf(fields, 'put'), value: bytesOf(fields, 'value') }
+  if ('delete' in fields && count === 1) return { delete: keyOf(fields, 'delete') }
+  if ('get' in fields && count === 1) return { get: keyOf(fields, 'get') }
+  if ('increment' in fields && (count === 1 || (count === 2 && 'by' in fields))) {
+    return { increment: keyOf(fields, 'increment'), by: step(fields.by ?? 1) }
+  }
+  throw malformed('an operation is {"put", "value"}, {"put", "value64"}, {"delete"}, {"get"} or {"increment", "by"}')
+}
+
+function step(given: unknown): number {
+  if (Number.isSafeInteger(given)) return given as number
+  throw malformed('"by" is a whole number within ±(2^53-1)')
+}
+
+function keyOf(fields: Fields, name: string): Uint8Array {
+  const key = utf8(fields[name], `"${name}"`)
+  if (key.length === 0) throw malformed('a key has at least 1 byte')
+  if (key.length <= MAX_HTTP_KEY_BYTES) return key
+  throw new EpaxosError(ErrorCode.tooLarge, `a key has at most ${MAX_HTTP_KEY_BYTES} bytes over HTTP`)
+}
+
+/** The bytes of the field, UTF-8, or of its twin in base64. */
+function bytesOf(fields: Fields, name: 'value' | 'equals'): Uint8Array {
+  if (name in fields) return utf8(fields[name], `"${name}"`)
+  const encoded = fields[`${name}64`]
+  const bytes = typeof encoded === 'string' ? Buffer.from(encoded, 'base64') : null
+  if (bytes === null || bytes.toString('base64') !== encoded) throw malformed(`"${name}64" is base64, with its padding`)
+  return bytes
+}
+
+function utf8(given: unknown, name: string): Uint8Array {
+  if (typeof given !== 'string') throw malformed(`${name} is a string`)
+  if (/\p{Surrogate}/u.test(given)) throw malformed(`${name} holds half a character`)
+  return encoder.encode(given)
+}
+
+function list(fields: Fields, name: string): unknown[] {
+  const value = fields[name] ?? []
+  if (Array.isArray(value)) return value
+  throw malformed(`"${name}" is a list`)
+}
+
+function record(given: unknown, what: string, names: readonly string[]): Fields {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) throw malformed(`${what} is an object`)
+  for (const name of Object.keys(given))
+    if (!names.includes(name)) throw malformed(`${what} has no ${JSON.stringify(name).slice(0, 80)}`)
+  return given as Fields
+}
+
+function parse(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(strictDecoder.decode(body))
+  } catch {
+    throw malformed('the body is no JSON in UTF-8')
+  }
+}
+
+/** The bytes as text; null where they are no UTF-8. */
+function text(bytes: Uint8Array): string | null {
+  try {
+    return strictDecoder.decode(bytes)
+  } catch {
+    return null
+  }
+}
+
+function malformed(message: string): EpaxosError {
+  return new EpaxosError(ErrorCode.malformed, message)
+}

@@ -1,0 +1,13 @@
+/** A replicated state machine in your own process: a {@link Replica} of it, and a server for its clients. */
+export { FootprintBuilder } from './engine/footprint.ts'
+export { CommandError, EpaxosError, ErrorCode, type Outcome } from './errors.ts'
+export { encodeExpire, encodeGroup, type GroupOptions } from './execution/groups.ts'
+export type { StateMachine } from './execution/machine.ts'
+export { type ClientServer, type ServeOptions, serveClients } from './http/index.ts'
+export { KeyValueStore } from './machine/key-value.ts'
+export { PrintingMachine } from './machine/printing.ts'
+export type { Logger } from './node/logger.ts'
+export type { Durability, EngineKind, ReplicaOptions } from './node/options.ts'
+export type { Answer, Respond } from './node/proposals.ts'
+export { Replica } from './node/replica.ts'
+export type { Status } from './node/status.ts'

@@ -1,0 +1,108 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type ClientServer, serveClients } from '../../src/http/index.ts'
+import { KeyValueStore } from '../../src/machine/key-value.ts'
+import type { EngineKind } from '../../src/node/options.ts'
+import { Replica } from '../../src/node/replica.ts'
+import { freePorts } from './ports.ts'
+import { until } from './until.ts'
+
+export interface ReplicasOptions {
+  readonly count?: number
+  /** Only these are opened; all by default. */
+  readonly open?: readonly number[]
+  readonly durability?: 'memory' | 'fsync'
+  readonly secret?: string
+  readonly allowedOrigins?: readonly string[]
+  readonly requestTimeoutMs?: number
+}
+
+export interface Served {
+  readonly replica: Replica
+  readonly server: ClientServer
+  readonly url: string
+}
+
+/** Replicas of the key-value store in this process, on loopback sockets, each with its client port. */
+export class Replicas {
+  readonly served: Served[] = []
+  readonly #options: ReplicasOptions
+  readonly #peers: string[]
+  readonly #ports: number[]
+  #folder: string | null = null
+
+  /** Opens them and waits until all are ready, where a quorum is opened. */
+  static async open(options: ReplicasOptions = {}): Promise<Replicas> {
+    const { count = 3 } = options
+    const replicas = new Replicas(options, await freePorts(2 * count))
+    if (options.durability === 'fsync') replicas.#folder = await mkdtemp(join(tmpdir(), 'epaxos-clients-'))
+    const ids = options.open ?? Array.from({ length: count }, (_, id) => id)
+    await Promise.all(ids.map((id) => replicas.start(id)))
+    if (2 * ids.length > count) await replicas.ready()
+    return replicas
+  }
+
+  private constructor(options: ReplicasOptions, ports: number[]) {
+    this.#options = options
+    this.#ports = ports.slice(ports.length / 2)
+    this.#peers = ports.slice(0, ports.length / 2).map((port) => `127.0.0.1:${port}`)
+  }
+
+  get urls(): string[] {
+    return this.#ports.map((port) => `http://127.0.0.1:${port}`)
+  }
+
+  url(id: number): string {
+    return this.urls[id] as string
+  }
+
+  port(id: number): number {
+    return this.#ports[id] as number
+  }
+
+  replica(id: number): Replica {
+    return (this.served[id] as Served).replica
+  }
+
+  async start(id: number): Promise<void> {
+    const { durability = 'memory', secret, allowedOrigins = [], requestTimeoutMs = 2000 } = this.#options
+    const replica = await Replica.create({
+      id,
+      peers: this.#peers,
+      machine: new KeyValueStore(),
+      durability,
+      requestTimeoutMs,
+      engine: (process.env.EPAXOS_TEST_ENGINE ?? 'wasm') as EngineKind,
+      clientUrl: this.url(id),
+      ...(this.#folder === null ? {} : { data: join(this.#folder, String(id)) }),
+      ...(secret === undefined ? {} : { secret }),
+    })
+    const server = await serveClients(replica, {
+      host: '127.0.0.1',
+      port: this.port(id),
+      secret: secret ?? null,
+      allowedOrigins,
+    })
+    this.served[id] = { replica, server, url: this.url(id) }
+    await replica.start()
+  }
+
+  /** Waits until all that are open answer clients. */
+  async ready(): Promise<void> {
+    await until(() => this.served.every(({ replica }) => replica.notReady === null), 'all replicas ready', 15_000)
+  }
+
+  /** Stops a replica and its port; what it had in flight is not waited for. */
+  async stop(id: number): Promise<void> {
+    const { replica, server } = this.served[id] as Served
+    delete this.served[id]
+    await server.close()
+    await replica.close()
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(Object.keys(this.served).map((id) => this.stop(Number(id))))
+    if (this.#folder !== null) await rm(this.#folder, { recursive: true, force: true })
+  }
+}
