@@ -17,16 +17,20 @@ const verbs: Record<string, (directory: string, argument: string) => Promise<voi
   /** Appends for ever, a few values a turn, and says up to which number they are durable. */
   async append(directory) {
     const journal = await LmdbJournal.open(directory)
+    let durable = journal.last
     journal.onDurable(
-      (upTo) => say(`${upTo}`),
+      (upTo) => {
+        durable = upTo
+        say(`${upTo}`)
+      },
       (error) => {
         throw error
       },
     )
     const turn = () => {
-      if (journal.last % 1000 < 990)
+      if (journal.last < durable + 50)
         for (let i = journal.last % 3; i >= 0; i--) journal.append(testValue(journal.last + 1))
-      else journal.trim(journal.last - 500)
+      if (journal.last % 100 < 3) journal.trim(journal.last - 500)
       setImmediate(turn)
     }
     turn()
