@@ -1,4 +1,4 @@
-import { allocate, release } from './memory'
+import { allocate, clear, release } from './memory'
 import { Table, TABLE_BYTES } from './table'
 
 /** The payload was entered. */
@@ -28,7 +28,6 @@ export class Instance {
   // As an entry of the table: the slot's low 32 bits; its high bits and the row.
   lo: u32
   hi: u32
-  next: usize
 
   flags: u32
   slot: f64
@@ -78,7 +77,7 @@ export function findInstance(row: u32, slot: f64): usize {
 export function addInstance(row: u32, slot: f64): Instance {
   const size = instanceBytes()
   const record = allocate(size)
-  memory.fill(record, 0, size)
+  clear(record, size)
   const bits = <u64>slot
   const x = changetype<Instance>(record)
   x.lo = <u32>bits

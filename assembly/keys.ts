@@ -1,6 +1,6 @@
 import { Instance, replicas } from './instance'
 import { insert, remove } from './list'
-import { allocate, release } from './memory'
+import { allocate, clear, release } from './memory'
 import { Table, TABLE_BYTES } from './table'
 
 // One record per key that an indexed instance names. With three replicas it is one cache line, as long as nobody reads the key.
@@ -16,7 +16,6 @@ export const WRITES: usize = 1
 export class Key {
   lo: u32
   hi: u32
-  next: usize
   /** How often indexed instances name it. */
   references: u32
   /** 0, or a block: per row the highest indexed slot that reads the key (8 bytes each), and the list of the unexecuted ones (4 bytes each). */
@@ -44,9 +43,15 @@ export function findKey(lo: u32, hi: u32): usize {
   return table.find(lo, hi)
 }
 
+// @ts-ignore: decorator
+@inline
+export function touchKey(lo: u32, hi: u32): u32 {
+  return table.touch(lo, hi)
+}
+
 export function addKey(lo: u32, hi: u32): usize {
   const block = allocate(keyBytes)
-  memory.fill(block, 0, keyBytes)
+  clear(block, keyBytes)
   const key = changetype<Key>(block)
   key.lo = lo
   key.hi = hi
@@ -109,7 +114,7 @@ export function unrefer(key: usize, x: Instance, writes: bool): void {
 
 function addReads(key: usize): void {
   const block = allocate(readBytes)
-  memory.fill(block, 0, readBytes)
+  clear(block, readBytes)
   changetype<Key>(key).reads = block
 }
 

@@ -74,10 +74,10 @@ function insertAt(place: usize, list: usize, index: u32, x: Instance): void {
     block = changetype<Block>(list)
   }
   if (late) {
-    memory.copy(slotOf(list, index + 1), slotOf(list, index), <usize>(block.length - index) << 2)
+    if (index < block.length) memory.copy(slotOf(list, index + 1), slotOf(list, index), <usize>(block.length - index) << 2)
   } else {
     block.first -= 1
-    memory.copy(slotOf(list, 0), slotOf(list, 1), <usize>index << 2)
+    if (index) memory.copy(slotOf(list, 0), slotOf(list, 1), <usize>index << 2)
   }
   block.length += 1
   store<u32>(slotOf(list, index), <u32>changetype<usize>(x))
@@ -109,9 +109,9 @@ function removeAt(place: usize, list: usize, index: u32): void {
   const block = changetype<Block>(list)
   block.length -= 1
   if (index << 1 >= block.length) {
-    memory.copy(slotOf(list, index), slotOf(list, index + 1), <usize>(block.length - index) << 2)
+    if (index < block.length) memory.copy(slotOf(list, index), slotOf(list, index + 1), <usize>(block.length - index) << 2)
   } else {
-    memory.copy(slotOf(list, 1), slotOf(list, 0), <usize>index << 2)
+    if (index) memory.copy(slotOf(list, 1), slotOf(list, 0), <usize>index << 2)
     block.first += 1
   }
   if (block.length > 1) return

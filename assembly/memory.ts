@@ -11,8 +11,13 @@ const freeBlocks = memory.data(4 * 128, 8)
 let top: usize = (__heap_base + LINE - 1) & ~(LINE - 1)
 let limit: usize = <usize>memory.size() << 16
 
-/** `size` zero bytes that are never given back. */
-export function reserve(size: usize): usize {
+/** `size` zero bytes on a cache line of their own, never given back. */
+export function reserveLines(size: usize): usize {
+  top = (top + LINE - 1) & ~(LINE - 1)
+  return reserve(size)
+}
+
+function reserve(size: usize): usize {
   if (size > 0xffff_0000 - top) unreachable()
   const block = top
   top += (size + 7) & ~7
@@ -37,8 +42,7 @@ export function allocate(size: usize): usize {
     store<u32>(list, load<u32>(block))
     return block
   }
-  if (!(size & (LINE - 1))) top = (top + LINE - 1) & ~(LINE - 1)
-  return reserve(size)
+  return size & (LINE - 1) ? reserve(size) : reserveLines(size)
 }
 
 /** Gives back a block that was allocated with the same `size`. */
@@ -60,6 +64,13 @@ export function exchangeScratch(block: usize, size: usize, larger: usize): usize
 function releaseScratch(block: usize, size: usize): void {
   liveBytes += <f64>rounded(size)
   release(block, size)
+}
+
+/** As memory.fill with zeros, for a few words: without leaving the module. */
+// @ts-ignore: decorator
+@inline
+export function clear(block: usize, size: usize): void {
+  for (let end = block + ((size + 7) & ~7); block < end; block += 8) store<u64>(block, 0)
 }
 
 // @ts-ignore: decorator

@@ -10,13 +10,17 @@ import {
   replicas,
   reserveKeys,
 } from './instance'
-import { addKey, findKey, highestRead, highestWrite, refer, unlist, unrefer, WRITES } from './keys'
+import { addKey, findKey, highestRead, highestWrite, refer, touchKey, unlist, unrefer, WRITES } from './keys'
 import { insert, remove } from './list'
 import { advanceKnown, barriersPlace, indexedPlace, rowAt, unexecutedPlace } from './rows'
 
 // Payloads: the conflict index, and the lists of what can still give edges.
 
 const EVERYTHING_BIT: u32 = 0x8000_0000
+/** So many keys are looked up together. */
+const GROUP: u32 = 32
+/** Only there so that loading ahead is not optimized away. */
+let touched: u32 = 0
 
 /** Raises the vector at `result` to what interferes with the footprint at `words`; enters the instance where it is new. */
 export function enterPayload(row: u32, slot: f64, words: usize, keys: u32, result: usize): void {
@@ -54,16 +58,38 @@ function enterRow(x: Instance, everything: bool): void {
 }
 
 function enterKeys(x: Instance, fresh: bool, at: usize, writes: u32, keys: u32, result: usize): void {
-  for (let i: u32 = 0; i < keys; ++i, at += 8) {
-    let key = findKey(load<u32>(at), load<u32>(at + 4))
-    if (!key) {
-      if (!fresh) continue
-      key = addKey(load<u32>(at), load<u32>(at + 4))
-    } else if (result) raise(result, key, i < writes)
-    if (!fresh) continue
-    refer(key, x, i < writes, !(x.flags & NOOP))
-    store<u32>(x.keys + (<usize>i << 2), <u32>(i < writes ? key | WRITES : key))
+  for (let i: u32 = 0; i < keys; i += GROUP) {
+    const end = min(keys, i + GROUP)
+    for (let j = i; j < end; ++j) touched += touchKey(lo(at, j), hi(at, j))
+    for (let j = i; j < end; ++j) enterKey(x, fresh, lo(at, j), hi(at, j), j, j < writes, result)
   }
+}
+
+// @ts-ignore: decorator
+@inline
+function enterKey(x: Instance, fresh: bool, lo: u32, hi: u32, index: u32, writes: bool, result: usize): void {
+  let key = findKey(lo, hi)
+  if (key) {
+    if (result) raise(result, key, writes)
+  } else {
+    if (!fresh) return
+    key = addKey(lo, hi)
+  }
+  if (!fresh) return
+  refer(key, x, writes, !(x.flags & NOOP))
+  store<u32>(x.keys + (<usize>index << 2), <u32>(writes ? key | WRITES : key))
+}
+
+// @ts-ignore: decorator
+@inline
+function lo(keys: usize, index: u32): u32 {
+  return load<u32>(keys + (<usize>index << 3))
+}
+
+// @ts-ignore: decorator
+@inline
+function hi(keys: usize, index: u32): u32 {
+  return load<u32>(keys + (<usize>index << 3), 4)
 }
 
 // @ts-ignore: decorator

@@ -1,17 +1,28 @@
-import { reserve } from './memory'
+import { allocate, release, reserveLines } from './memory'
 
-// Hash tables of records that begin with two 32-bit lanes and a link. Linear hashing: each new record splits at most two buckets, so there is never a pause
-// in which all is hashed again; the buckets lie in segments, each as large as all before it, so none moves.
+// Hash tables of records that begin with two 32-bit lanes. Linear hashing: each new record splits at most one bucket, so there is never a pause in which
+// all is hashed again; the buckets lie in segments, each as large as all before it, so none moves. A bucket is a cache line of hashes and
+// addresses: finding a record costs one line and the record's own, splitting touches no record.
 
 @unmanaged
 export class Entry {
   lo: u32
   hi: u32
-  next: usize
 }
 
-const FIRST_BITS: u32 = 12
-const SEGMENTS = 20
+/** Of a bucket: up to seven pairs of hash and address, how many there are, and where more of them lie. */
+const LINE: usize = 64
+const ROOM: u32 = 7
+const COUNT: usize = 56
+const MORE: usize = 60
+
+const FIRST_BITS: u32 = 8
+const SEGMENTS = 24
+/** Records per bucket from which on it grows. */
+const LOAD_BITS: u32 = 2
+
+/** Bytes of static memory that a table takes. */
+export const TABLE_BYTES: i32 = 8 + 4 * SEGMENTS
 
 /** Lies in static memory, followed by the addresses of its segments. */
 @unmanaged
@@ -21,45 +32,53 @@ export class Table {
 
   open(): void {
     this.buckets = 1 << FIRST_BITS
-    store<u32>(changetype<usize>(this) + offsetof<Table>(), <u32>reserve(4 << FIRST_BITS))
+    store<u32>(this.segment(0), <u32>reserveLines(LINE << FIRST_BITS))
   }
 
   /** The record with these lanes, or 0. */
   // @ts-ignore: decorator
   @inline
   find(lo: u32, hi: u32): usize {
-    let record = <usize>load<u32>(this.bucketOf(hash(lo, hi)))
-    while (record) {
-      const entry = changetype<Entry>(record)
-      if (entry.lo == lo && entry.hi == hi) break
-      record = entry.next
-    }
-    return record
+    const tag = hash(lo, hi)
+    let found: usize = 0
+    for (let line = this.bucketOf(tag); line && !found; line = load<u32>(line, MORE)) found = search(line, tag, lo, hi)
+    return found
+  }
+
+  /** Loads the bucket where a record with these lanes would be, so that lookups of many records wait for memory together. */
+  // @ts-ignore: decorator
+  @inline
+  touch(lo: u32, hi: u32): u32 {
+    return load<u32>(this.bucketOf(hash(lo, hi)), COUNT)
   }
 
   /** Adds a record whose lanes are not in the table. */
   add(record: usize): void {
     const entry = changetype<Entry>(record)
-    const bucket = this.bucketOf(hash(entry.lo, entry.hi))
-    entry.next = load<u32>(bucket)
-    store<u32>(bucket, <u32>record)
+    const tag = hash(entry.lo, entry.hi)
+    append(this.bucketOf(tag), tag, record)
     this.count += 1
-    for (let i = 0; i < 2 && this.buckets >> 1 < this.count; ++i) this.split()
+    if (this.buckets << LOAD_BITS < this.count) this.split()
   }
 
   remove(record: usize): void {
     const entry = changetype<Entry>(record)
-    let link = this.bucketOf(hash(entry.lo, entry.hi))
-    while (<usize>load<u32>(link) != record) link = <usize>load<u32>(link) + offsetof<Entry>('next')
-    store<u32>(link, <u32>entry.next)
+    const bucket = this.bucketOf(hash(entry.lo, entry.hi))
+    let line = bucket
+    let place = placeIn(line, record)
+    while (!place) {
+      line = load<u32>(line, MORE)
+      place = placeIn(line, record)
+    }
+    take(bucket, line, place)
     this.count -= 1
   }
 
   // @ts-ignore: decorator
   @inline
-  private bucketOf(hash: u32): usize {
+  private bucketOf(tag: u32): usize {
     const half: u32 = (1 << 31) >> clz(this.buckets)
-    let bucket = hash & ((half << 1) - 1)
+    let bucket = tag & ((half << 1) - 1)
     if (bucket >= this.buckets) bucket -= half
     return this.address(bucket)
   }
@@ -69,45 +88,89 @@ export class Table {
   private address(bucket: u32): usize {
     const segment = 32 - clz(bucket >> FIRST_BITS)
     const first: u32 = segment ? (1 << (FIRST_BITS - 1)) << segment : 0
-    const segments = changetype<usize>(this) + offsetof<Table>()
-    return <usize>load<u32>(segments + (<usize>segment << 2)) + (<usize>(bucket - first) << 2)
+    return <usize>load<u32>(this.segment(segment)) + <usize>(bucket - first) * LINE
+  }
+
+  // @ts-ignore: decorator
+  @inline
+  private segment(index: u32): usize {
+    return changetype<usize>(this) + offsetof<Table>() + (<usize>index << 2)
   }
 
   /** Adds a bucket: it takes its share of the one that served for it so far. */
   private split(): void {
     const added = this.buckets
     const half: u32 = (1 << 31) >> clz(added)
-    if (added == half) {
-      const segment = 32 - clz(added >> FIRST_BITS)
-      const segments = changetype<usize>(this) + offsetof<Table>()
-      store<u32>(segments + (<usize>segment << 2), <u32>reserve(<usize>added << 2))
-    }
+    if (added == half) store<u32>(this.segment(32 - clz(added >> FIRST_BITS)), <u32>reserveLines(<usize>added * LINE))
+    this.buckets = added + 1
     const from = this.address(added - half)
     const to = this.address(added)
     const mask = (half << 1) - 1
-    let record = <usize>load<u32>(from)
-    let stay: usize = 0
-    let move: usize = 0
-    while (record) {
-      const entry = changetype<Entry>(record)
-      const next = entry.next
-      if ((hash(entry.lo, entry.hi) & mask) == added) {
-        entry.next = move
-        move = record
-      } else {
-        entry.next = stay
-        stay = record
+    for (let line = from; line; ) {
+      const more = load<u32>(line, MORE)
+      for (let i = load<u32>(line, COUNT); i; --i) {
+        const place = line + (<usize>(i - 1) << 3)
+        if ((load<u32>(place) & mask) != added) continue
+        append(to, load<u32>(place), load<u32>(place, 4))
+        take(from, line, place)
       }
-      record = next
+      line = more
     }
-    store<u32>(from, <u32>stay)
-    store<u32>(to, <u32>move)
-    this.buckets = added + 1
   }
 }
 
-/** Bytes of static memory that a table takes. */
-export const TABLE_BYTES: i32 = 8 + 4 * SEGMENTS
+// @ts-ignore: decorator
+@inline
+function search(line: usize, tag: u32, lo: u32, hi: u32): usize {
+  const end = line + (<usize>load<u32>(line, COUNT) << 3)
+  for (let place = line; place < end; place += 8) {
+    if (load<u32>(place) != tag) continue
+    const record = <usize>load<u32>(place, 4)
+    const entry = changetype<Entry>(record)
+    if (entry.lo == lo && entry.hi == hi) return record
+  }
+  return 0
+}
+
+function placeIn(line: usize, record: usize): usize {
+  const end = line + (<usize>load<u32>(line, COUNT) << 3)
+  for (let place = line; place < end; place += 8) {
+    if (<usize>load<u32>(place, 4) == record) return place
+  }
+  return 0
+}
+
+function append(bucket: usize, tag: u32, record: usize): void {
+  let line = bucket
+  while (load<u32>(line, COUNT) == ROOM) {
+    if (!load<u32>(line, MORE)) store<u32>(line, <u32>emptyLine(), MORE)
+    line = load<u32>(line, MORE)
+  }
+  const count = load<u32>(line, COUNT)
+  const place = line + (<usize>count << 3)
+  store<u32>(place, tag)
+  store<u32>(place, <u32>record, 4)
+  store<u32>(line, count + 1, COUNT)
+}
+
+/** Takes out the pair at `place` in `line`; the line's last pair fills the gap. A line that it empties goes, unless it is the bucket itself. */
+function take(bucket: usize, line: usize, place: usize): void {
+  const count = load<u32>(line, COUNT) - 1
+  store<u64>(place, load<u64>(line + (<usize>count << 3)))
+  store<u32>(line, count, COUNT)
+  if (count || line == bucket) return
+  let before = bucket
+  while (<usize>load<u32>(before, MORE) != line) before = load<u32>(before, MORE)
+  store<u32>(before, load<u32>(line, MORE), MORE)
+  release(line, LINE)
+}
+
+function emptyLine(): usize {
+  const line = allocate(LINE)
+  store<u32>(line, 0, COUNT)
+  store<u32>(line, 0, MORE)
+  return line
+}
 
 // @ts-ignore: decorator
 @inline
