@@ -57,6 +57,7 @@ test('sizes that do not fit are malformed', () => {
     const isMalformed = (error: unknown) => error instanceof EpaxosError && error.code === 'malformed'
     assert.throws(() => bounds(bytes), isMalformed, String(lie))
   }
+  assert.throws(() => bounds(part(6)), /a message of 6 bytes/)
   for (const length of [1, 2, 3]) assert.throws(() => bounds(new Uint8Array(length)), /malformed/)
   assert.throws(() => bounds(new Uint8Array(MAX_FRAME_BYTES + 4)), /malformed/)
 })

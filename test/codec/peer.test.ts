@@ -73,6 +73,16 @@ test('hot messages are read directly in the canonical layout, and all the same i
   }
 })
 
+test('bytes after a hot message are another layout, and do no harm', () => {
+  const sample = message(new Random(seed), MessageType.commit, 3)
+  const encoded = encodeMessage(sample)
+  const longer = new Uint8Array(encoded.length + 8)
+  longer.set(encoded)
+  new DataView(longer.buffer).setUint32(0, longer.length - 4, true)
+  assert.is(readDirect(new Reader(longer, 3), 4, longer.length), null)
+  assert.equal(decoded(longer, 3), [sample], `EPAXOS_SEED=${seed}`)
+})
+
 test('a frame holds messages of all types, and the first bad one ends it', () => {
   const random = new Random(seed)
   const samples = messageTypes.map(([, type]) => message(random, type, 3))
