@@ -1,18 +1,13 @@
+import { FORMAT_VERSION } from '../codec/limits.ts'
 import type { Identity, Refusal } from './transport.ts'
-
-/** What two replicas must share to understand each other: frames, messages, key hashes. Another one is refused. */
-export const LINK_VERSION = 1
 
 /** What a replica says of itself when a link begins. */
 export interface Claim extends Identity {
   readonly version: number
 }
 
-/** Bytes of an incarnation. */
-export const INCARNATION_BYTES = 16
-
 export function claimOf(identity: Identity): Claim {
-  return { version: LINK_VERSION, ...identity }
+  return { version: FORMAT_VERSION, ...identity }
 }
 
 /** Why the dialler of an incoming link is refused, before its secret and its incarnation are looked at; null where it is not. */
@@ -28,7 +23,7 @@ export function refusalOfDialled(own: Identity, answered: Claim, dialled: number
 
 /** In this order, so that the reason is the same at every implementation. */
 function mismatch(own: Identity, theirs: Claim, rowMatches: boolean): Refusal | null {
-  if (theirs.version !== LINK_VERSION) return 'version'
+  if (theirs.version !== FORMAT_VERSION) return 'version'
   if (theirs.cluster !== own.cluster) return 'cluster'
   if (theirs.replicas !== own.replicas) return 'replicas'
   return rowMatches ? null : 'row'

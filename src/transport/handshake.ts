@@ -1,6 +1,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { FORMAT_VERSION, INCARNATION_BYTES, NONCE_BYTES } from '../codec/limits.ts'
 import { EpaxosError } from '../errors.ts'
-import { type Claim, claimOf, INCARNATION_BYTES, LINK_VERSION } from './admission.ts'
+import { type Claim, claimOf } from './admission.ts'
 import type { Identity, Refusal } from './transport.ts'
 
 /**
@@ -9,7 +10,6 @@ import type { Identity, Refusal } from './transport.ts'
  */
 export const MAX_HANDSHAKE_BYTES = 4096
 
-const NONCE_BYTES = 32
 const PROOF_BYTES = 32
 
 /** The accepting side begins: its nonce makes every proof good for one link only. */
@@ -93,7 +93,7 @@ export function readHello(bytes: Uint8Array): Hello | ForeignHello {
   const fields = readFields(bytes)
   if (fields.type !== 'hello') throw malformed('not a hello')
   const version = wholeNumber(fields, 'version')
-  if (version !== LINK_VERSION) return { type: 'foreign', version }
+  if (version !== FORMAT_VERSION) return { type: 'foreign', version }
   onlyFields(fields, ['type', ...CLAIM_FIELDS, 'to', 'nonce', 'proof'])
   return {
     type: 'hello',

@@ -1,3 +1,5 @@
+export { MAX_FRAME_BYTES } from '../codec/limits.ts'
+
 /**
  * Links between replicas: a frame goes to one peer, in order while the link stands, or not at all. What was in flight when a link broke is
  * lost without a word; the protocol sends again. Implementations: websocket.ts (real), memory.ts (tests); both pass one compliance suite.
@@ -45,9 +47,6 @@ export interface Transport {
   buffered(peer: number): number
   close(): Promise<void>
 }
-
-/** The longest frame in bytes: a batch at its limit, and the headers of the messages of a turn. */
-export const MAX_FRAME_BYTES = 16 << 20
 
 /** A link this far behind, in bytes, is closed: the peer asks for what it missed when it is back. */
 export const MAX_BACKPRESSURE_BYTES = 64 << 20

@@ -1,7 +1,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { FORMAT_VERSION } from '../../src/codec/limits.ts'
 import { EpaxosError } from '../../src/errors.ts'
-import { LINK_VERSION } from '../../src/transport/admission.ts'
 import {
   challengeText,
   type Hello,
@@ -44,7 +44,7 @@ function isMalformed(read: () => unknown): boolean {
 test('what is written is read, and proved by the secret alone', () => {
   const hello = readHello(bytes(helloText(own, 2, nonces, secret))) as Hello
   const { type: _, version, to, nonce, proof, ...identity } = hello
-  assert.equal([identity, version, to, nonce, proof?.length], [own, LINK_VERSION, 2, nonces.hello, 64])
+  assert.equal([identity, version, to, nonce, proof?.length], [own, FORMAT_VERSION, 2, nonces.hello, 64])
   assert.ok(helloIsProved(hello, nonces.challenge, secret))
   const welcome = readAnswer(bytes(welcomeText(own, 2, nonces, secret))) as Welcome
   assert.ok(welcomeIsProved(welcome, 2, nonces, secret))
@@ -82,7 +82,7 @@ test('a proof holds for one link, one receiver, one kind of message and one cont
 test('a hello of another version is told from a damaged one, whatever else it holds', () => {
   assert.equal(readHello(bytes('{"type":"hello","version":99,"new":[]}')), { type: 'foreign', version: 99 })
   assert.ok(isMalformed(() => readHello(bytes('{"type":"hello","version":"99"}'))))
-  assert.ok(isMalformed(() => readHello(bytes(`{"type":"hello","version":${LINK_VERSION}}`))))
+  assert.ok(isMalformed(() => readHello(bytes(`{"type":"hello","version":${FORMAT_VERSION}}`))))
 })
 
 test('fields that lack, that are too many or of another type are malformed', () => {
