@@ -3,6 +3,9 @@ import * as assert from 'uvu/assert'
 import { eachMessage, frame, frames } from '../../src/codec/frame.ts'
 import * as limits from '../../src/codec/limits.ts'
 import { EpaxosError } from '../../src/errors.ts'
+import { MAX_SESSION_ID_BYTES } from '../../src/execution/groups.ts'
+import { MAX_KEY_BYTES, MAX_VALUE_BYTES } from '../../src/machine/commands.ts'
+import { MAX_REPLICAS } from '../../src/protocol/quorums.ts'
 import { MAX_FRAME_BYTES } from '../../src/transport/transport.ts'
 
 const test = suite('frames')
@@ -19,8 +22,12 @@ function bounds(bytes: Uint8Array): [number, number][] {
   return found
 }
 
-test('the codec and the transport have one limit', () => {
+test('the limits agree with those of the other layers', () => {
   assert.is(limits.MAX_FRAME_BYTES, MAX_FRAME_BYTES)
+  assert.is(limits.MAX_REPLICAS, MAX_REPLICAS)
+  assert.is(limits.MAX_SESSION_BYTES, MAX_SESSION_ID_BYTES)
+  assert.is(limits.MAX_KEY_BYTES, MAX_KEY_BYTES)
+  assert.is(limits.MAX_VALUE_BYTES, MAX_VALUE_BYTES)
 })
 
 test('a frame is its parts, one after the other', () => {
