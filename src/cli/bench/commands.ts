@@ -1,0 +1,60 @@
+import { encodeGroup, type GroupOptions } from '../../execution/groups.ts'
+import { ITEM_HEADER_BYTES, putCommand } from '../../machine/commands.ts'
+
+/** Keys that do not conflict on purpose are drawn from so many, as those of the benchmarks of others are. */
+const KEYS = 1_000_000
+const HOT_KEY = 0xffff_ffff
+export const MIN_KEY_BYTES = 4
+
+/** In a group (groups.ts). */
+const SIZE_AT = 0
+const COUNT_AT = 8
+
+export interface LoadShape {
+  readonly keySize: number
+  readonly valueSize: number
+  /** Part of the commands that all write one key: 0 to 1. */
+  readonly conflicts: number
+}
+
+/** Makes groups of puts, without an object for each command: all have one layout, only the keys' first four bytes differ. */
+export class CommandMaker {
+  readonly #command: Uint8Array
+  readonly #conflicts: number
+  /** A group whose first part is every smaller group. */
+  #largest: Uint8Array = new Uint8Array(0)
+  #headLength = 0
+
+  constructor({ keySize, valueSize, conflicts }: LoadShape) {
+    this.#command = putCommand(new Uint8Array(keySize).fill(0x6b), new Uint8Array(valueSize).fill(0x76))
+    this.#conflicts = conflicts
+  }
+
+  /** Bytes that one command takes in a group. */
+  get bytesEach(): number {
+    return 4 + this.#command.length
+  }
+
+  /** The bytes are used again by the next call. */
+  group(count: number, session: GroupOptions | undefined): Uint8Array {
+    const { bytesEach } = this
+    const head = encodeGroup([], session)
+    const length = head.length + count * bytesEach
+    if (this.#headLength !== head.length || this.#largest.length < length) this.#grow(count, session)
+    const group = this.#largest.subarray(0, length)
+    group.set(head)
+    const view = new DataView(group.buffer, group.byteOffset)
+    view.setUint32(SIZE_AT, length, true)
+    view.setUint32(COUNT_AT, count, true)
+    for (let at = head.length + 4 + ITEM_HEADER_BYTES; at < length; at += bytesEach) {
+      const key = Math.random() < this.#conflicts ? HOT_KEY : (Math.random() * KEYS) | 0
+      view.setUint32(at, key, true)
+    }
+    return group
+  }
+
+  #grow(count: number, session: GroupOptions | undefined): void {
+    this.#largest = encodeGroup(new Array(count).fill(this.#command), session)
+    this.#headLength = this.#largest.length - count * this.bytesEach
+  }
+}

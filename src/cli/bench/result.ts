@@ -1,0 +1,44 @@
+/** What a measurement gives; times and sizes in the units of their names. */
+export interface BenchResult {
+  readonly replicas: number
+  readonly durability: string
+  readonly engine: string
+  /** Per replica. */
+  readonly outstanding: number
+  readonly conflictsPercent: number
+  readonly keySize: number
+  readonly valueSize: number
+  readonly sessions: boolean
+  readonly seconds: number
+  /** Answered as done while measuring. */
+  readonly commands: number
+  readonly commandsPerSecond: number
+  readonly latencyMs: { readonly p50: number; readonly p99: number }
+  /** Of all measured processes together; null where none was named. */
+  readonly cpuMicrosPerCommand: number | null
+  /** Instances, not commands: one instance carries a batch. */
+  readonly fast: number
+  readonly slow: number
+  readonly fastPathRatio: number | null
+  readonly recovered: number
+  /** Commands. */
+  readonly refused: number
+  readonly unknown: number
+}
+
+export function resultText(result: BenchResult): string {
+  const { latencyMs, cpuMicrosPerCommand, fastPathRatio } = result
+  const rows = [
+    ['replicas', `${result.replicas}, durability ${result.durability}, engine ${result.engine}`],
+    ['outstanding', `${result.outstanding} at each, sessions ${result.sessions ? 'on' : 'off'}`],
+    ['load', `${result.conflictsPercent} % conflicts, keys ${result.keySize} bytes, values ${result.valueSize} bytes`],
+    ['throughput', `${result.commandsPerSecond} commands/s (${result.commands} in ${result.seconds} s)`],
+    ['latency', `p50 ${latencyMs.p50} ms, p99 ${latencyMs.p99} ms`],
+    ['CPU', cpuMicrosPerCommand === null ? 'not measured' : `${cpuMicrosPerCommand} us per command, all replicas`],
+    ['fast path', fastPathRatio === null ? 'no instance' : `${(100 * fastPathRatio).toFixed(2)} % of instances`],
+  ]
+  const { refused, unknown, recovered } = result
+  if (recovered > 0) rows.push(['recovered', `${recovered} instances`])
+  if (refused + unknown > 0) rows.push(['FAILED', `${refused} commands refused, ${unknown} of unknown outcome`])
+  return `${rows.map(([name, value]) => `${(name as string).padEnd(12)} ${value}`).join('\n')}\n`
+}

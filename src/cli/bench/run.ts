@@ -1,0 +1,114 @@
+import { randomBytes } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
+import { Connection } from '../../client/connection.ts'
+import type { Status } from '../../node/status.ts'
+import type { benchFlags } from '../commands/bench.ts'
+import { Exit } from '../exit-codes.ts'
+import { ask } from '../http/ask.ts'
+import type { Settings } from '../settings/flag.ts'
+import { wrong } from '../settings/flag.ts'
+import type { Given } from '../settings/read.ts'
+import { readSecret } from '../settings/secret.ts'
+import { CommandMaker } from './commands.ts'
+import { cpuMicros } from './cpu.ts'
+import { Lane } from './lane.ts'
+import { Latencies } from './latencies.ts'
+import { type BenchResult, resultText } from './result.ts'
+import { ownCluster, runningReplicas, type Subject } from './subject.ts'
+
+/** Under a load that is meant to be too much, a replica that is late is not gone. */
+const SILENCE_MS = 10_000
+const STATUS_TIMEOUT_MS = 10_000
+
+/** Measures, prints, and resolves with the exit code. */
+export async function runBench(given: Given<typeof benchFlags>): Promise<number> {
+  const { settings } = given
+  const secret = readSecret(given)
+  if (settings.pid.length > 0 && settings.url.length === 0) throw wrong('--pid is for --url')
+  const subject = settings.url.length > 0 ? runningReplicas(settings) : await ownCluster(settings)
+  try {
+    const result = await measure(subject, settings, secret)
+    process.stdout.write(settings.json ? `${JSON.stringify(result, null, 2)}\n` : resultText(result))
+    return result.commands > 0 && result.refused + result.unknown === 0 ? Exit.done : Exit.failed
+  } finally {
+    await subject.end()
+  }
+}
+
+async function measure(
+  { urls, pids }: Subject,
+  settings: Settings<typeof benchFlags>,
+  secret: string | undefined,
+): Promise<BenchResult> {
+  const { outstanding, conflicts, keySize, valueSize, sessions, warmup, seconds } = settings
+  const latencies = new Latencies()
+  const maker = new CommandMaker({ keySize, valueSize, conflicts: conflicts / 100 })
+  const run = randomBytes(6).toString('hex')
+  const lanes = await Promise.all(
+    urls.map(async (url, i) => {
+      const connection = await Connection.open(url, { silenceMs: SILENCE_MS, ...(secret !== undefined && { secret }) })
+      return new Lane(connection, maker, latencies, sessions ? `bench-${run}-${i}` : null)
+    }),
+  )
+  for (const lane of lanes) lane.start(outstanding)
+  await pause(warmup * 1000)
+
+  const before = await statuses(urls, secret)
+  latencies.clear()
+  for (const { counts } of lanes) Object.assign(counts, { done: 0, refused: 0, unknown: 0 })
+  const cpuBefore = cpuMicros(pids)
+  const startedAt = performance.now()
+  await pause(seconds * 1000)
+  const elapsed = (performance.now() - startedAt) / 1000
+  const sum = (of: (lane: Lane) => number) => lanes.reduce((total, lane) => total + of(lane), 0)
+  const [done, refused, unknown] = [
+    sum((l) => l.counts.done),
+    sum((l) => l.counts.refused),
+    sum((l) => l.counts.unknown),
+  ]
+  const cpu = cpuMicros(pids) - cpuBefore
+  const after = await statuses(urls, secret)
+  for (const lane of lanes) lane.stop()
+
+  const delta = (of: (status: Status) => number) => total(after, of) - total(before, of)
+  const [fast, slow] = [delta(({ counts }) => counts.fast), delta(({ counts }) => counts.slow)]
+  return {
+    replicas: urls.length,
+    durability: after[0]?.durability ?? '',
+    engine: [...new Set(after.map(({ engine }) => engine))].join(','),
+    outstanding,
+    conflictsPercent: conflicts,
+    keySize,
+    valueSize,
+    sessions,
+    seconds: round(elapsed, 3),
+    commands: done,
+    commandsPerSecond: Math.round(done / elapsed),
+    latencyMs: { p50: round(latencies.quantile(0.5) / 1000, 3), p99: round(latencies.quantile(0.99) / 1000, 3) },
+    cpuMicrosPerCommand: pids.length === 0 || done === 0 ? null : round(cpu / done, 3),
+    fast,
+    slow,
+    fastPathRatio: fast + slow === 0 ? null : round(fast / (fast + slow), 4),
+    recovered: delta(({ counts }) => counts.recovered),
+    refused,
+    unknown,
+  }
+}
+
+function total(statuses: readonly Status[], of: (status: Status) => number): number {
+  return statuses.reduce((sum, status) => sum + of(status), 0)
+}
+
+async function statuses(urls: readonly string[], secret: string | undefined): Promise<Status[]> {
+  return await Promise.all(
+    urls.map(async (url) => {
+      const target = { url, timeoutMs: STATUS_TIMEOUT_MS, ...(secret !== undefined && { secret }) }
+      const { body } = await ask(target, 'GET', '/status')
+      return JSON.parse(new TextDecoder().decode(body)) as Status
+    }),
+  )
+}
+
+function round(value: number, digits: number): number {
+  return Number(value.toFixed(digits))
+}

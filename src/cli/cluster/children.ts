@@ -1,0 +1,70 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import type { Environment } from '../settings/read.ts'
+import type { Member } from './plan.ts'
+
+/** How long a replica may take to stop beyond its request timeout, before it is killed. */
+const STOP_GRACE_MS = 5000
+
+/** The replicas of a cluster as children of this process: they stop when it ends. */
+export class Children {
+  readonly #processes: ChildProcess[]
+  readonly #ends: Promise<void>[]
+
+  /** Starts them all; `ended` is called for each that ends. */
+  constructor(
+    members: readonly Member[],
+    environment: Environment,
+    ended: (member: Member, child: ChildProcess) => void,
+  ) {
+    this.#processes = members.map(({ args }) => {
+      const [program, ...rest] = commandOf(args) as [string, ...string[]]
+      // The channel is how a child notices that this process is gone.
+      return spawn(program, rest, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], env: environment })
+    })
+    this.#ends = this.#processes.map((child, i) => untilEnd(child).then(() => ended(members[i] as Member, child)))
+  }
+
+  /** By replica. */
+  get pids(): readonly number[] {
+    return this.#processes.map(({ pid }) => pid ?? 0)
+  }
+
+  /** Resolves when none runs any more. */
+  async allEnded(): Promise<void> {
+    await Promise.all(this.#ends)
+  }
+
+  /** Asks all to stop, and sees to it that they do. */
+  async stop(requestTimeoutMs: number): Promise<void> {
+    const running = this.#processes.filter((child) => child.exitCode === null && child.signalCode === null)
+    for (const child of running) child.kill('SIGTERM')
+    const killer = setTimeout(() => {
+      for (const child of running) child.kill('SIGKILL')
+    }, requestTimeoutMs + STOP_GRACE_MS)
+    await this.allEnded()
+    clearTimeout(killer)
+  }
+}
+
+/** The whole command line that runs this program with the arguments. */
+export function commandOf(args: readonly string[]): string[] {
+  return [process.execPath, ...process.execArgv, process.argv[1] as string, ...args]
+}
+
+/** As a shell reads it. */
+export function quoted(words: readonly string[]): string {
+  return words.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)).join(' ')
+}
+
+/** The environment for replicas: all they are told stands on their command lines, but for the secret. */
+export function childEnvironment(secret: string | undefined): Environment {
+  const rest = Object.entries(process.env).filter(([name]) => !name.startsWith('EPAXOS_'))
+  return { ...Object.fromEntries(rest), ...(secret === undefined ? {} : { EPAXOS_SECRET: secret }) }
+}
+
+function untilEnd(child: ChildProcess): Promise<void> {
+  return new Promise((resolve) => {
+    child.once('exit', () => resolve())
+    child.once('error', () => resolve())
+  })
+}

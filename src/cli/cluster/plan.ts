@@ -1,0 +1,67 @@
+import { join, resolve } from 'node:path'
+import { whyTaken } from '../ports.ts'
+import { type commonFlags, replicaFlags } from '../replica/flags.ts'
+import { flagName, type Settings, wrong } from '../settings/flag.ts'
+
+const HOST = '127.0.0.1'
+
+/** What a cluster on this machine is made of. */
+export interface Plan {
+  readonly replicas: number
+  readonly clientPort: number
+  readonly peerPort: number
+  readonly data: string
+  /** Told to every replica alike, besides the secret's value, which is no argument. */
+  readonly common: Partial<Settings<typeof commonFlags>> & { readonly logLevel: string }
+}
+
+/** One replica of the plan. */
+export interface Member {
+  readonly id: number
+  readonly url: string
+  /** Arguments behind the program's name. */
+  readonly args: readonly string[]
+}
+
+export function membersOf(plan: Plan): Member[] {
+  const ids = Array.from({ length: plan.replicas }, (_, id) => id)
+  const peers = ids.map((id) => `${HOST}:${plan.peerPort + id}`).join(',')
+  return ids.map((id) => {
+    const client = `${HOST}:${plan.clientPort + id}`
+    const own = [
+      '--id',
+      String(id),
+      '--peers',
+      peers,
+      '--client',
+      client,
+      '--data',
+      join(resolve(plan.data), String(id)),
+    ]
+    return { id, url: `http://${client}`, args: ['replica', ...own, ...commonArgs(plan.common)] }
+  })
+}
+
+/** What a replica takes for granted is not said. */
+function commonArgs({ secret: _, ...common }: Plan['common']): string[] {
+  return Object.entries(common).flatMap(([name, value]) => {
+    const { fallback } = replicaFlags[name as keyof typeof common]
+    if (value === undefined || String(value) === String(fallback)) return []
+    return [`--${flagName(name)}`, name === 'secretFile' ? resolve(String(value)) : String(value)]
+  })
+}
+
+/** Throws an `EpaxosError` with code `configuration` that names a port that cannot be had. */
+export async function checkPorts({ replicas, clientPort, peerPort }: Plan): Promise<void> {
+  if (Math.max(clientPort, peerPort) + replicas - 1 > 65_535) throw wrong('the last port would be above 65535')
+  if (Math.abs(clientPort - peerPort) < replicas) throw wrong('the ports for clients and for peers overlap')
+  for (const [first, flag] of [
+    [clientPort, '--client-port'],
+    [peerPort, '--peer-port'],
+  ] as const) {
+    for (let port = first; port < first + replicas; port++) {
+      const problem = await whyTaken(port)
+      if (problem !== null) throw wrong(`port ${port} cannot be listened on (${problem}): choose others with ${flag}`)
+    }
+  }
+}

@@ -1,0 +1,82 @@
+import { type Flags, flagName, variableName } from './settings/flag.ts'
+import type { Given } from './settings/read.ts'
+
+/** One word after `epaxos`. */
+export interface Command<F extends Flags = Flags> {
+  readonly name: string
+  /** Names of the arguments that are no flags, as the help shows them. */
+  readonly usage: string
+  readonly summary: string
+  readonly flags: F
+  /** Whole command lines, with what each does. */
+  readonly examples: readonly (readonly [line: string, does: string])[]
+  /** More to say in the help, below the flags. */
+  readonly notes?: string
+  /** Started by other commands: not listed. */
+  readonly internal?: boolean
+  /** Resolves with the exit code. Errors with the code `configuration` are the caller's fault. */
+  run(given: Given<F>): Promise<number>
+}
+
+/** For the type of `run`'s argument. */
+export function command<const F extends Flags>(definition: Command<F>): Command {
+  return definition as unknown as Command
+}
+
+/** All of what a command's `--help` says. */
+export function helpOf({ name, usage, summary, flags, examples, notes }: Command): string {
+  const rows = Object.entries(flags).filter(([, { hidden }]) => !hidden)
+  const left = rows.map(([flag, { placeholder }]) => `--${flagName(flag)} ${placeholder}`.trimEnd())
+  left.push('--config FILE', '--help')
+  const right = rows.map(([, flag]) => `${flag.help}${fallbackOf(flag.fallback)}`)
+  right.push('a JSON object with any of these, by name', 'this text')
+  const first = rows[0]?.[0]
+  return [
+    `epaxos ${name} ${usage}`.trimEnd(),
+    '',
+    summary,
+    '',
+    'Flags:',
+    ...columns(left, right),
+    '',
+    ...(first === undefined
+      ? []
+      : [`A flag beats its variable (${variableName(first)}, …), which beats the file.`, '']),
+    ...(notes === undefined ? [] : [notes, '']),
+    'Examples:',
+    ...columns(
+      examples.map(([line]) => line),
+      examples.map(([, does]) => does),
+    ),
+    '',
+  ].join('\n')
+}
+
+/** What `epaxos --help` says. */
+export function overview(all: readonly Command[]): string {
+  const commands = all.filter(({ internal }) => internal !== true)
+  return [
+    'epaxos COMMAND [FLAGS]',
+    '',
+    'A leaderless replicated state machine: any replica takes reads and writes.',
+    '',
+    'Commands:',
+    ...columns(
+      commands.map(({ name, usage }) => `${name} ${usage}`.trimEnd()),
+      commands.map(({ summary }) => summary),
+    ),
+    '',
+    '`epaxos COMMAND --help` says more of each, `epaxos --version` which version this is.',
+    '',
+  ].join('\n')
+}
+
+function fallbackOf(fallback: unknown): string {
+  if (fallback === undefined || fallback === false || (Array.isArray(fallback) && fallback.length === 0)) return ''
+  return fallback === true ? ' (on; --no-… turns it off)' : ` (${fallback})`
+}
+
+function columns(left: readonly string[], right: readonly string[]): string[] {
+  const width = Math.max(...left.map(({ length }) => length))
+  return left.map((text, i) => `  ${text.padEnd(width)}  ${right[i]}`.trimEnd())
+}

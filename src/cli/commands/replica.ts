@@ -1,0 +1,24 @@
+import { command } from '../command.ts'
+import { replicaFlags } from '../replica/flags.ts'
+
+export const replica = command({
+  name: 'replica',
+  usage: '--id I --peers HOST:PORT,… --client HOST:PORT --data DIR',
+  summary: 'One replica of a cluster. It logs on stderr, one JSON object a line, and stops at SIGTERM or SIGINT.',
+  flags: replicaFlags,
+  notes: [
+    'Exit codes: 0 stopped, 2 wrong usage or configuration, 3 the data directory is locked, foreign or newer, 4 storage failed,',
+    '5 refused by the peers: this identity has voted with another disk.',
+  ].join('\n'),
+  examples: [
+    [
+      'epaxos replica --id 0 --peers 127.0.0.1:7101,127.0.0.1:7102,127.0.0.1:7103 --client 127.0.0.1:7001 --data ./data/0',
+      'the first of three on one machine',
+    ],
+    [
+      'EPAXOS_SECRET=… epaxos replica --id 1 --peers a:7100,b:7100,c:7100 --client b:7000 --data /var/lib/epaxos',
+      'the second of three on three machines',
+    ],
+  ],
+  run: async (given) => (await import('../replica/run.ts')).runReplica(given),
+})

@@ -1,0 +1,62 @@
+import { CommandError } from '../../errors.ts'
+import type { Status } from '../../node/status.ts'
+import { command } from '../command.ts'
+import { CommandExit } from '../exit-codes.ts'
+import { ask, type Target } from '../http/ask.ts'
+import { toggle, wrong } from '../settings/flag.ts'
+import { statusTable } from '../status/table.ts'
+import { askingFlags, targetOf } from './keys.ts'
+
+/** How long replicas may take that are only asked because another one named them. */
+const OTHERS_TIMEOUT_MS = 1000
+
+export const status = command({
+  name: 'status',
+  usage: '',
+  summary: 'Asks one replica for its status, and through it all the others.',
+  flags: { ...askingFlags, json: toggle('JSON: an array, each replica its answer, or why there is none') },
+  notes: 'Exit codes: 0 asked, 2 wrong usage, 4 the replica cannot be reached.',
+  examples: [
+    ['epaxos status', 'a table'],
+    ['epaxos status --json --url http://127.0.0.1:7002', 'what GET /status says, of each'],
+  ],
+  run: async (given) => {
+    if (given.positionals.length > 0) throw wrong(`unexpected argument ${given.positionals[0]}`)
+    const target = targetOf(given)
+    try {
+      const reports = await askAll(target)
+      process.stdout.write(given.settings.json ? `${JSON.stringify(reports, null, 2)}\n` : statusTable(reports))
+      return CommandExit.done
+    } catch (error) {
+      if (!(error instanceof CommandError)) throw error
+      process.stderr.write(`epaxos: ${error.message}\n`)
+      return CommandExit.refused
+    }
+  },
+})
+
+/** What one replica says of itself, or why it says nothing. */
+export type Report = Status | { readonly id: number; readonly client: string; readonly error: string }
+
+/** By id. Rejects with a `CommandError` where the first one does not answer. */
+async function askAll(target: Target): Promise<Report[]> {
+  const first = await askOne(target)
+  return await Promise.all(
+    first.replicas.map(async ({ id, client }) => {
+      if (id === first.id) return first
+      if (client === '') return { id, client, error: `replica ${first.id} has not met it yet` }
+      const timeoutMs = Math.min(target.timeoutMs, OTHERS_TIMEOUT_MS)
+      return await askOne({ ...target, url: client, timeoutMs }).catch(({ message: error }: Error) => ({
+        id,
+        client,
+        error,
+      }))
+    }),
+  )
+}
+
+async function askOne(target: Target): Promise<Status> {
+  const { status, body, message } = await ask(target, 'GET', '/status')
+  if (status !== 200) throw new CommandError('not_ready', 'refused', `${target.url}: ${message}`)
+  return JSON.parse(new TextDecoder().decode(body)) as Status
+}

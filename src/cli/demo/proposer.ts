@@ -1,0 +1,65 @@
+import type { DemoProcess } from './processes.ts'
+
+const RETRY_MS = 50
+
+/** One session: proposes its lines through a process, so many at a time, each until it is done. */
+export class Proposer {
+  readonly session: string
+  readonly lines: readonly string[]
+  readonly done: Promise<void>
+  readonly #outstanding: number
+  readonly #open = new Set<number>()
+  /** Answered beyond {@link #acknowledged}. */
+  readonly #answered = new Set<number>()
+  #through: DemoProcess
+  #next = 1
+  #acknowledged = 0
+  #allDone: () => void = () => {}
+
+  constructor(session: string, count: number, outstanding: number, through: DemoProcess) {
+    this.session = session
+    this.lines = Array.from({ length: count }, (_, i) => `${session} says ${i + 1}`)
+    this.#outstanding = outstanding
+    this.#through = through
+    this.done = new Promise((resolve) => {
+      this.#allDone = resolve
+    })
+  }
+
+  get answered(): number {
+    return this.#acknowledged + this.#answered.size
+  }
+
+  /** From now on through this process; what is unanswered is proposed again there, under its old numbers. */
+  use(process: DemoProcess): void {
+    this.#through = process
+    for (const number of this.#open) this.#propose(number)
+    this.#fill()
+  }
+
+  onAnswer(number: number, problem: string | null): void {
+    if (!this.#open.has(number)) return
+    if (problem !== null) {
+      setTimeout(() => this.#open.has(number) && this.#propose(number), RETRY_MS)
+      return
+    }
+    this.#open.delete(number)
+    this.#answered.add(number)
+    while (this.#answered.delete(this.#acknowledged + 1)) this.#acknowledged++
+    if (this.#acknowledged === this.lines.length) this.#allDone()
+    this.#fill()
+  }
+
+  #fill(): void {
+    while (this.#open.size < this.#outstanding && this.#next <= this.lines.length) {
+      this.#open.add(this.#next)
+      this.#propose(this.#next++)
+    }
+  }
+
+  #propose(number: number): void {
+    const line = this.lines[number - 1] as string
+    const { session } = this
+    this.#through.say({ type: 'propose', session, number, acknowledged: this.#acknowledged, line })
+  }
+}

@@ -1,0 +1,47 @@
+import type { ErrorCode } from '../errors.ts'
+
+/** Of every command. */
+export const Exit = { done: 0, failed: 1, usage: 2 } as const
+
+/** Of a replica. */
+export const ReplicaExit = {
+  stopped: 0,
+  /** An invariant broke: a defect of this program. */
+  internal: 1,
+  configuration: 2,
+  /** The data directory is locked, foreign or newer. */
+  directory: 3,
+  storage: 4,
+  refusedByPeers: 5,
+} as const
+
+/** Of `put`, `get`, `del`, `incr`, `cas`. */
+export const CommandExit = {
+  done: 0,
+  /** Not found, or a condition was not met. */
+  unmet: 1,
+  usage: 2,
+  /** It may be done, or be done later. */
+  unknown: 3,
+  /** Certainly not done. */
+  refused: 4,
+} as const
+
+const BY_CODE: { readonly [code in ErrorCode]?: number } = {
+  configuration: ReplicaExit.configuration,
+  unsupported_platform: ReplicaExit.configuration,
+  locked: ReplicaExit.directory,
+  foreign_directory: ReplicaExit.directory,
+  storage: ReplicaExit.storage,
+  damaged: ReplicaExit.storage,
+  disk_full: ReplicaExit.storage,
+  refused_by_peers: ReplicaExit.refusedByPeers,
+}
+
+/** Why a replica ended, as its exit code. */
+export function replicaExit(error: unknown): number {
+  const { code } = error as { code?: string }
+  // A port that is taken, or an address that is not ours.
+  if (code === 'EADDRINUSE' || code === 'EADDRNOTAVAIL' || code === 'EACCES') return ReplicaExit.configuration
+  return BY_CODE[code as ErrorCode] ?? ReplicaExit.internal
+}

@@ -1,0 +1,74 @@
+import { request as httpRequest } from 'node:http'
+import { request as httpsRequest } from 'node:https'
+import { buffer } from 'node:stream/consumers'
+import { CommandError, ErrorCode } from '../../errors.ts'
+
+/** A replica, as its clients see it. */
+export interface Target {
+  /** `http://HOST:PORT`. */
+  readonly url: string
+  readonly secret?: string
+  readonly timeoutMs: number
+}
+
+export interface Answer {
+  readonly status: number
+  readonly body: Uint8Array
+  /** For people: what the replica says of an error. */
+  readonly message: string
+}
+
+/**
+ * One HTTP request on a connection of its own. Resolves with whatever is answered. Rejects with a `CommandError`: `refused` where the request certainly
+ * did not reach the replica, `unknown` otherwise.
+ */
+export async function ask(target: Target, method: string, path: string, body?: string): Promise<Answer> {
+  const { protocol, hostname, port } = new URL(target.url)
+  const request = (protocol === 'https:' ? httpsRequest : httpRequest)({
+    host: hostname.replace(/^\[|\]$/g, ''),
+    port,
+    method,
+    // Not through URL, which takes `/kv/..` for a way up.
+    path,
+    agent: false,
+    headers: {
+      'content-length': Buffer.byteLength(body ?? ''),
+      ...(target.secret === undefined ? {} : { authorization: `Bearer ${target.secret}` }),
+    },
+  })
+  let connected = false
+  request.on('socket', (socket) =>
+    socket.once(protocol === 'https:' ? 'secureConnect' : 'connect', () => (connected = true)),
+  )
+  const timer = setTimeout(
+    () => request.destroy(new Error(`no answer within ${target.timeoutMs} ms`)),
+    target.timeoutMs,
+  )
+  try {
+    const response = await new Promise<import('node:http').IncomingMessage>((resolve, reject) => {
+      request.once('response', resolve).once('error', reject).end(body)
+    })
+    const bytes = await buffer(response)
+    return {
+      status: response.statusCode as number,
+      body: bytes,
+      message: messageOf(response.statusCode as number, bytes),
+    }
+  } catch (error) {
+    const { message } = error as Error
+    if (connected) throw new CommandError(ErrorCode.timeout, 'unknown', `${target.url} did not answer: ${message}`)
+    throw new CommandError(ErrorCode.unreachable, 'refused', `${target.url} cannot be reached: ${message}`)
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** Errors are JSON, `{"error": {"code", "message"}}`. */
+function messageOf(status: number, body: Uint8Array): string {
+  try {
+    const { error } = JSON.parse(new TextDecoder().decode(body)) as { error: { code: string; message: string } }
+    return `${error.message} (${error.code})`
+  } catch {
+    return `HTTP status ${status}`
+  }
+}

@@ -1,0 +1,87 @@
+import { pino } from 'pino'
+import { type ClientServer, serveClients } from '../../http/index.ts'
+import { KeyValueStore } from '../../machine/key-value.ts'
+import { formatAddress, isLoopback, parseAddress } from '../../node/addresses.ts'
+import type { Logger } from '../../node/logger.ts'
+import type { ReplicaOptions } from '../../node/options.ts'
+import { Replica } from '../../node/replica.ts'
+import { ReplicaExit, replicaExit } from '../exit-codes.ts'
+import { wrong } from '../settings/flag.ts'
+import type { Given } from '../settings/read.ts'
+import { readSecret } from '../settings/secret.ts'
+import { Ending } from './ending.ts'
+import type { replicaFlags } from './flags.ts'
+
+/** Runs one replica with the key-value store until it is told to stop or fails; resolves with the exit code. */
+export async function runReplica(given: Given<typeof replicaFlags>): Promise<number> {
+  const logger = pino({ level: given.settings.logLevel }, pino.destination({ dest: 2, sync: true }))
+  const ending = new Ending()
+  try {
+    const options = optionsOf(given, logger, (error) => ending.fail(error))
+    const replica = await Replica.create(options)
+    await serve(replica, given, options, ending)
+    logger.info({}, 'stopped')
+    return ReplicaExit.stopped
+  } catch (error) {
+    const { code = 'internal', message } = error as { code?: string; message: string }
+    logger.fatal({ code }, message)
+    return replicaExit(error)
+  }
+}
+
+/** Clients are served, with why they are not, before the journal is replayed. */
+async function serve(
+  replica: Replica,
+  given: Given<typeof replicaFlags>,
+  options: ReplicaOptions & { readonly logger: Logger },
+  ending: Ending,
+): Promise<void> {
+  const { client, allowedOrigins } = given.settings
+  const { logger, secret } = options
+  let server: ClientServer | null = null
+  try {
+    const address = parseAddress(client as string)
+    server = await serveClients(replica, { ...address, allowedOrigins, logger, ...(secret && { secret }) })
+    await ending.orDone(replica.start())
+    logger.info({ id: replica.id, pid: process.pid, client: options.clientUrl }, 'started')
+    await ending.come
+    logger.info({}, 'stopping')
+  } finally {
+    await replica.close()
+    await server?.close()
+  }
+}
+
+/** Throws an `EpaxosError` with code `configuration`. */
+function optionsOf(
+  given: Given<typeof replicaFlags>,
+  logger: Logger,
+  onFailure: (error: Error) => void,
+): ReplicaOptions & { readonly logger: Logger } {
+  const { settings, positionals } = given
+  const { id, peers, client, data, durability, engine, cluster, requestTimeoutMs } = settings
+  if (positionals.length > 0) throw wrong(`unexpected argument ${positionals[0]}`)
+  if (id === undefined) throw wrong('--id is missing')
+  if (peers.length === 0) throw wrong('--peers is missing')
+  if (client === undefined) throw wrong('--client is missing')
+  if (data === undefined && durability === 'fsync') throw wrong('--data is missing')
+  const address = parseAddress(client)
+  const secret = readSecret(given)
+  if (secret === undefined && !isLoopback(address.host)) {
+    throw wrong(`serving clients beyond loopback (${address.host}) needs a secret: --secret-file or EPAXOS_SECRET`)
+  }
+  return {
+    id,
+    peers,
+    machine: new KeyValueStore(),
+    cluster,
+    durability,
+    engine,
+    requestTimeoutMs,
+    clientUrl: settings.clientUrl ?? `http://${formatAddress(address)}`,
+    logger,
+    onFailure,
+    ...(data === undefined ? {} : { data }),
+    ...(secret === undefined ? {} : { secret }),
+  }
+}

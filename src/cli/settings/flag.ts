@@ -1,0 +1,122 @@
+import { EpaxosError, ErrorCode } from '../../errors.ts'
+
+/**
+ * What a command can be told, and how it is read: by `--request-timeout-ms 500` on the command line, `EPAXOS_REQUEST_TIMEOUT_MS=500` in the
+ * environment and `"requestTimeoutMs": 500` in a file, for a flag that is called `requestTimeoutMs` here.
+ */
+export interface Flag<T> {
+  /** What stands for the value in the help; empty for a switch, which has none. */
+  readonly placeholder: string
+  readonly help: string
+  /** Taken where nobody says anything. */
+  readonly fallback: T
+  /** May be given more than once on the command line. */
+  readonly repeatable: boolean
+  /** Not on the command line, where everybody on the machine could read it. */
+  readonly hidden: boolean
+  /** Throws an `EpaxosError` with code `configuration` that names what is wrong with the text. */
+  parse(texts: readonly string[]): T
+}
+
+export type Flags = Readonly<Record<string, Flag<unknown>>>
+export type Settings<F extends Flags> = { readonly [Name in keyof F]: F[Name] extends Flag<infer T> ? T : never }
+
+export function wrong(message: string): EpaxosError {
+  return new EpaxosError(ErrorCode.configuration, message)
+}
+
+function flag<T>(placeholder: string, help: string, fallback: T, parse: (text: string) => T): Flag<T> {
+  return { placeholder, help, fallback, repeatable: false, hidden: false, parse: ([text = '']) => parse(text) }
+}
+
+export function text(placeholder: string, help: string): Flag<string | undefined>
+export function text(placeholder: string, help: string, fallback: string): Flag<string>
+export function text(placeholder: string, help: string, fallback?: string): Flag<string | undefined> {
+  return flag(placeholder, help, fallback, (value) => {
+    if (value === '') throw wrong('must not be empty')
+    return value
+  })
+}
+
+/** As {@link text}, but neither a flag nor shown. */
+export function secretText(help: string): Flag<string | undefined> {
+  return { ...text('', help), hidden: true }
+}
+
+export function choice<const T extends string>(choices: readonly T[], help: string, fallback: T): Flag<T> {
+  return flag<T>(choices.join('|'), help, fallback, (value) => {
+    const found = choices.find((choice) => choice === value)
+    if (found === undefined) throw wrong(`is ${choices.join(' or ')}, not ${value}`)
+    return found
+  })
+}
+
+export interface Range {
+  readonly min: number
+  readonly max?: number
+}
+
+/** A whole number within the range. */
+export function integer(placeholder: string, help: string, range: Range): Flag<number | undefined>
+export function integer(placeholder: string, help: string, range: Range, fallback: number): Flag<number>
+export function integer(
+  placeholder: string,
+  help: string,
+  { min, max = Number.MAX_SAFE_INTEGER }: Range,
+  fallback?: number,
+): Flag<number | undefined> {
+  return flag(placeholder, help, fallback, (value) => {
+    const number = /^\d{1,16}$/.test(value) ? Number(value) : Number.NaN
+    if (number >= min && number <= max) return number
+    const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`
+    throw wrong(`is a whole number ${range}, not ${value}`)
+  })
+}
+
+/** A number with a fraction, within the range. */
+export function decimal(
+  placeholder: string,
+  help: string,
+  { min, max = Number.MAX_SAFE_INTEGER }: Range,
+  fallback: number,
+): Flag<number> {
+  return flag(placeholder, help, fallback, (value) => {
+    const number = /^\d{1,16}(\.\d{1,9})?$/.test(value) ? Number(value) : Number.NaN
+    if (number >= min && number <= max) return number
+    throw wrong(`is a number from ${min} to ${max}, not ${value}`)
+  })
+}
+
+/** Given or not; with `--no-NAME` where it is on by default. */
+export function toggle(help: string, fallback = false): Flag<boolean> {
+  return flag('', help, fallback, (value) => {
+    if (value !== 'true' && value !== 'false') throw wrong(`is true or false, not ${value}`)
+    return value === 'true'
+  })
+}
+
+/** Several values: with commas between them, or the flag more than once. */
+export function list(placeholder: string, help: string): Flag<readonly string[]> {
+  return {
+    placeholder,
+    help,
+    fallback: [],
+    repeatable: true,
+    hidden: false,
+    parse: (texts) => {
+      const values = texts.flatMap((value) => value.split(','))
+      if (values.includes('')) throw wrong('has an empty element')
+      return values
+    },
+  }
+}
+
+/** `requestTimeoutMs` → `request-timeout-ms`. */
+export function flagName(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+}
+
+/** `requestTimeoutMs` → `EPAXOS_REQUEST_TIMEOUT_MS`. */
+export function variableName(name: string): string {
+  return `EPAXOS_${flagName(name).replaceAll('-', '_').toUpperCase()}`
+}
