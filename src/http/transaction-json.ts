@@ -7,7 +7,7 @@ import { MAX_HTTP_KEY_BYTES } from './paths.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 
-const strictDecoder = new TextDecoder('utf-8', { fatal: true })
+const strictDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const encoder = new TextEncoder()
 
 /** Throws an `EpaxosError` with code `malformed`, or `too_large` for a key. */

@@ -1,0 +1,274 @@
+import {
+  type Challenge,
+  ClientMessageType,
+  decodeFromServer,
+  encodeHello,
+  encodeRequest,
+  type FromServer,
+  type Response,
+  ResponseOutcome,
+  type Welcome,
+} from '../codec/client.ts'
+import { frames } from '../codec/frame.ts'
+import { FORMAT_VERSION } from '../codec/limits.ts'
+import { EpaxosError, ErrorCode, type Outcome } from '../errors.ts'
+import { encodeGroup } from '../execution/groups.ts'
+import { proofOf } from './proof.ts'
+import { bytesOf, openSocket, type Socket } from './socket.ts'
+import { socketUrl } from './urls.ts'
+
+/** How a group ended at one replica. `results` are laid out as results.ts says, for `ResultReader`: a view that is valid until the callback returns. */
+export type GroupAnswer =
+  | { readonly outcome: 'done'; readonly results: Uint8Array }
+  | { readonly outcome: Outcome; readonly code: ErrorCode; readonly message: string }
+
+export interface ConnectionOptions {
+  /** The cluster's secret: bytes, or a string for its UTF-8. */
+  readonly secret?: Uint8Array | string
+  /** For the link and its handshake. Default 1000. */
+  readonly openTimeoutMs?: number
+  /** A replica that owes answers and says nothing for so long is given up. Default 800. */
+  readonly silenceMs?: number
+}
+
+/** Silence is counted in ticks, not in time: a turn of this process that took long is not held against the replica. */
+const TICK_MS = 100
+
+/** After so many silent ticks the replica is asked whether it is there. */
+const ASK_TICKS = 3
+
+const NO_COMMANDS = encodeGroup([])
+
+interface Pending {
+  readonly bytes: number
+  readonly respond: (answer: GroupAnswer) => void
+}
+
+/**
+ * One link to one replica: groups of commands go, answers come, in any order. Nothing is sent again here; when the link breaks, everything unanswered
+ * is answered as unknown. In Node and in browsers.
+ */
+export class Connection {
+  /** The replica's WebSocket. */
+  readonly url: string
+  /** Called once, when the link is closed, from whichever side, after all that was unanswered. */
+  onClose: () => void = () => {}
+  /** Called when the replica says, unasked for, that it cannot work at present. */
+  onNotReady: () => void = () => {}
+  readonly #socket: Socket
+  readonly #silentTicks: number
+  readonly #pending = new Map<number, Pending>()
+  #welcome: Welcome | null = null
+  #parts: Uint8Array[] = []
+  #lastId = 0
+  #outstandingBytes = 0
+  #closed = false
+  #leaving = false
+  #ticker: ReturnType<typeof setInterval> | null = null
+  #ticks = 0
+  #bufferedAmount = 0
+
+  /**
+   * Opens a link. Rejects with an `EpaxosError`: `configuration` for what is no URL, `unreachable`, `unauthorized`, `malformed` for another
+   * version, or `timeout`.
+   */
+  static async open(url: string, options: ConnectionOptions = {}): Promise<Connection> {
+    const { openTimeoutMs = 1000, silenceMs = 800 } = options
+    const socket = await openSocket(socketUrl(url))
+    const connection = new Connection(socketUrl(url), socket, Math.max(ASK_TICKS + 1, Math.ceil(silenceMs / TICK_MS)))
+    let timer: ReturnType<typeof setTimeout> | undefined
+    try {
+      await new Promise<void>((resolve, reject) => {
+        const why = `no welcome from ${url} in ${openTimeoutMs} ms`
+        timer = setTimeout(() => reject(new EpaxosError(ErrorCode.timeout, why)), openTimeoutMs)
+        connection.#greet(options.secret, resolve, reject)
+      })
+    } catch (error) {
+      connection.close()
+      throw error
+    } finally {
+      clearTimeout(timer)
+    }
+    socket.onmessage = ({ data }) => connection.#onFrame(data)
+    return connection
+  }
+
+  private constructor(url: string, socket: Socket, silentTicks: number) {
+    this.url = url
+    this.#socket = socket
+    this.#silentTicks = silentTicks
+  }
+
+  /** The replica's id. */
+  get id(): number {
+    return (this.#welcome as Welcome).id
+  }
+
+  /** Where the replicas are, by id; empty for those that are not known. */
+  get clientUrls(): readonly string[] {
+    return (this.#welcome as Welcome).clientUrls
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  /** Requests that are not answered. */
+  get outstanding(): number {
+    return this.#pending.size
+  }
+
+  /** Their bytes. */
+  get outstandingBytes(): number {
+    return this.#outstandingBytes
+  }
+
+  /**
+   * Sends one group (`encodeGroup`), together with all others of the same turn. `respond` is called exactly once, later. The bytes are copied.
+   * @param stale the group only reads, and is answered from the replica's own state
+   * @throws EpaxosError with code `too_large` for a group beyond 4 MiB, `closed` when the link is closed
+   */
+  send(group: Uint8Array, respond: (answer: GroupAnswer) => void, stale = false): void {
+    if (this.#closed) throw new EpaxosError(ErrorCode.closed, 'the link is closed')
+    const id = this.#nextId()
+    const request = encodeRequest(id, group, stale)
+    if (this.#parts.length === 0) queueMicrotask(() => this.#flush())
+    this.#parts.push(request)
+    this.#pending.set(id, { bytes: group.length, respond })
+    this.#outstandingBytes += group.length
+    this.#ticker ??= setInterval(() => this.#tick(), TICK_MS)
+  }
+
+  /** Hangs up when everything is answered. */
+  closeWhenIdle(): void {
+    this.#leaving = true
+    if (this.#pending.size === 0) this.close()
+  }
+
+  /** Hangs up. */
+  close(): void {
+    this.#end('the link was closed')
+  }
+
+  #greet(secret: Uint8Array | string | undefined, resolve: () => void, reject: (error: Error) => void): void {
+    const socket = this.#socket
+    const fail = (code: ErrorCode, message: string) => reject(new EpaxosError(code, message))
+    let why = ''
+    socket.onerror = ({ message }) => {
+      why = message === undefined ? '' : `: ${message}`
+    }
+    socket.onclose = () => {
+      fail(ErrorCode.unreachable, `no link to ${this.url}${why}`)
+      this.#end('the link broke before the answer')
+    }
+    const onMessage = async (message: FromServer) => {
+      if (message.type === ClientMessageType.challenge) socket.send(await helloTo(message, secret))
+      else if (message.type === ClientMessageType.response) fail(message.code as ErrorCode, message.message)
+      else {
+        this.#welcome = message
+        resolve()
+      }
+    }
+    socket.onmessage = ({ data }) => {
+      // What follows the welcome in the same turn is nothing: this side has not asked yet.
+      this.#decode(data, (message) => void onMessage(message).catch(reject))
+    }
+  }
+
+  #onFrame(data: unknown): void {
+    this.#ticks = 0
+    this.#decode(data, (message) => {
+      if (message.type === ClientMessageType.response) this.#onResponse(message)
+      else throw new EpaxosError(ErrorCode.malformed, 'handshake out of turn')
+    })
+  }
+
+  #decode(data: unknown, handle: (message: FromServer) => void): void {
+    if (this.#closed) return
+    try {
+      const bytes = bytesOf(data)
+      if (bytes === null) throw new EpaxosError(ErrorCode.malformed, 'text instead of a frame')
+      decodeFromServer(bytes, handle)
+    } catch (error) {
+      if (!(error instanceof EpaxosError)) throw error
+      this.#end(error.message)
+    }
+  }
+
+  #onResponse({ id, outcome, code, message, results }: Response): void {
+    const pending = this.#pending.get(id)
+    if (pending === undefined) return
+    this.#pending.delete(id)
+    this.#outstandingBytes -= pending.bytes
+    if (this.#pending.size === 0) this.#stopTicking()
+    if (outcome === ResponseOutcome.done) pending.respond({ outcome: 'done', results })
+    else {
+      const said = outcome === ResponseOutcome.refused ? 'refused' : 'unknown'
+      pending.respond({ outcome: said, code: code as ErrorCode, message })
+    }
+    if (this.#leaving && this.#pending.size === 0) this.close()
+  }
+
+  #flush(): void {
+    const parts = this.#parts
+    this.#parts = []
+    if (this.#closed) return
+    for (const frame of frames(parts)) this.#socket.send(frame)
+  }
+
+  /** Wraps around; numbers still in use are skipped. */
+  #nextId(): number {
+    do this.#lastId = (this.#lastId + 1) >>> 0
+    while (this.#pending.has(this.#lastId))
+    return this.#lastId
+  }
+
+  #tick(): void {
+    const { bufferedAmount } = this.#socket
+    // While the system goes on taking what was sent, somebody reads it.
+    const draining = bufferedAmount > 0 && bufferedAmount < this.#bufferedAmount
+    this.#bufferedAmount = bufferedAmount
+    this.#ticks = draining ? 0 : this.#ticks + 1
+    if (this.#ticks === ASK_TICKS) this.#ask()
+    if (this.#ticks >= this.#silentTicks) this.#end('the replica has fallen silent')
+  }
+
+  /** A stale read of nothing: answered by whoever is there. */
+  #ask(): void {
+    this.send(
+      NO_COMMANDS,
+      (answer) => {
+        if (answer.outcome === 'refused' && answer.code === ErrorCode.notReady) this.onNotReady()
+      },
+      true,
+    )
+  }
+
+  #stopTicking(): void {
+    if (this.#ticker !== null) clearInterval(this.#ticker)
+    this.#ticker = null
+    this.#ticks = 0
+  }
+
+  #end(message: string): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#stopTicking()
+    const socket = this.#socket
+    socket.onmessage = null
+    if (socket.terminate === undefined) socket.close()
+    else socket.terminate()
+    const pending = [...this.#pending.values()]
+    this.#pending.clear()
+    this.#outstandingBytes = 0
+    for (const { respond } of pending) respond({ outcome: 'unknown', code: ErrorCode.closed, message })
+    this.onClose()
+  }
+}
+
+async function helloTo(challenge: Challenge, secret: Uint8Array | string | undefined): Promise<Uint8Array> {
+  const bytes = typeof secret === 'string' ? new TextEncoder().encode(secret) : secret
+  if (!challenge.needsSecret) return encodeHello({ version: FORMAT_VERSION, proof: new Uint8Array(0) })
+  if (bytes === undefined) throw new EpaxosError(ErrorCode.unauthorized, 'the replica asks for a secret')
+  return encodeHello({ version: FORMAT_VERSION, proof: await proofOf(bytes, challenge.nonce) })
+}

@@ -1,0 +1,59 @@
+import type { CommandError, ErrorCode } from '../errors.ts'
+import { encodeGroup } from '../execution/groups.ts'
+import type { Connection } from './connection.ts'
+import type { Span } from './request-numbers.ts'
+
+/** One command, and who waits for it. */
+export interface Entry {
+  readonly command: Uint8Array
+  /** It changes nothing, so it may run any number of times. */
+  readonly reads: boolean
+  readonly deadlineMs: number
+  /** With the result as a view that is valid until this returns. */
+  readonly done: (result: Uint8Array) => void
+  readonly fail: (error: CommandError) => void
+}
+
+/** Where the numbers of a group's commands come from. */
+export interface Numbering {
+  readonly session: string
+  readonly first: number
+  readonly acknowledged: number
+  readonly span: Span
+}
+
+/** Commands that go together, and again together: under the same request numbers, in the same bytes. */
+export class Group {
+  readonly entries: readonly Entry[]
+  readonly stale: boolean
+  readonly numbering: Numbering | null
+  readonly bytes: Uint8Array
+  readonly deadlineMs: number
+  /** Where it is under way. */
+  connection: Connection | null = null
+  /** A replica had it and may have done it. */
+  mayBeDone = false
+  /** Why a replica certainly did not do it, the last time. */
+  refusal: { readonly code: ErrorCode; readonly message: string } | null = null
+  settled = false
+
+  constructor(entries: readonly Entry[], stale: boolean, numbering: Numbering | null) {
+    this.entries = entries
+    this.stale = stale
+    this.numbering = numbering
+    const commands = entries.map(({ command }) => command)
+    this.bytes = numbering === null ? encodeGroup(commands) : encodeGroup(commands, numbering)
+    // They were issued in one turn.
+    this.deadlineMs = (entries[0] as Entry).deadlineMs
+  }
+
+  /** A group of some of the commands, under the same numbers: it shares this one's history. */
+  part(from: number, to: number): Group {
+    const { numbering } = this
+    const first = numbering === null ? null : { ...numbering, first: numbering.first + from }
+    const part = new Group(this.entries.slice(from, to), this.stale, first)
+    part.mayBeDone = this.mayBeDone
+    part.refusal = this.refusal
+    return part
+  }
+}

@@ -1,0 +1,64 @@
+import { EpaxosError } from '../errors.ts'
+import { MAX_SESSION_ID_BYTES } from '../execution/groups.ts'
+import { Client } from './client.ts'
+import type { ConnectionOptions } from './connection.ts'
+import { Pipeline } from './pipeline.ts'
+
+export { CommandError, EpaxosError, ErrorCode, type Outcome } from '../errors.ts'
+export { encodeGroup, type GroupOptions } from '../execution/groups.ts'
+export { ResultReader, Status as ResultStatus } from '../execution/results.ts'
+export type { Bytes, Condition, Operation, Transaction } from '../machine/commands.ts'
+export type { Client, ExecuteOptions, ReadOptions, TransactionAnswer } from './client.ts'
+export { Connection, type ConnectionOptions, type GroupAnswer } from './connection.ts'
+export type { OperationResult } from './results.ts'
+
+export interface ConnectOptions extends ConnectionOptions {
+  /**
+   * With a session (default) each command is done once, however often it was sent; a name is drawn at random, and closing the client ends the session. A name
+   * of one's own is for programs that remember their last request: it must not be used by two at a time, nor with a number that was used
+   * before, and it is not ended. Without one (`false`) an update whose answer was lost is not sent again.
+   */
+  readonly session?: boolean | string
+  /** The number of the first request of a session of one's own; each command takes one, reads as well. Default 1. */
+  readonly firstRequest?: number
+  /** After this a command is given up. Default 10 000. */
+  readonly requestTimeoutMs?: number
+}
+
+/**
+ * Connects to a cluster, in Node and in browsers: the URLs, `ws://HOST:PORT` (or http, wss, https), name one replica or more, from which the others are
+ * learned. One of them is used; when it fails, the next one takes over and what was not answered goes there.
+ *
+ * Rejects with an `EpaxosError`: `configuration`, `unreachable` where no replica of `urls` answers, `unauthorized`.
+ */
+export async function connect(urls: string | readonly string[], options: ConnectOptions = {}): Promise<Client> {
+  const { session = true, firstRequest = 1, requestTimeoutMs = 10_000, ...connection } = options
+  const pipeline = new Pipeline(typeof urls === 'string' ? [urls] : urls, {
+    ...connection,
+    session: sessionName(session),
+    firstRequest: positive('firstRequest', firstRequest),
+    requestTimeoutMs: positive('requestTimeoutMs', requestTimeoutMs),
+    expires: session === true,
+  })
+  await pipeline.open()
+  return new Client(pipeline)
+}
+
+function sessionName(session: boolean | string): string | null {
+  if (session === false) return null
+  if (session === true) return randomName()
+  const { length } = new TextEncoder().encode(session)
+  if (length >= 1 && length <= MAX_SESSION_ID_BYTES) return session
+  throw new EpaxosError('configuration', `a session's name has 1 to ${MAX_SESSION_ID_BYTES} bytes, not ${length}`)
+}
+
+/** 128 random bits, so that no two clients ever share a session. */
+function randomName(): string {
+  const bytes = globalThis.crypto.getRandomValues(new Uint8Array(16))
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+}
+
+function positive(name: string, value: number): number {
+  if (Number.isSafeInteger(value) && value >= 1) return value
+  throw new EpaxosError('configuration', `${name} is a whole number from 1, not ${value}`)
+}

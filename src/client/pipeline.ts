@@ -1,0 +1,362 @@
+import { MAX_GROUP_BYTES } from '../codec/limits.ts'
+import { CommandError, EpaxosError, ErrorCode } from '../errors.ts'
+import { encodeExpire, MAX_GROUP_COMMANDS } from '../execution/groups.ts'
+import { ResultReader, Status } from '../execution/results.ts'
+import type { Connection, ConnectionOptions, GroupAnswer } from './connection.ts'
+import { type Entry, Group } from './group.ts'
+import { Links } from './links.ts'
+import { RequestNumbers } from './request-numbers.ts'
+import { afterTurn } from './turn.ts'
+
+/** A group is closed when it holds this much. */
+const GROUP_BYTES = 256 << 10
+
+/** Header, session and the command's length, generously. */
+const GROUP_HEADROOM_BYTES = 256
+const COMMAND_HEADER_BYTES = 4
+
+/** Under way at one replica: half of what it accepts of one client (client-links.ts), so that it never refuses it for that. */
+const MAX_IN_FLIGHT_BYTES = 8 << 20
+
+/** What a group costs there beside its bytes. */
+const GROUP_OVERHEAD_BYTES = 256
+
+/** Waiting here; above, commands are refused. */
+const MAX_WAITING_BYTES = 64 << 20
+
+/** Half of how far a replica lets request numbers be beyond the acknowledged one (session.ts). */
+const MAX_WINDOW = 1 << 19
+
+const TICK_MS = 50
+const EXPIRE_TIMEOUT_MS = 500
+
+/** A replica that says this certainly did nothing, and another one may. */
+const ELSEWHERE: readonly ErrorCode[] = [ErrorCode.notReady, ErrorCode.busy, ErrorCode.diskFull, ErrorCode.closed]
+
+export interface PipelineOptions extends ConnectionOptions {
+  /** Null for none: an update that may have been done is then not sent again. */
+  readonly session: string | null
+  /** The number of its first request. */
+  readonly firstRequest: number
+  /** Closing the client ends the session for ever. */
+  readonly expires: boolean
+  readonly requestTimeoutMs: number
+}
+
+interface Reason {
+  readonly code: ErrorCode
+  readonly message: string
+}
+
+/**
+ * From single commands to groups on a link, and back: the commands of one turn become one group; what a replica did not answer goes to the next
+ * one under the same request numbers.
+ */
+export class Pipeline {
+  readonly #options: PipelineOptions
+  readonly #links: Links
+  readonly #numbers: RequestNumbers
+  #gathered: Entry[] = []
+  #gatheredStale: Entry[] = []
+  #gatheredBytes = 0
+  /** Groups that are to be sent, oldest first. */
+  #waiting: Group[] = []
+  #waitingBytes = 0
+  /** All groups that are not settled. */
+  readonly #open = new Set<Group>()
+  #ticker: ReturnType<typeof setInterval> | null = null
+  #flushing = false
+  #numbered = false
+  #closing = false
+  #drained: () => void = () => {}
+
+  /** Throws an `EpaxosError` with code `configuration`. */
+  constructor(urls: readonly string[], options: PipelineOptions) {
+    this.#options = options
+    this.#numbers = new RequestNumbers(options.firstRequest)
+    this.#links = new Links(urls, options, {
+      wanted: () => this.#open.size > 0,
+      up: () => this.#pump(),
+      notReady: (connection) => this.#onNotReady(connection),
+    })
+  }
+
+  /** Opens the first link; see {@link Links.open}. */
+  open(): Promise<void> {
+    return this.#links.open()
+  }
+
+  /**
+   * Sends one command, together with all others of this turn. `parse` reads its result, a view that is valid until it returns; what it throws rejects.
+   * @param reads the command changes nothing
+   * @param stale it is answered from one replica's own state
+   */
+  execute<Result>(
+    command: Uint8Array,
+    reads: boolean,
+    stale: boolean,
+    parse: (result: Uint8Array) => Result,
+  ): Promise<Result> {
+    const refusal = this.#refusalOf(command)
+    if (refusal !== null) return Promise.reject(refusal)
+    const deadlineMs = performance.now() + this.#options.requestTimeoutMs
+    return new Promise<Result>((resolve, reject) => {
+      const done = (result: Uint8Array) => {
+        try {
+          resolve(parse(result))
+        } catch (error) {
+          reject(error as Error)
+        }
+      }
+      const gathered = stale ? this.#gatheredStale : this.#gathered
+      gathered.push({ command, reads, deadlineMs, done, fail: reject })
+      this.#gatheredBytes += command.length
+      if (this.#flushing) return
+      this.#flushing = true
+      afterTurn(() => this.#flush())
+    })
+  }
+
+  /** Waits for what is under way, gives the session back, and hangs up. */
+  async close(): Promise<void> {
+    this.#closing = true
+    if (this.#open.size > 0 || this.#flushing) {
+      await new Promise<void>((resolve) => {
+        this.#drained = resolve
+      })
+    }
+    await this.#expire()
+    this.#links.close()
+  }
+
+  #refusalOf(command: Uint8Array): CommandError | null {
+    const refused = (code: ErrorCode, message: string) => new CommandError(code, 'refused', message)
+    if (this.#closing) return refused(ErrorCode.closed, 'the client is closed')
+    const most = MAX_GROUP_BYTES - GROUP_HEADROOM_BYTES
+    if (command.length > most) return refused(ErrorCode.tooLarge, `a command has at most ${most} bytes`)
+    const full = this.#waitingBytes + this.#gatheredBytes + command.length > MAX_WAITING_BYTES
+    if (full || this.#numbers.window + this.#gathered.length >= MAX_WINDOW) {
+      return refused(ErrorCode.busy, 'too many commands are waiting')
+    }
+    return null
+  }
+
+  #flush(): void {
+    this.#flushing = false
+    const gathered = this.#gathered
+    const stale = this.#gatheredStale
+    this.#gathered = []
+    this.#gatheredStale = []
+    this.#gatheredBytes = 0
+    for (const entries of inGroups(gathered)) this.#wait(this.#numberedGroup(entries))
+    for (const entries of inGroups(stale)) this.#wait(new Group(entries, true, null))
+    this.#pump()
+  }
+
+  #numberedGroup(entries: readonly Entry[]): Group {
+    const { session } = this.#options
+    if (session === null) return new Group(entries, false, null)
+    this.#numbered = true
+    const { acknowledged } = this.#numbers
+    const span = this.#numbers.take(entries.length)
+    return new Group(entries, false, { session, first: span.first, acknowledged, span })
+  }
+
+  /** The group is to be sent; `again` puts it before those that never were. */
+  #wait(group: Group, again = false): void {
+    group.connection = null
+    if (again) this.#waiting.unshift(group)
+    else this.#waiting.push(group)
+    this.#waitingBytes += group.bytes.length
+    this.#open.add(group)
+    this.#ticker ??= setInterval(() => this.#tick(), TICK_MS)
+  }
+
+  #pump(): void {
+    const connection = this.#links.current
+    if (connection === null) {
+      if (this.#waiting.length > 0) this.#links.want()
+      return
+    }
+    while (this.#waiting.length > 0 && !connection.closed) {
+      const cost = connection.outstandingBytes + connection.outstanding * GROUP_OVERHEAD_BYTES
+      if (cost > MAX_IN_FLIGHT_BYTES) return
+      const group = this.#waiting.shift() as Group
+      this.#waitingBytes -= group.bytes.length
+      if (group.settled) continue
+      group.connection = connection
+      connection.send(group.bytes, (answer) => this.#onAnswer(group, connection, answer), group.stale)
+    }
+  }
+
+  #onAnswer(group: Group, connection: Connection, answer: GroupAnswer): void {
+    group.connection = null
+    if (!group.settled) {
+      if (answer.outcome === 'done') this.#onDone(group, answer.results)
+      else if (answer.outcome === 'refused') this.#onRefused(group, connection, answer)
+      else this.#onUnknown(group, connection, answer)
+    }
+    this.#goOn()
+  }
+
+  #onDone(group: Group, results: Uint8Array): void {
+    this.#links.praise()
+    const mightHaveBeen = group.mayBeDone
+    group.mayBeDone = true
+    const reader = readerOf(results, group.entries.length)
+    if (reader instanceof EpaxosError) return this.#fail(group, reader)
+    this.#settle(group)
+    for (const [i, entry] of group.entries.entries()) {
+      reader.next()
+      if (reader.status === Status.omitted && this.#asksAlone(group, entry)) {
+        this.#wait(group.part(i, i + 1), true)
+      } else {
+        this.#giveBack(group)
+        tell(entry, reader, mightHaveBeen)
+      }
+    }
+  }
+
+  /** Results that did not fit beside the others of their group: whoever may do it twice, or has a session, asks for it alone. */
+  #asksAlone(group: Group, entry: Entry): boolean {
+    return group.entries.length > 1 && (entry.reads || group.numbering !== null)
+  }
+
+  #onRefused(group: Group, connection: Connection, refusal: Reason): void {
+    group.refusal = refusal
+    const { length } = group.entries
+    if (ELSEWHERE.includes(refusal.code)) {
+      this.#wait(group, true)
+      this.#links.avoid(connection)
+    } else if (length === 1) {
+      this.#fail(group, refusal)
+    } else {
+      // One command among them is at fault: halves find it, and the others are done.
+      this.#settle(group)
+      this.#wait(group.part(length >>> 1, length), true)
+      this.#wait(group.part(0, length >>> 1), true)
+    }
+  }
+
+  /** The link broke, or the replica was not quick enough: another one is asked. */
+  #onUnknown(group: Group, connection: Connection, { code, message }: Reason): void {
+    group.mayBeDone = true
+    this.#links.avoid(connection)
+    if (group.numbering !== null || group.entries.every(({ reads }) => reads)) return this.#wait(group, true)
+    this.#settle(group)
+    const reads = group.entries.filter((entry) => entry.reads)
+    if (reads.length > 0) this.#wait(new Group(reads, false, null), true)
+    for (const entry of group.entries) if (!entry.reads) entry.fail(new CommandError(code, 'unknown', message))
+  }
+
+  /** With a session, what is under way is sent elsewhere at once; without one, it may still be answered. */
+  #onNotReady(connection: Connection): void {
+    if (this.#options.session === null) this.#links.avoid(connection)
+    else connection.close()
+  }
+
+  #tick(): void {
+    const nowMs = performance.now()
+    for (const group of this.#open) if (group.deadlineMs <= nowMs) this.#fail(group, this.#lateness(group))
+    this.#goOn()
+  }
+
+  #goOn(): void {
+    this.#pump()
+    if (this.#open.size === 0 && !this.#flushing) this.#drained()
+  }
+
+  #lateness(group: Group): Reason {
+    const { requestTimeoutMs } = this.#options
+    const { refusal, connection, mayBeDone } = group
+    if (connection !== null || mayBeDone) {
+      return { code: ErrorCode.timeout, message: `not answered in ${requestTimeoutMs} ms` }
+    }
+    if (refusal !== null) return refusal
+    const why = this.#links.lastError?.message ?? 'too many commands were before it'
+    return { code: ErrorCode.timeout, message: `not sent in ${requestTimeoutMs} ms: ${why}` }
+  }
+
+  /** Gives the commands of a group up. */
+  #fail(group: Group, { code, message }: Reason): void {
+    const mayBeDone = group.mayBeDone || group.connection !== null
+    this.#settle(group)
+    for (const entry of group.entries) {
+      this.#giveBack(group)
+      entry.fail(new CommandError(code, mayBeDone && !entry.reads ? 'unknown' : 'refused', message))
+    }
+  }
+
+  /** One command of the group is settled for ever: its number, where it has one, needs no result any more. */
+  #giveBack({ numbering }: Group): void {
+    if (numbering !== null) this.#numbers.settle(numbering.span)
+  }
+
+  /** The group is no more; its commands are told by the caller. */
+  #settle(group: Group): void {
+    group.settled = true
+    this.#open.delete(group)
+    if (this.#open.size > 0) return
+    if (this.#ticker !== null) clearInterval(this.#ticker)
+    this.#ticker = null
+  }
+
+  /** Best effort: what remains of a session that was not given back is small. */
+  #expire(): Promise<void> {
+    const { session, expires } = this.#options
+    const connection = this.#links.current
+    if (session === null || !expires || !this.#numbered || connection === null) return Promise.resolve()
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, EXPIRE_TIMEOUT_MS)
+      connection.send(encodeExpire(session), () => {
+        clearTimeout(timer)
+        resolve()
+      })
+    })
+  }
+}
+
+function readerOf(results: Uint8Array, count: number): ResultReader | EpaxosError {
+  try {
+    const reader = new ResultReader(results)
+    if (reader.count === count) return reader
+    return new EpaxosError(ErrorCode.malformed, `${reader.count} results for ${count} commands`)
+  } catch (error) {
+    if (error instanceof EpaxosError) return error
+    throw error
+  }
+}
+
+/** Tells a command's result, to which the reader was moved. */
+function tell(entry: Entry, { status, result }: ResultReader, mightHaveBeen: boolean): void {
+  const before = mightHaveBeen && !entry.reads ? 'unknown' : 'refused'
+  switch (status) {
+    case Status.applied:
+    case Status.kept:
+      return entry.done(result)
+    case Status.expired:
+      return entry.fail(new CommandError(ErrorCode.sessionExpired, before, 'the session was closed'))
+    case Status.refused:
+      return entry.fail(new CommandError(ErrorCode.busy, before, 'too many requests of the session are open'))
+    case Status.omitted: {
+      const outcome = entry.reads ? 'refused' : 'unknown'
+      return entry.fail(new CommandError(ErrorCode.tooLarge, outcome, 'the result did not fit beside the others'))
+    }
+  }
+}
+
+/** The commands of one turn in pieces that are worth a group each. */
+function* inGroups(entries: readonly Entry[]): Iterable<readonly Entry[]> {
+  let first = 0
+  let size = 0
+  for (const [i, { command }] of entries.entries()) {
+    const full = size + command.length > GROUP_BYTES || i - first === MAX_GROUP_COMMANDS
+    if (i > first && full) {
+      yield entries.slice(first, i)
+      first = i
+      size = 0
+    }
+    size += command.length + COMMAND_HEADER_BYTES
+  }
+  if (first < entries.length) yield first === 0 ? entries : entries.slice(first)
+}

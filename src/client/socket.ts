@@ -1,0 +1,56 @@
+import { MAX_FRAME_BYTES } from '../codec/limits.ts'
+import { EpaxosError, ErrorCode } from '../errors.ts'
+
+/** What is used of a WebSocket: a browser's, or that of the package `ws`. */
+export interface Socket {
+  binaryType: string
+  readonly bufferedAmount: number
+  send(bytes: Uint8Array): void
+  close(): void
+  /** Node only: hangs up at once, where {@link close} would wait for the other side. */
+  terminate?(): void
+  onmessage: ((event: { readonly data: unknown }) => void) | null
+  onclose: (() => void) | null
+  onerror: ((event: { readonly message?: string }) => void) | null
+}
+
+/** A mask of zeros: ws then sends the caller's bytes as they are, without a copy. */
+const NODE_OPTIONS = {
+  perMessageDeflate: false,
+  skipUTF8Validation: true,
+  followRedirects: false,
+  maxPayload: MAX_FRAME_BYTES,
+  generateMask: (mask: Uint8Array) => mask.fill(0, 0, 4),
+} as const
+
+/** A module's name that bundlers for browsers do not follow. */
+const NODE_PACKAGE = 'ws'
+
+/** Begins to open a WebSocket: what becomes of it is told to its handlers. Rejects with code `unreachable` where that cannot even begin. */
+export async function openSocket(url: string): Promise<Socket> {
+  try {
+    const socket = await (isNode() ? nodeSocket(url) : (new WebSocket(url) as unknown as Socket))
+    // ws gives its own buffers where they are asked for, without a copy; browsers have only the other.
+    socket.binaryType = isNode() ? 'nodebuffer' : 'arraybuffer'
+    return socket
+  } catch (cause) {
+    throw new EpaxosError(ErrorCode.unreachable, `no WebSocket to ${url}: ${(cause as Error).message}`, { cause })
+  }
+}
+
+/** The bytes of a message; null for a text. */
+export function bytesOf(data: unknown): Uint8Array | null {
+  if (data instanceof Uint8Array) return data
+  return data instanceof ArrayBuffer ? new Uint8Array(data) : null
+}
+
+async function nodeSocket(url: string): Promise<Socket> {
+  const { default: NodeWebSocket } = (await import(/* @vite-ignore */ /* webpackIgnore: true */ NODE_PACKAGE)) as {
+    default: new (url: string, options: object) => Socket
+  }
+  return new NodeWebSocket(url, NODE_OPTIONS)
+}
+
+function isNode(): boolean {
+  return typeof process !== 'undefined' && typeof process.versions?.node === 'string'
+}
