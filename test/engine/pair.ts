@@ -7,6 +7,8 @@ export class Pair implements Engine {
   readonly #one: Engine
   readonly #other: Engine
   calls = 0
+  /** A hash of all answers so far. */
+  fingerprint = 0
 
   constructor(one: Engine, other: Engine) {
     this.replicas = one.replicas
@@ -60,8 +62,10 @@ export class Pair implements Engine {
   #both<T>(call: string, ask: (engine: Engine) => T): T {
     this.calls++
     const one = outcome(this.#one, ask)
-    const other = outcome(this.#other, ask)
-    if (show(one) !== show(other)) throw new Error(`call ${this.calls}, ${call}: ${show(one)} and ${show(other)}`)
+    const answer = show(one)
+    const other = show(outcome(this.#other, ask))
+    if (answer !== other) throw new Error(`call ${this.calls}, ${call}: ${answer} and ${other}`)
+    this.fingerprint = hash(this.fingerprint, answer)
     if (one.error !== undefined) throw one.error
     return one.value as T
   }
@@ -84,4 +88,10 @@ function outcome<T>(engine: Engine, ask: (engine: Engine) => T): Outcome<T> {
 function show({ value, error }: Outcome<unknown>): string {
   if (error !== undefined) return error.message
   return ArrayBuffer.isView(value) ? String(value) : typeof value === 'object' ? JSON.stringify(value) : String(value)
+}
+
+function hash(start: number, text: string): number {
+  let value = start
+  for (let i = 0; i < text.length; i++) value = Math.imul(value ^ text.charCodeAt(i), 0x01000193)
+  return value >>> 0
 }
