@@ -15,7 +15,6 @@ export function parseTransaction(body: Uint8Array): Transaction {
   const fields = record(parse(body), 'the transaction', ['if', 'then', 'else'])
   const conditions = list(fields, 'if').map(condition)
   const [onTrue, onFalse] = ['then', 'else'].map((branch) => list(fields, branch).map(operation))
-  // biome-ignore lint/suspicious/noThenProperty: that is what the branch is called, and nobody awaits it
   return { if: conditions, then: onTrue as Operation[], else: onFalse as Operation[] }
 }
 

@@ -7,6 +7,7 @@ import type { EngineKind } from '../../src/node/options.ts'
 import { Replica } from '../../src/node/replica.ts'
 import { freePorts } from './ports.ts'
 import { until } from './until.ts'
+import { Valve } from './valve.ts'
 
 export interface ReplicasOptions {
   readonly count?: number
@@ -16,6 +17,8 @@ export interface ReplicasOptions {
   readonly secret?: string
   readonly allowedOrigins?: readonly string[]
   readonly requestTimeoutMs?: number
+  /** Replicas reach each other through valves, so that {@link Replicas.cutOff} works. */
+  readonly valves?: boolean
 }
 
 export interface Served {
@@ -28,15 +31,18 @@ export interface Served {
 export class Replicas {
   readonly served: Served[] = []
   readonly #options: ReplicasOptions
-  readonly #peers: string[]
+  readonly #peers: number[]
   readonly #ports: number[]
   #folder: string | null = null
+  /** `#valves[from][to]`: what replica `from` dials to reach replica `to`. */
+  #valves: Valve[][] = []
 
   /** Opens them and waits until all are ready, where a quorum is opened. */
   static async open(options: ReplicasOptions = {}): Promise<Replicas> {
     const { count = 3 } = options
     const replicas = new Replicas(options, await freePorts(2 * count))
     if (options.durability === 'fsync') replicas.#folder = await mkdtemp(join(tmpdir(), 'epaxos-clients-'))
+    if (options.valves) await replicas.#openValves()
     const ids = options.open ?? Array.from({ length: count }, (_, id) => id)
     await Promise.all(ids.map((id) => replicas.start(id)))
     if (2 * ids.length > count) await replicas.ready()
@@ -46,7 +52,7 @@ export class Replicas {
   private constructor(options: ReplicasOptions, ports: number[]) {
     this.#options = options
     this.#ports = ports.slice(ports.length / 2)
-    this.#peers = ports.slice(0, ports.length / 2).map((port) => `127.0.0.1:${port}`)
+    this.#peers = ports.slice(0, ports.length / 2)
   }
 
   get urls(): string[] {
@@ -69,7 +75,7 @@ export class Replicas {
     const { durability = 'memory', secret, allowedOrigins = [], requestTimeoutMs = 2000 } = this.#options
     const replica = await Replica.create({
       id,
-      peers: this.#peers,
+      peers: this.#peersOf(id),
       machine: new KeyValueStore(),
       durability,
       requestTimeoutMs,
@@ -103,6 +109,26 @@ export class Replicas {
 
   async close(): Promise<void> {
     await Promise.all(Object.keys(this.served).map((id) => this.stop(Number(id))))
+    await Promise.all(this.#valves.flat().map((valve) => valve.close()))
     if (this.#folder !== null) await rm(this.#folder, { recursive: true, force: true })
+  }
+
+  /** From now on nothing that the replica sends arrives at another one, nor the other way round; links stay open. */
+  cutOff(id: number): void {
+    this.#valves.forEach((valves, from) => {
+      for (const [to, valve] of valves.entries()) if (from === id || to === id) valve.shut()
+    })
+  }
+
+  async #openValves(): Promise<void> {
+    const open = () => Promise.all(this.#peers.map((port) => Valve.open(port)))
+    this.#valves = await Promise.all(this.#peers.map(open))
+  }
+
+  #peersOf(id: number): string[] {
+    const valves = this.#valves[id]
+    return this.#peers.map((port, peer) => {
+      return `127.0.0.1:${valves === undefined || peer === id ? port : (valves[peer] as Valve).port}`
+    })
   }
 }

@@ -1,0 +1,61 @@
+import { request } from 'node:http'
+import { connect } from 'node:net'
+
+export interface Answered {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  readonly body: Buffer
+  readonly text: string
+}
+
+/** One HTTP request on a connection of its own. */
+export function ask(
+  url: string,
+  method: string,
+  path: string,
+  body: string | Uint8Array = '',
+  headers: Record<string, string> = {},
+): Promise<Answered> {
+  const { hostname, port } = new URL(url)
+  return new Promise((resolve, reject) => {
+    const sent = request({ hostname, port, method, path, headers, agent: false }, (response) => {
+      const chunks: Buffer[] = []
+      response.on('data', (chunk: Buffer) => chunks.push(chunk))
+      response.on('end', () => {
+        const whole = Buffer.concat(chunks)
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: whole, text: whole.toString() })
+      })
+      response.on('error', reject)
+    })
+    sent.on('error', reject)
+    sent.end(body)
+  })
+}
+
+/** The code of a JSON error; throws where the body is none. */
+export function codeOf({ text }: Answered): string {
+  const { error } = JSON.parse(text) as { error: { code: string; message: string } }
+  if (typeof error.message !== 'string' || error.message === '') throw new Error(`no message: ${text}`)
+  return error.code
+}
+
+/** Sends bytes as they are, and gives what came until the server hung up or was silent for a while after its first word. */
+export function raw(port: number, bytes: string | Uint8Array, quietMs = 50): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write(bytes))
+    let text = ''
+    let timer: NodeJS.Timeout | undefined
+    const finish = () => {
+      clearTimeout(timer)
+      socket.destroy()
+      resolve(text)
+    }
+    socket.on('data', (chunk) => {
+      text += chunk.toString('latin1')
+      clearTimeout(timer)
+      timer = setTimeout(finish, quietMs)
+    })
+    socket.on('error', finish)
+    socket.on('close', finish)
+  })
+}
