@@ -3,7 +3,7 @@ import { choice, integer, text, wrong } from '../settings/flag.ts'
 
 export const demoFlags = {
   commands: integer('N', 'how many, over all three', { min: 1000, max: 100_000 }, 1500),
-  outstanding: integer('N', 'how many each process has under way', { min: 1, max: 1000 }, 64),
+  outstanding: integer('N', 'how many each process has under way', { min: 1, max: 1000 }, 8),
   durability: choice(['fsync', 'memory'], 'memory: nobody is killed', 'fsync'),
   engine: choice(['wasm', 'reference'], 'of all three', 'wasm'),
   data: text('DIR', 'keeps data directories and transcripts there; by default they are removed at the end'),

@@ -101,7 +101,7 @@ function keyCommand({ name, usage, summary, arity, example, request, print, isUn
       try {
         const answer = await request(target, positionals)
         if (answer.status >= 300) return refused(name, answer)
-        if (isUnmet?.(answer) === true) return CommandExit.unmet
+        if (isUnmet?.(answer) === true) return unmet(name)
         const printed = print?.(answer) ?? null
         if (printed !== null) process.stdout.write(Buffer.concat([printed, Buffer.from('\n')]))
         return CommandExit.done
@@ -134,13 +134,18 @@ function checkedStep(step: string): string {
   throw wrong(`a step is a whole number within ±(2⁵³−1), not ${step}`)
 }
 
+function unmet(name: string): number {
+  process.stderr.write(`epaxos: ${name}: the condition is not met\n`)
+  return CommandExit.unmet
+}
+
 function refused(name: string, { status, message }: Answer): number {
-  if (status === 404) return CommandExit.unmet
   process.stderr.write(`epaxos: ${name}: ${message}\n`)
   switch (status) {
     case 400:
     case 413:
       return CommandExit.usage
+    case 404:
     case 409:
       return CommandExit.unmet
     case 504:

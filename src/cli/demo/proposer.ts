@@ -12,15 +12,19 @@ export class Proposer {
   /** Answered beyond {@link #acknowledged}. */
   readonly #answered = new Set<number>()
   #through: DemoProcess
+  /** Only so many of its lines are proposed for now. */
+  #allowed: number
   #next = 1
   #acknowledged = 0
   #allDone: () => void = () => {}
 
-  constructor(session: string, count: number, outstanding: number, through: DemoProcess) {
+  /** @param allowed part of the lines that are proposed before {@link allowAll} */
+  constructor(session: string, count: number, outstanding: number, through: DemoProcess, allowed: number) {
     this.session = session
     this.lines = Array.from({ length: count }, (_, i) => `${session} says ${i + 1}`)
     this.#outstanding = outstanding
     this.#through = through
+    this.#allowed = Math.floor(count * allowed)
     this.done = new Promise((resolve) => {
       this.#allDone = resolve
     })
@@ -34,6 +38,11 @@ export class Proposer {
   use(process: DemoProcess): void {
     this.#through = process
     for (const number of this.#open) this.#propose(number)
+    this.#fill()
+  }
+
+  allowAll(): void {
+    this.#allowed = this.lines.length
     this.#fill()
   }
 
@@ -51,7 +60,7 @@ export class Proposer {
   }
 
   #fill(): void {
-    while (this.#open.size < this.#outstanding && this.#next <= this.lines.length) {
+    while (this.#open.size < this.#outstanding && this.#next <= this.#allowed) {
       this.#open.add(this.#next)
       this.#propose(this.#next++)
     }

@@ -13,6 +13,9 @@ import { faultsOf, sampleOf } from './transcripts.ts'
 
 const REPLICAS = 3
 const POLL_MS = 10
+/** Parts of the commands: when one replica is killed, and what is proposed before it is back. */
+const BEFORE_KILL = 1 / 3
+const BEFORE_RETURN = 2 / 3
 /** For all replicas to execute what is committed, once nothing is proposed any more. */
 const CATCH_UP_MS = 20_000
 /** For the whole. */
@@ -31,7 +34,7 @@ export async function runDemo(settings: Settings<typeof demoFlags>): Promise<num
   const processes = ports.map((_, id) => new DemoProcess({ ...settings, id, peers, folder, answered }))
   const share = Math.ceil(settings.commands / REPLICAS)
   for (const process of processes) {
-    proposers.push(new Proposer(`client ${process.id}`, share, settings.outstanding, process))
+    proposers.push(new Proposer(`client ${process.id}`, share, settings.outstanding, process, BEFORE_RETURN))
   }
   try {
     const limit = new AbortController()
@@ -64,6 +67,7 @@ async function perform(
     proposer.use(processes[i] as DemoProcess)
   })
   if (durability === 'fsync') await killAndRestart(processes, proposers)
+  for (const proposer of proposers) proposer.allowAll()
   await Promise.all(proposers.map(({ done }) => done))
   return await allExecuted(
     processes,
@@ -71,15 +75,14 @@ async function perform(
   )
 }
 
-/** The last one is killed after a third of the commands; its client goes on at the first one, until it is back. */
+/** The last one is killed; its client goes on at the first one, until it is back. */
 async function killAndRestart(processes: readonly DemoProcess[], proposers: readonly Proposer[]): Promise<void> {
   const victim = processes.at(-1) as DemoProcess
   const client = proposers.at(-1) as Proposer
-  await answeredAtLeast(proposers, 1 / 3)
+  await answeredAtLeast(proposers, BEFORE_KILL)
   await victim.end('SIGKILL')
   say(`replica ${victim.id} killed after ${answeredOf(proposers)} answered commands`)
   client.use(processes[0] as DemoProcess)
-  await answeredAtLeast(proposers, 1 / 2)
   await victim.start()
   say(`replica ${victim.id} is back, pid ${victim.pid}, after ${answeredOf(proposers)} answered commands`)
   client.use(victim)
