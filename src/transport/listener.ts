@@ -20,7 +20,7 @@ import { loadUWebSockets } from './uws.ts'
 /** Links that may be open without being admitted: each can hold one unfinished frame, so their number bounds that memory. */
 export const MAX_STRANGERS = 64
 
-/** The accepting side sends only the handshake and pongs: a peer that takes none of them is hung up on. */
+/** The accepting side sends only the handshake, pings and pongs: what a peer does not take beyond this is not kept. */
 const MAX_ANSWER_BACKPRESSURE_BYTES = 64 << 10
 
 /** A link without a byte is closed; the dialler pings far more often. The server allows 0 or ≥ 8. */
