@@ -1,0 +1,285 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { rename, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { ask } from '../../src/cli/http/ask.ts'
+import { Cli, type CliOptions, type CliResult, killAllCli, runCli, withFolder } from '../support/cli.ts'
+import { freePorts } from '../support/ports.ts'
+import { until } from '../support/until.ts'
+
+const test = suite('epaxos replica')
+
+test.after(killAllCli)
+
+const START_MS = 20_000
+
+interface Place {
+  readonly client: string
+  readonly url: string
+  readonly args: readonly string[]
+}
+
+/** Arguments of a replica of so many, on free ports. */
+async function places(replicas: number, folder: string): Promise<Place[]> {
+  const ports = await freePorts(2 * replicas)
+  const peers = ports.slice(replicas).map((port) => `127.0.0.1:${port}`)
+  return peers.map((_, id) => {
+    const client = `127.0.0.1:${ports[id]}`
+    const where = ['--peers', peers.join(','), '--client', client, '--data', join(folder, String(id))]
+    return { client, url: `http://${client}`, args: ['replica', '--id', String(id), ...where] }
+  })
+}
+
+/** As {@link places}, of one. */
+async function alone(folder: string): Promise<Place> {
+  return (await places(1, folder))[0] as Place
+}
+
+function with_(args: readonly string[], flag: string, value: string): string[] {
+  const at = args.indexOf(flag)
+  return at < 0 ? [...args, flag, value] : args.with(at + 1, value)
+}
+
+async function statusOf(url: string, path = '/readyz'): Promise<{ status: number; text: string }> {
+  try {
+    const { status, body } = await ask({ url, timeoutMs: 5000 }, 'GET', path)
+    return { status, text: new TextDecoder().decode(body) }
+  } catch {
+    return { status: 0, text: '' }
+  }
+}
+
+/** Resolves when the replica answers with the status. */
+async function answers(cli: Cli, url: string, status: number): Promise<void> {
+  let last = 0
+  let asking = false
+  const poll = async () => {
+    asking = true
+    last = (await statusOf(url)).status
+    asking = false
+  }
+  await until(
+    () => {
+      if (!asking) void poll()
+      return last === status || cli.ended
+    },
+    `${url}/readyz to be ${status}`,
+    START_MS,
+  )
+  if (last !== status) throw new Error(`ended: ${cli.stderr}`)
+  await until(() => !asking, 'the last answer')
+}
+
+async function start(place: Place, args: readonly string[] = [], options?: CliOptions): Promise<Cli> {
+  const cli = new Cli([...place.args, ...args], options)
+  await answers(cli, place.url, 200)
+  return cli
+}
+
+/** All that it says stands in JSON lines on stderr, the last of which says why it ended. */
+function endedWith(result: CliResult, code: number, why: RegExp): void {
+  assert.is(result.code, code, result.stderr)
+  assert.is(result.stdout, '')
+  const lines = result.stderr.trimEnd().split('\n')
+  const { msg } = JSON.parse(lines.at(-1) as string) as { msg: string }
+  assert.match(msg, why)
+}
+
+test('refuses unknown flags, variables and keys with 2', () =>
+  withFolder(async (folder) => {
+    const { args } = await alone(folder)
+    const file = join(folder, 'config.json')
+    writeFileSync(file, JSON.stringify({ nonsense: 1 }))
+    const runs = await Promise.all([
+      runCli([...args, '--nonsense']),
+      runCli(args, { env: { EPAXOS_NONSENSE: '1' } }),
+      runCli([...args, '--config', file]),
+      runCli([...args, '--config', join(folder, 'absent')]),
+    ])
+    for (const { code, stdout, stderr } of runs) {
+      assert.is(code, 2)
+      assert.is(stdout, '')
+      assert.match(stderr, /nonsense|NONSENSE|absent/)
+    }
+  }))
+
+test('refuses what cannot be with 2, and leaves no data directory', () =>
+  withFolder(async (folder) => {
+    const { args } = await alone(folder)
+    const cases: [readonly string[], RegExp][] = [
+      [['replica'], /--id is missing/],
+      [args.slice(0, 3), /--peers is missing/],
+      [args.slice(0, 5), /--client is missing/],
+      [args.slice(0, 7), /--data is missing/],
+      [with_(args, '--id', '1'), /id 1 is not a position in 1 peers/],
+      [with_(args, '--peers', 'localhost'), /not an address HOST:PORT: localhost/],
+      [with_(args, '--peers', '127.0.0.1:1,127.0.0.1:1'), /stands twice/],
+      [with_(args, '--client', '127.0.0.1:99999'), /not an address/],
+      [with_(args, '--cluster', 'a/b'), /not a cluster's name/],
+      [with_(args, '--secret-file', join(folder, 'absent')), /--secret-file: ENOENT/],
+      [[...args, 'nonsense'], /unexpected argument nonsense/],
+    ]
+    const results = await Promise.all(cases.map(([args]) => runCli(args)))
+    for (const [i, [, why]] of cases.entries()) endedWith(results[i] as CliResult, 2, why)
+    assert.throws(() => readFileSync(join(folder, '0', 'identity.json')), /ENOENT/)
+  }))
+
+test('listens beyond loopback only with a secret, for peers and for clients', () =>
+  withFolder(async (folder) => {
+    const place = await alone(folder)
+    const { args, client } = place
+    const everywhere = `0.0.0.0:${client.split(':')[1]}`
+    const peers = args[args.indexOf('--peers') + 1] as string
+    const [forClients, forPeers, short] = await Promise.all([
+      runCli(with_(args, '--client', everywhere)),
+      runCli(with_(args, '--peers', peers.replace('127.0.0.1', '0.0.0.0'))),
+      runCli(args, { env: { EPAXOS_SECRET: 'short' } }),
+    ])
+    endedWith(forClients, 2, /needs a secret/)
+    endedWith(forPeers, 2, /needs a secret/)
+    endedWith(short, 2, /at least 8 bytes/)
+
+    const secret = 'a secret of many bytes'
+    const open = { ...place, args: with_(args, '--client', everywhere) }
+    await start(open, [], { env: { EPAXOS_SECRET: secret } })
+    assert.is((await runCli(['put', 'k', 'v', '--url', place.url])).code, 4)
+    assert.is(
+      (await runCli(['put', 'k', 'v', '--url', place.url], { env: { EPAXOS_SECRET: 'another secret' } })).code,
+      4,
+    )
+    assert.is((await runCli(['put', 'k', 'v', '--url', place.url], { env: { EPAXOS_SECRET: secret } })).code, 0)
+  }))
+
+test('a flag beats the environment beats the file', () =>
+  withFolder(async (folder) => {
+    const place = await alone(folder)
+    const file = join(folder, 'config.json')
+    writeFileSync(file, JSON.stringify({ cluster: 'file', durability: 'memory', engine: 'reference' }))
+    const env = { EPAXOS_CLUSTER: 'environment', EPAXOS_ENGINE: 'wasm', EPAXOS_URL: 'of another command' }
+    const cli = await start(place, ['--config', file, '--cluster', 'flag'], { env })
+    const { cluster, engine, durability } = JSON.parse((await statusOf(place.url, '/status')).text)
+    assert.equal({ cluster, engine, durability }, { cluster: 'flag', engine: 'wasm', durability: 'memory' })
+    assert.ok(
+      cli.logs.some(({ msg }) => /nothing survives/.test(String(msg))),
+      'memory says what it means',
+    )
+  }))
+
+test('stops with 0 at SIGTERM and at SIGINT, with logs in JSON and nothing on stdout', () =>
+  withFolder(async (folder) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      const place = await alone(folder)
+      const cli = await start(place)
+      assert.is((await runCli(['put', 'k', signal, '--url', place.url])).code, 0)
+      endedWith(await cli.kill(signal), 0, /stopped/)
+      assert.ok(cli.logs.length > 2)
+    }
+  }))
+
+test('what was answered is there after kill -9', () =>
+  withFolder(async (folder) => {
+    const place = await alone(folder)
+    const cli = await start(place)
+    assert.is((await runCli(['put', 'k', 'v', '--url', place.url])).code, 0)
+    await cli.kill('SIGKILL')
+    await start(place)
+    assert.is((await runCli(['get', 'k', '--url', place.url])).stdout, 'v\n')
+  }))
+
+test('says 503 and why while it is not ready, and stops with 0 also then', () =>
+  withFolder(async (folder) => {
+    const [place] = (await places(3, folder)) as [Place]
+    const cli = new Cli(place.args)
+    await answers(cli, place.url, 503)
+    const { text } = await statusOf(place.url)
+    assert.match(JSON.parse(text).error.message, /quorum/)
+    assert.is((await statusOf(place.url, '/livez')).status, 200)
+    assert.is((await statusOf(place.url, '/status')).status, 200)
+    const put = await runCli(['put', 'k', 'v', '--url', place.url])
+    assert.is(put.code, 4)
+    assert.match(put.stderr, /quorum/)
+    endedWith(await cli.kill('SIGTERM'), 0, /stopped/)
+  }))
+
+test('refuses a directory that another process uses with 3', () =>
+  withFolder(async (folder) => {
+    const [first, second] = [await alone(folder), await alone(folder)]
+    const cli = await start(first)
+    endedWith(await runCli(second.args), 3, /is used by/)
+    assert.is((await statusOf(first.url)).status, 200)
+    await cli.kill('SIGKILL')
+    await start(second)
+  }))
+
+test('refuses the directory of another cluster, replica or number of peers, and a newer or foreign one, with 3', () =>
+  withFolder(async (folder) => {
+    const place = await alone(folder)
+    await (await start(place)).kill('SIGTERM')
+    const [, other] = (await places(2, folder)) as [Place, Place]
+    const data = join(folder, '0')
+    const three = await places(3, folder)
+    const foreign = join(folder, 'foreign')
+    mkdirSync(foreign)
+    writeFileSync(join(foreign, 'letter.txt'), '')
+    const identity = join(data, 'identity.json')
+    const results = [
+      await runCli([...place.args, '--cluster', 'another']),
+      await runCli(with_(other.args, '--data', data)),
+      await runCli(with_((three[0] as Place).args, '--data', data)),
+      await runCli(with_(place.args, '--data', foreign)),
+    ]
+    writeFileSync(identity, readFileSync(identity, 'utf8').replace(/"formatVersion": \d+/, '"formatVersion": 99'))
+    results.push(await runCli(place.args))
+    const why = [
+      /belongs to cluster local, not another/,
+      /belongs to replica 0, not 1/,
+      /of 1 replicas, not 3/,
+      /letter\.txt/,
+      /newer/,
+    ]
+    for (const [i, result] of results.entries()) endedWith(result, 3, why[i] as RegExp)
+  }))
+
+test('ends with 4 when its storage cannot be used, or its journal is gone', () =>
+  withFolder(async (folder) => {
+    const place = await alone(folder)
+    writeFileSync(join(folder, 'file'), '')
+    endedWith(await runCli(with_(place.args, '--data', join(folder, 'file', 'data'))), 4, /cannot be used/)
+    await (await start(place)).kill('SIGTERM')
+    await rm(join(folder, '0', 'journal'), { recursive: true })
+    endedWith(await runCli(place.args), 4, /journal .* is gone/)
+  }))
+
+test('ends with 2 when a port is taken', () =>
+  withFolder(async (folder) => {
+    const server = createServer()
+    const port = await new Promise<number>((resolve) => {
+      server.listen(0, '127.0.0.1', () => resolve((server.address() as { port: number }).port))
+    })
+    try {
+      const place = await alone(folder)
+      endedWith(await runCli(with_(place.args, '--client', `127.0.0.1:${port}`)), 2, new RegExp(String(port)))
+      endedWith(await runCli(with_(place.args, '--peers', `127.0.0.1:${port}`)), 2, new RegExp(String(port)))
+    } finally {
+      server.close()
+    }
+  }))
+
+test('ends with 5 when it comes back with an empty disk, and the others go on', () =>
+  withFolder(async (folder) => {
+    const all = await places(3, folder)
+    const [, second, third] = (await Promise.all(all.map((place) => start(place)))) as [Cli, Cli, Cli]
+    const [{ url }, , place] = all as [Place, Place, Place]
+    await third.kill('SIGKILL')
+    await rename(join(folder, '2'), join(folder, 'lost'))
+    endedWith(await runCli(place.args), 5, /another data directory/)
+    assert.is((await runCli(['put', 'k', 'v', '--url', url])).code, 0)
+    await rm(join(folder, '2'), { recursive: true })
+    await rename(join(folder, 'lost'), join(folder, '2'))
+    await start(place)
+    assert.not(second.ended)
+  }))
+
+test.run()
