@@ -1,69 +1,89 @@
-import { open } from 'node:fs/promises'
+import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, readSync } from 'node:fs'
 import { EpaxosError, ErrorCode } from '../errors.ts'
+import { TREE_BYTES, TreeCheck } from './datatree.ts'
 
 const MAGIC = 0xbeefc0de
 const DATA_VERSION = 2
 const META_FLAG = 0x08
 const META_BYTES = 168
-/** LMDB's mark for "no root": an empty tree. */
-const NO_PAGE = 2n ** 64n - 1n
 
 /** Where the fields of a meta page lie, in bytes from the page's start (struct MDB_page_header and MDB_meta of lmdb's own mdb.c). */
-const Offset = { flags: 18, magic: 24, version: 28, pageSize: 48, freeRoot: 88, mainRoot: 136, lastPage: 144 } as const
+const Offset = {
+  flags: 18,
+  magic: 24,
+  version: 28,
+  freeTree: 48,
+  pageSize: 48,
+  mainTree: 96,
+  lastPage: 144,
+  transaction: 152,
+} as const
+
+interface Meta {
+  readonly pageSize: number
+  readonly lastPage: number
+  readonly transaction: bigint
+  /** The trees of free pages and of the databases. */
+  readonly trees: readonly Buffer[]
+}
 
 /**
- * Looks at an LMDB data file before LMDB maps it, because LMDB trusts what it maps: a page beyond the end of the file kills the process
- * (SIGBUS), a foreign file is an assertion.
+ * Looks at an LMDB data file before LMDB maps it, because LMDB trusts what it maps: a page beyond the end of the file, or one that was overwritten, kills the
+ * process.
  *
- * Found here: an empty or foreign file, a file cut off inside its meta pages, meta pages that were overwritten, another version's layout. A file that
- * is shorter than its meta pages say is made as long again, with zeros: it may be whole (LMDB never writes free pages at the end), and if it is not,
- * the zeros are found as damage, by LMDB in its tree and by the records' checksums in the values, instead of killing the process.
+ * Found here: an empty or foreign file, overwritten meta pages, another version's layout, pages of the trees that are not what they should be. A file
+ * that is shorter than its meta pages say is made as long again, with zeros: it may be whole (LMDB does not write free pages at the end), and if
+ * it is not, the zeros are found as damage.
  *
- * Not found here: bytes that changed inside a page of the tree. LMDB has no checksums of its own; values are protected by those of the records in them.
+ * Not found here: other bytes within values (LMDB has no checksums; the records in the values have), within keys, and within the lists of free
+ * pages. Large values are not read; the pages with keys and small values are, once, on the way to being read by LMDB.
  *
  * @throws EpaxosError `damaged`
  */
-export async function checkDataFile(path: string): Promise<void> {
-  const file = await open(path, 'r+')
+export function checkDataFile(path: string): void {
+  const file = openSync(path, 'r+')
   try {
-    const { size } = await file.stat()
-    const head = Buffer.alloc(META_BYTES)
-    await file.read(head, 0, META_BYTES, 0)
-    const first = metaPage(head, path)
-    await file.read(head.fill(0), 0, META_BYTES, first.pageSize)
-    const second = metaPage(head, path)
+    const first = readMeta(file, 0, path)
+    const second = readMeta(file, first.pageSize, path)
     if (second.pageSize !== first.pageSize) throw damaged(path, 'its meta pages contradict each other')
+    const newest = first.transaction > second.transaction ? first : second
     const bytes = (Math.max(first.lastPage, second.lastPage) + 1) * first.pageSize
-    if (size < bytes) {
-      await file.truncate(bytes)
-      await file.sync()
+    if (fstatSync(file).size < bytes) {
+      ftruncateSync(file, bytes)
+      fsyncSync(file)
+    }
+    const { pageSize } = newest
+    const check = new TreeCheck({ ...newest, read: (page) => read(file, page * pageSize, pageSize) })
+    for (const tree of newest.trees) {
+      const damage = check.damageIn(tree)
+      if (damage) throw damaged(path, damage)
     }
   } finally {
-    await file.close()
+    closeSync(file)
   }
 }
 
-function metaPage(page: Buffer, path: string): { pageSize: number; lastPage: number } {
+function readMeta(file: number, position: number, path: string): Meta {
+  const page = read(file, position, META_BYTES)
   const magic = page.readUInt32LE(Offset.magic)
   if (magic !== MAGIC || (page.readUInt16LE(Offset.flags) & META_FLAG) === 0) throw damaged(path, 'it has no meta page')
   const version = page.readUInt32LE(Offset.version) & 0xffff
   if (version !== DATA_VERSION) throw damaged(path, `its layout has version ${version}, not ${DATA_VERSION}`)
   const pageSize = page.readUInt32LE(Offset.pageSize)
   const lastPage = Number(page.readBigUInt64LE(Offset.lastPage))
-  const sound =
-    pageSize >= 512 &&
-    pageSize <= 65536 &&
-    (pageSize & (pageSize - 1)) === 0 &&
-    lastPage >= 1 &&
-    lastPage * pageSize < Number.MAX_SAFE_INTEGER &&
-    isPage(page.readBigUInt64LE(Offset.freeRoot), lastPage) &&
-    isPage(page.readBigUInt64LE(Offset.mainRoot), lastPage)
-  if (!sound) throw damaged(path, 'its meta page makes no sense')
-  return { pageSize, lastPage }
+  const isPageSize = pageSize >= 512 && pageSize <= 65536 && (pageSize & (pageSize - 1)) === 0
+  if (!isPageSize || lastPage < 1 || lastPage * pageSize > Number.MAX_SAFE_INTEGER) {
+    throw damaged(path, 'its meta page makes no sense')
+  }
+  const trees = [Offset.freeTree, Offset.mainTree].map((offset) => page.subarray(offset, offset + TREE_BYTES))
+  return { pageSize, lastPage, transaction: page.readBigUInt64LE(Offset.transaction), trees }
 }
 
-function isPage(root: bigint, lastPage: number): boolean {
-  return root === NO_PAGE || (root >= 2n && root <= BigInt(lastPage))
+/** So many bytes from a position on; zeros beyond the file's end. */
+function read(file: number, position: number, bytes: number): Buffer {
+  const buffer = Buffer.alloc(bytes)
+  readSync(file, buffer, 0, bytes, position)
+  return buffer
 }
 
 function damaged(path: string, what: string): EpaxosError {

@@ -71,7 +71,7 @@ export class LmdbJournal implements Journal {
     try {
       await mkdir(path, { recursive: true, mode: 0o700 })
       const dataFile = join(path, 'data.mdb')
-      if (existsSync(dataFile)) await checkDataFile(dataFile)
+      if (existsSync(dataFile)) checkDataFile(dataFile)
       const journal = new LmdbJournal(path)
       await syncDirectory(path)
       await syncDirectory(dirname(path))
@@ -92,7 +92,16 @@ export class LmdbJournal implements Journal {
       eventTurnBatching: false,
       ...ONE_TRANSACTION_PER_TURN,
     })
-    this.#values = this.#environment.openDB<Uint8Array, number>('journal', { encoding: 'binary', useVersions: true })
+    try {
+      this.#values = this.#environment.openDB<Uint8Array, number>('journal', { encoding: 'binary', useVersions: true })
+      this.#findEnds()
+    } catch (error) {
+      void this.#environment.close()
+      throw error
+    }
+  }
+
+  #findEnds(): void {
     for (const { key } of this.#values.getRange({ start: 1, limit: 1 })) this.#first = key
     for (const { key, value, version } of this.#values.getRange({ reverse: true, limit: 1, versions: true })) {
       this.#last = key

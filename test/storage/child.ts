@@ -2,11 +2,15 @@
  * What the storage tests do in processes of their own, to kill them or to let their disk fail: `child.ts VERB DIRECTORY …`. Says
  * what happened in lines on stdout.
  */
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { EpaxosError } from '../../src/errors.ts'
 import { DataDirectory } from '../../src/storage/directory.ts'
 import { LmdbJournal } from '../../src/storage/lmdb.ts'
 import { DirectoryLock } from '../../src/storage/lock.ts'
-import { failureCompliance } from './compliance.ts'
+import { Random } from '../support/random.ts'
+import { failureCompliance, watchDurable } from './compliance.ts'
 import { owner, testValue } from './processes.ts'
 
 function say(line: string): void {
@@ -59,6 +63,23 @@ const verbs: Record<string, (directory: string, argument: string) => Promise<voi
     say(`failed after ${durable}`)
   },
 
+  /** Opens copies of a journal, each damaged in another way, uses them, and says how often which outcome came. */
+  async damage(directory, seed) {
+    const original = join(directory, 'original')
+    await fillJournal(original)
+    const file = await readFile(join(original, 'data.mdb'))
+    const outcomes: Record<string, number> = {}
+    for (const [i, damaged] of damagedCopies(file, new Random(Number(seed))).entries()) {
+      const copy = join(directory, `${i}`)
+      await mkdir(copy)
+      await writeFile(join(copy, 'data.mdb'), damaged)
+      const outcome = await use(copy)
+      outcomes[outcome] = (outcomes[outcome] ?? 0) + 1
+      await rm(copy, { recursive: true })
+    }
+    say(JSON.stringify(outcomes))
+  },
+
   /** Opens the data directory, and keeps it until it is killed. */
   async hold(directory) {
     await DataDirectory.open(directory, owner)
@@ -77,6 +98,57 @@ const verbs: Record<string, (directory: string, argument: string) => Promise<voi
       say(`${outcomes.filter((outcome) => outcome.status === 'fulfilled').length}`)
     }
   },
+}
+
+/** A journal whose tree has several levels, large and small values, and free pages. */
+async function fillJournal(directory: string): Promise<void> {
+  const journal = await LmdbJournal.open(directory)
+  const watch = watchDurable(journal)
+  for (let number = 1; number <= 600; number++) {
+    journal.append(testValue(number))
+    if (number % 50 === 0) await watch.reached(number)
+    if (number % 200 === 0) journal.trim(number - 150)
+  }
+  await journal.close()
+}
+
+/** The file cut off, and with one page of garbage or of zeros; and other files altogether. */
+function damagedCopies(file: Buffer, random: Random): Uint8Array[] {
+  const pages = file.length / 4096
+  const changed = (start: number, bytes: number, byte: () => number) => {
+    const copy = Buffer.from(file)
+    for (let i = start; i < start + bytes; i++) copy[i] = byte()
+    return copy
+  }
+  const copies: Uint8Array[] = [
+    Buffer.alloc(0),
+    Buffer.alloc(100),
+    Buffer.alloc(1 << 20),
+    Buffer.from('#!/bin/sh\n'.repeat(5000)),
+  ]
+  for (let i = 0; i < 30; i++) copies.push(file.subarray(0, random.below(file.length)))
+  for (let page = 0; page < pages; page += 2) copies.push(changed(page * 4096, 4096, () => random.below(256)))
+  for (let i = 0; i < 30; i++) copies.push(changed(random.below(pages) * 4096, 4096, () => 0))
+  return copies
+}
+
+/** Reads, appends and trims; returns the error's code, or that there was none. */
+async function use(directory: string): Promise<string> {
+  try {
+    const journal = await LmdbJournal.open(directory)
+    try {
+      const watch = watchDurable(journal, journal.last)
+      for (const { number } of journal.scan(1)) journal.read(number)
+      const number = journal.append(testValue(1))
+      await watch.reached(number)
+      journal.trim(number)
+      return 'usable'
+    } finally {
+      await journal.close()
+    }
+  } catch (error) {
+    return error instanceof EpaxosError ? error.code : String(error)
+  }
 }
 
 const [verb = '', directory = '', argument = ''] = process.argv.slice(2)

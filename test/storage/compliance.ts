@@ -342,9 +342,9 @@ export function watchDurable(
 }
 
 export async function until(condition: () => boolean): Promise<void> {
-  const end = Date.now() + 10_000
+  const end = Date.now() + 30_000
   while (!condition()) {
-    if (Date.now() > end) assert.unreachable(`not within 10 s: ${condition}`)
+    if (Date.now() > end) assert.unreachable(`not within 30 s: ${condition}`)
     await nextTurn()
   }
 }

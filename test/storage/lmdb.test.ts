@@ -6,6 +6,7 @@ import { open } from 'lmdb'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { LmdbJournal } from '../../src/storage/lmdb.ts'
+import { freshSeed } from '../support/random.ts'
 import { volume } from '../support/volumes.ts'
 import { journalCompliance, text, until, watchDurable } from './compliance.ts'
 import { testValue, withDirectory } from './processes.ts'
@@ -69,6 +70,18 @@ lmdb('a file that can grow no more fails the journal, once; what was durable is 
     assert.is(journal.append(text('there is space again')), durable + 1)
     await watch.reached(durable + 1)
     await journal.close()
+  }),
+)
+
+lmdb('a damaged file is an error or does not matter: it never ends the process', () =>
+  withDirectory(async (directory, start) => {
+    const seed = freshSeed()
+    const child = start(['damage', directory, `${seed}`])
+    assert.is(await child.exited(), 0, `seed ${seed}: ${child.errors.join('\n')}`)
+    const { usable, damaged, storage, ...others } = JSON.parse(child.lines.at(-1) ?? '')
+    assert.equal(others, {}, `seed ${seed}`)
+    assert.ok(damaged > 40 && usable > 20, `${damaged} damaged, ${usable} usable, seed ${seed}`)
+    volume('damaged journal files', usable + damaged + (storage ?? 0))
   }),
 )
 
