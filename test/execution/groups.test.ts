@@ -149,6 +149,19 @@ test('one bad command refuses its whole group and leaves the footprint as it was
   assert.equal([keys.writes, keys.keys], before)
 })
 
+test('bytes of a group behind its last command are refused', () => {
+  const group = Buffer.concat([encodeGroup([put]), Uint8Array.of(0)])
+  assert.is(
+    codeOf(() => prepareGroup(group, machine, new FootprintBuilder())),
+    ErrorCode.malformed,
+  )
+  group.writeUInt32LE(group.length, 0)
+  assert.is(
+    codeOf(() => prepareGroup(group, machine, new FootprintBuilder())),
+    ErrorCode.malformed,
+  )
+})
+
 test('mutated groups are refused with an error of this package, or well-formed, and a refusal leaves no trace', () => {
   const seed = freshSeed()
   const random = new Random(seed)

@@ -10,9 +10,13 @@ import { checkedKeyValueStore } from '../support/checked-machine.ts'
 
 const statusNames = Object.fromEntries(Object.entries(Status).map(([name, status]) => [status, name]))
 
-/** An engine for tests of what comes behind it: instances execute alone, in the order of their commits. */
+/**
+ * An engine for tests of what comes behind it: instances execute alone, in the order of their commits. As with a real one, the order it gives is
+ * overwritten by the next call.
+ */
 export function orderOfCommits(replicas: number): Engine {
   let words: number[] = []
+  const memory = new Float64Array(1024)
   const unused = () => {
     throw new Error('not used behind the engine')
   }
@@ -27,10 +31,13 @@ export function orderOfCommits(replicas: number): Engine {
     pending: 0,
     bytes: 0,
     commit(row, slot) {
+      memory.fill(Number.NaN)
       words.push(1, row, slot)
     },
     execute() {
-      const order = Float64Array.from(words)
+      memory.fill(Number.NaN)
+      memory.set(words)
+      const order = memory.subarray(0, words.length)
       words = []
       return order
     },
