@@ -40,8 +40,9 @@ function search(start: Instance): void {
     }
     path.set(path.length - 2, edge + 1)
     const y = changetype<Instance>(edges.get(<u32>edge))
-    if (y.flags & EXECUTED) x.level = max(x.level, y.level + 1)
-    else if (y.index) x.low = min(x.low, y.index)
+    // Completed meanwhile by way of another edge of `x`, and its level counts through that one.
+    if (y.flags & EXECUTED) continue
+    if (y.index) x.low = min(x.low, y.index)
     else if (!enter(y, changetype<usize>(x))) {
       giveUp(y)
       return

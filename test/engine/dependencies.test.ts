@@ -112,6 +112,19 @@ for (const { name, open } of engines) {
     assert.is(engine.pending, 0)
   })
 
+  test('many keys are told apart while they come and go, also those whose hashes fall together', (engine) => {
+    const lanes = (i: number): [number, number] =>
+      i % 10 ? [Math.imul(i, 0x9e3779b1) >>> 0, i] : [((i << 15) | (i >>> 17)) >>> 0, i]
+    const count = 20_000
+    for (let i = 1; i <= count; i++) engine.commit(0, i, engine.dependencies(0, i, Uint32Array.of(1, ...lanes(i))))
+    for (let i = 1; i <= count; i++) assert.is(engine.writers(...lanes(i))[0], i)
+    engine.execute()
+    engine.truncate([count / 2, 0, 0])
+    for (let i = 1; i <= count; i++) assert.is(engine.writers(...lanes(i))[0], i > count / 2 ? i : 0)
+    engine.truncate([count, 0, 0])
+    for (let i = 1; i <= count; i++) assert.is(engine.writers(...lanes(i))[0], 0)
+  })
+
   test('slots around 2³² and up to 2⁵³ are told apart, and take no more memory than small ones (scenario 25)', (engine) => {
     const slots = [1, 2 ** 32 - 1, 2 ** 32, 2 ** 32 + 1, 2 ** 33 + 1, Number.MAX_SAFE_INTEGER]
     for (const slot of slots) {
