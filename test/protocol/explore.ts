@@ -1,7 +1,8 @@
 import type { Engine } from '../../src/engine/engine.ts'
 import { Command, MessageType } from '../../src/protocol/messages.ts'
-import { batch, Cluster, nameOf } from '../support/cluster.ts'
+import { batch, Cluster } from '../support/cluster.ts'
 import { Random } from '../support/random.ts'
+import { type End, Observer } from './observer.ts'
 
 /** What a run reached: a campaign in which one of these stays 0 has not tested what it claims. */
 export interface Reached {
@@ -13,16 +14,19 @@ export interface Reached {
   components: number
   restarts: number
   messages: number
+  cuts: number
+  ends: ReadonlyMap<End, number>
 }
 
 /**
- * One random run: proposals on few keys, messages in any order, lost and repeated, disks that lose what was not synced, crashes and restarts.
- * Then everything heals, and every instance must be committed and executed everywhere. Throws at the first violation.
+ * One random run: proposals on few keys, messages in any order, lost and repeated, disks that lose what was not synced, links that
+ * one side takes for down, crashes and restarts. Then everything heals, and every instance must be committed and executed everywhere. Throws at the first violation.
  */
 export function explore(seed: number, makeEngine: (replicas: number) => Engine): Reached {
   const random = new Random(seed)
-  const replicas = random.pick([3, 3, 4, 5, 5, 5, 7])
+  const replicas = random.pick([1, 2, 3, 3, 3, 4, 5, 5, 5, 7, 9])
   const cluster = new Cluster({ replicas, makeEngine, random: random.next, autoSync: random.chance(0.3) })
+  const observer = new Observer(cluster)
   const proposals = 2 + random.below(12)
   const keys = ['a', 'b', '?a', 'c', '*'].slice(0, 1 + random.below(5))
   const loss = random.chance(0.5) ? 0.1 : 0.01
@@ -31,6 +35,7 @@ export function explore(seed: number, makeEngine: (replicas: number) => Engine):
   let proposed = 0
   let restarts = 0
   let messages = 0
+  let cuts = 0
   for (let step = 0; step < 150 + proposals * 30; step++) {
     const choice = random.next()
     const replica = cluster.replica(random.below(replicas))
@@ -44,7 +49,11 @@ export function explore(seed: number, makeEngine: (replicas: number) => Engine):
       if (!replica.up) {
         cluster.restart(replica.id)
         restarts++
-      } else if (cluster.replicas.filter((r) => r.up).length > replicas - 2) cluster.crash(replica.id)
+      } else if (cluster.replicas.filter((r) => !r.up).length < replica.core.quorums.crashes) cluster.crash(replica.id)
+    } else if (choice < 0.13 + crashes) {
+      cuts++
+      const peer = random.below(replicas)
+      if (peer !== replica.id) replica.core[random.chance(0.5) ? 'linkDown' : 'linkUp'](peer)
     } else if (choice < 0.3) {
       if (replica.up && replica.unsynced > 0) replica.sync()
     } else if (cluster.messages.length > 0) {
@@ -74,6 +83,8 @@ export function explore(seed: number, makeEngine: (replicas: number) => Engine):
     components: cluster.components,
     restarts,
     messages,
+    cuts,
+    ends: observer.ends,
   }
 }
 
@@ -103,5 +114,3 @@ function isComplete(cluster: Cluster, replica: Cluster['replicas'][number]): boo
   const highest = cluster.replicas.map((r) => r.core.slot)
   return committed.every((slot, row) => slot >= (highest[row] as number)) && replica.engine.pending === 0
 }
-
-export { nameOf }

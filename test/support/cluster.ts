@@ -24,6 +24,16 @@ export interface ClusterOptions {
   readonly fastCrashes?: number
 }
 
+/** Looks on: throws where a step breaks an invariant. */
+export interface Watch {
+  /** A message left a replica, so all that it rests on is durable there. */
+  sent(sent: Sent): void
+  /** A replica has handled something, and its effects are out. */
+  stepped(replica: TestReplica): void
+  /** A replica came back with what its disk kept. */
+  restarted(replica: TestReplica): void
+}
+
 const text = new TextEncoder()
 
 /** A batch whose commands are its name and whose footprint writes the keys; a key that begins with `?` is read, `*` is everything. */
@@ -90,10 +100,11 @@ export class TestReplica {
     this.core.start(this.#journal.length, this.cluster.nowMs)
   }
 
-  /** What was not synced is gone. */
-  crash(): void {
+  /** What was not synced is gone; a bad disk loses, besides, every record that `forgets` names, although it was synced. */
+  crash(forgets: (record: JournalRecord) => boolean = () => false): void {
     this.up = false
     this.#journal.length = this.#durable
+    this.#journal = this.#journal.map((records) => records.filter((record) => !forgets(record)))
   }
 
   sync(): void {
@@ -129,6 +140,7 @@ export class TestReplica {
     for (const instance of effects.commits) this.#commit(instance)
     for (const instance of effects.rejected) this.cluster.onRejected(this, instance)
     this.#execute()
+    this.cluster.watch?.stepped(this)
     if (effects.records.length > 0 && this.cluster.options.autoSync !== false) this.sync()
   }
 
@@ -181,6 +193,7 @@ export class Cluster {
   messages: Sent[] = []
   /** Components of more than one instance, over all replicas. */
   components = 0
+  watch: Watch | null = null
   onRejected: (replica: TestReplica, instance: Instance) => void = () => {}
 
   constructor(options: ClusterOptions) {
@@ -203,6 +216,7 @@ export class Cluster {
   }
 
   send(sent: Sent): void {
+    this.watch?.sent(sent)
     this.messages.push(sent)
   }
 
@@ -251,13 +265,15 @@ export class Cluster {
     }
   }
 
-  crash(id: number): void {
-    this.replica(id).crash()
+  /** As {@link TestReplica.crash}; the others notice that the links are down. */
+  crash(id: number, forgets?: (record: JournalRecord) => boolean): void {
+    this.replica(id).crash(forgets)
     for (const other of this.replicas) if (other.up) other.core.linkDown(id)
   }
 
   restart(id: number): void {
     this.replica(id).start()
+    this.watch?.restarted(this.replica(id))
     this.linkAll()
     this.replica(id).flush()
   }
