@@ -47,28 +47,42 @@ export class Client {
   }
 
   async put(key: Bytes, value: Bytes): Promise<void> {
-    return this.#update(putCommand(key, value), (result) => void done(result))
+    return this.#update(
+      () => putCommand(key, value),
+      (result) => void done(result),
+    )
   }
 
   /** The value as text; null where there is none. Rejects with code `malformed` where it is no UTF-8: {@link getBytes}. */
   async get(key: Bytes, options: ReadOptions = {}): Promise<string | null> {
-    return this.#read(getCommand(key), options, (result) => {
-      const { outcome, value } = readResult(result)
-      return outcome === Outcome.absent ? null : utf8(value)
-    })
+    return this.#read(
+      () => getCommand(key),
+      options,
+      (result) => {
+        const { outcome, value } = readResult(result)
+        return outcome === Outcome.absent ? null : utf8(value)
+      },
+    )
   }
 
   /** The value; null where there is none. */
   async getBytes(key: Bytes, options: ReadOptions = {}): Promise<Uint8Array | null> {
-    return this.#read(getCommand(key), options, (result) => {
-      const { outcome, value } = readResult(result)
-      return outcome === Outcome.absent ? null : value.slice()
-    })
+    return this.#read(
+      () => getCommand(key),
+      options,
+      (result) => {
+        const { outcome, value } = readResult(result)
+        return outcome === Outcome.absent ? null : value.slice()
+      },
+    )
   }
 
   /** Whether there was such a key. */
   async delete(key: Bytes): Promise<boolean> {
-    return this.#update(deleteCommand(key), (result) => done(result).outcome === Outcome.done)
+    return this.#update(
+      () => deleteCommand(key),
+      (result) => done(result).outcome === Outcome.done,
+    )
   }
 
   /**
@@ -76,24 +90,32 @@ export class Client {
    * is none, or the sum is beyond ±(2⁵³−1).
    */
   async increment(key: Bytes, by = 1): Promise<number> {
-    return this.#update(incrementCommand(key, by), (result) => Number(utf8(done(result).value)))
+    return this.#update(
+      () => incrementCommand(key, by),
+      (result) => Number(utf8(done(result).value)),
+    )
   }
 
   /** Sets the key to `value` if its value is `expected`, or if it is absent where that is null; whether it was. */
   async compareAndSet(key: Bytes, expected: Bytes | null, value: Bytes): Promise<boolean> {
-    const command = compareAndSetCommand(key, expected, value)
+    const command = () => compareAndSetCommand(key, expected, value)
     return this.#update(command, (result) => done(result).outcome === Outcome.done)
   }
 
   /** Does `then` where all conditions hold, `else` otherwise, atomically over all keys. Rejects as {@link increment} does: then nothing is changed. */
   async transaction(transaction: Transaction): Promise<TransactionAnswer> {
     const reads = branches(transaction).every((operation) => 'get' in operation)
-    return this.#pipeline.execute(transactionCommand(transaction), reads, false, (bytes) => {
-      const { outcome, succeeded, results, failedAt } = readTransactionResult(bytes)
-      if (outcome !== Outcome.done) throw notDone(outcome, `: operation ${failedAt}, nothing was changed`)
-      const operations = (succeeded ? transaction.then : transaction.else) ?? []
-      return { succeeded, results: results.map((result, i) => operationResult(operations[i] as Operation, result)) }
-    })
+    return this.#pipeline.execute(
+      built(() => transactionCommand(transaction)),
+      reads,
+      false,
+      (bytes) => {
+        const { outcome, succeeded, results, failedAt } = readTransactionResult(bytes)
+        if (outcome !== Outcome.done) throw notDone(outcome, `: operation ${failedAt}, nothing was changed`)
+        const operations = (succeeded ? transaction.then : transaction.else) ?? []
+        return { succeeded, results: results.map((result, i) => operationResult(operations[i] as Operation, result)) }
+      },
+    )
   }
 
   /** Executes a command of any state machine, bytes to bytes. */
@@ -107,12 +129,22 @@ export class Client {
     return this.#pipeline.close()
   }
 
-  #update<Result>(command: Uint8Array, parse: (result: Uint8Array) => Result): Promise<Result> {
-    return this.#pipeline.execute(command, false, false, parse)
+  #update<Result>(build: () => Uint8Array, parse: (result: Uint8Array) => Result): Promise<Result> {
+    return this.#pipeline.execute(built(build), false, false, parse)
   }
 
-  #read<Result>(command: Uint8Array, options: ReadOptions, parse: (result: Uint8Array) => Result): Promise<Result> {
-    return this.#pipeline.execute(command, true, isStale(options), parse)
+  #read<Result>(build: () => Uint8Array, options: ReadOptions, parse: (result: Uint8Array) => Result): Promise<Result> {
+    return this.#pipeline.execute(built(build), true, isStale(options), parse)
+  }
+}
+
+/** A command that the builders refuse was certainly not done. */
+function built(build: () => Uint8Array): Uint8Array {
+  try {
+    return build()
+  } catch (error) {
+    if (!(error instanceof EpaxosError)) throw error
+    throw new CommandError(error.code, 'refused', error.message)
   }
 }
 

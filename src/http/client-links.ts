@@ -84,7 +84,7 @@ export class ClientLinks {
     upgrade: (response, request, context) => this.#onUpgrade(response, request, context),
     open: (socket) => this.#onOpen(socket),
     message: (socket, bytes, binary) => this.#onMessage(socket.getUserData(), new Uint8Array(bytes), binary),
-    drain: (socket) => this.#sendOn(socket.getUserData()),
+    drain: (socket) => this.#onDrain(socket.getUserData()),
     close: (socket) => this.#forget(socket.getUserData()),
   }
 
@@ -213,7 +213,7 @@ export class ClientLinks {
     if (link.socket === null) return
     for (const frame of frames(parts)) link.unsent.push(frame)
     this.#sendOn(link)
-    if (link.unsentBytes > MAX_UNSENT_BYTES) this.#drop(link, 'the client does not take its answers')
+    if (link.unsentBytes > MAX_UNSENT_BYTES) this.#cutOff(link, 'the client does not take its answers')
   }
 
   /** Gives the system what it takes. The rest stays here, where it is counted, and goes on when the link has drained. */
@@ -227,10 +227,23 @@ export class ClientLinks {
     }
   }
 
+  /** Later: what is sent from within the handler itself and not taken at once is never sent on. */
+  #onDrain(link: ClientLink): void {
+    if (link.unsent.length > 0) setImmediate(() => this.#sendOn(link))
+  }
+
   #drop(link: ClientLink, why: string): void {
     if (link.socket === null) return
     this.#note(why)
     this.#hangUp(link, 1008)
+  }
+
+  /** A good-bye would only wait behind what is not taken. */
+  #cutOff(link: ClientLink, why: string): void {
+    const { socket } = link
+    this.#note(why)
+    this.#forget(link)
+    socket?.close()
   }
 
   /** A flood of garbage must not become a flood of lines. */

@@ -39,10 +39,13 @@ export function codeOf({ text }: Answered): string {
   return error.code
 }
 
-/** Sends bytes as they are, and gives what came until the server hung up or was silent for a while after its first word. */
-export function raw(port: number, bytes: string | Uint8Array, quietMs = 50): Promise<string> {
+/**
+ * Sends bytes as they are, and gives what came until the server hung up, or paused after its first word.
+ * @param ends this side says that nothing follows, so that the server does not wait for the rest of a request
+ */
+export function raw(port: number, bytes: string | Uint8Array, ends = false): Promise<string> {
   return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => socket.write(bytes))
+    const socket = connect(port, '127.0.0.1', () => (ends ? socket.end(bytes) : socket.write(bytes)))
     let text = ''
     let timer: NodeJS.Timeout | undefined
     const finish = () => {
@@ -53,7 +56,7 @@ export function raw(port: number, bytes: string | Uint8Array, quietMs = 50): Pro
     socket.on('data', (chunk) => {
       text += chunk.toString('latin1')
       clearTimeout(timer)
-      timer = setTimeout(finish, quietMs)
+      timer = setTimeout(finish, 50)
     })
     socket.on('error', finish)
     socket.on('close', finish)

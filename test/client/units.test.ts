@@ -1,0 +1,77 @@
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { RequestNumbers } from '../../src/client/request-numbers.ts'
+import { ReplicaUrls, socketUrl } from '../../src/client/urls.ts'
+import { freshSeed, Random } from '../support/random.ts'
+
+const numbers = suite('Request numbers')
+
+numbers('everything up to the first number that is not settled is acknowledged', () => {
+  const given = new RequestNumbers(1)
+  assert.is(given.acknowledged, 0)
+  const a = given.take(2)
+  const b = given.take(1)
+  assert.equal([a.first, b.first, given.window], [1, 3, 3])
+  given.settle(b)
+  assert.is(given.acknowledged, 0)
+  given.settle(a)
+  assert.is(given.acknowledged, 0)
+  given.settle(a)
+  assert.is(given.acknowledged, 3)
+  assert.is(given.window, 0)
+  assert.is(new RequestNumbers(1000).acknowledged, 999)
+})
+
+numbers('they agree with a plain model over random orders', () => {
+  const seed = freshSeed()
+  const random = new Random(seed)
+  const given = new RequestNumbers(1)
+  const open = new Map<number, ReturnType<RequestNumbers['take']>>()
+  let next = 1
+  for (let i = 0; i < 20_000; i++) {
+    if (random.chance(0.4)) {
+      const count = 1 + random.below(4)
+      const span = given.take(count)
+      for (let n = 0; n < count; n++) open.set(next++, span)
+    } else if (open.size > 0) {
+      const number = random.pick([...open.keys()].slice(0, 50))
+      given.settle(open.get(number)!)
+      open.delete(number)
+    }
+    if (i % 10 > 0) continue
+    // A span counts as settled when all of it is: never more is acknowledged than is settled.
+    const oldest = open.size === 0 ? next : open.get([...open.keys()][0]!)!.first
+    assert.is(given.acknowledged, oldest - 1, `seed ${seed}, step ${i}`)
+  }
+})
+
+numbers.run()
+
+const urls = suite('Replica URLs')
+
+urls('http and ws name the same WebSocket', () => {
+  assert.is(socketUrl('http://127.0.0.1:7001'), 'ws://127.0.0.1:7001/client')
+  assert.is(socketUrl('ws://127.0.0.1:7001/'), 'ws://127.0.0.1:7001/client')
+  assert.is(socketUrl('https://db.example/epaxos/'), 'wss://db.example/epaxos/client')
+  assert.is(socketUrl('wss://db.example/client'), 'wss://db.example/client')
+  for (const wrong of ['', '127.0.0.1:7001', 'ftp://a', 'http://', 'ws:///'])
+    assert.throws(() => socketUrl(wrong), /URL/)
+})
+
+urls('the given ones are tried in turn, then the learned ones, and last the one that failed', () => {
+  const known = new ReplicaUrls(['ws://a', 'ws://b', 'ws://c', 'ws://a/'])
+  known.learn(['http://b', 'http://d', '', 'nonsense', 'ftp://e'])
+  const names = (order: string[]) => order.map((url) => new URL(url).hostname).join('')
+  assert.is(names(known.after(null)), 'abcd')
+  assert.is(names(known.after('ws://b/client')), 'cadb')
+  assert.is(names(known.after('ws://d/client')), 'abcd')
+})
+
+urls('what replicas tell is bounded, and none given is an error', () => {
+  const known = new ReplicaUrls(['ws://a'])
+  known.learn(Array.from({ length: 1000 }, (_, i) => `http://h${i}`))
+  assert.is(known.after(null).length, 32)
+  assert.throws(() => new ReplicaUrls([]), /no URL/)
+})
+
+urls.run()
