@@ -103,6 +103,11 @@ export function onRecover(context: Context, from: number, message: Recover): voi
 }
 
 export function onRecoverOk(context: Context, from: number, message: RecoverOk): void {
+  // Case a comes as a Commit: counted here, a decision would look like an answer that knows nothing.
+  if (message.phase === Phase.committed) {
+    context.counts.dropped++
+    return
+  }
   const instance = context.row(message.row).find(message.slot)
   const attempt = instance?.attempt
   if (instance === undefined || !attempt || attempt.ballot !== message.ballot) return
