@@ -103,6 +103,7 @@ test('what is no counter, or would leave ±(2⁵³−1), is not incremented', ()
   ]) {
     run(machine, putCommand('n', value))
     assert.is(run(machine, incrementCommand('n')), 'notCounter', JSON.stringify(value))
+    assert.is(run(machine, incrementCommand('n', -1)), 'notCounter', JSON.stringify(value))
     assert.is(run(machine, getCommand('n')), `done ${value}`)
   }
   run(machine, putCommand('n', '9007199254740991'))
@@ -309,6 +310,38 @@ test('limits: a key has 1 to 1024 bytes, a value up to 1 MiB, a transaction up t
     codeOf(() => machine.footprint(longValue, keys)),
     ErrorCode.tooLarge,
   )
+})
+
+test('a transaction has conditions first, then operations without compare-and-set', () => {
+  const machine = new KeyValueStore()
+  const transaction = (conditions: number, operations: number, ...items: Uint8Array[]) => {
+    const parts = items.flatMap((item) => [Uint8Array.of(item.length, 0, 0, 0), item])
+    return Buffer.concat([Uint8Array.of(6, 0, conditions, 0, operations, 0, 0, 0), ...parts])
+  }
+  const present = Uint8Array.of(9, 0, 1, 0, 107)
+  const check = (command: Uint8Array) => codeOf(() => machine.footprint(command, new FootprintBuilder()))
+  assert.is(check(transaction(1, 1, present, getCommand('k'))), 'no error')
+  const wrong = [
+    transaction(1, 1, getCommand('k'), getCommand('k')),
+    transaction(1, 1, present, present),
+    transaction(0, 1, compareAndSetCommand('k', null, 'v')),
+    transaction(0, 1, transaction(0, 0)),
+    transaction(0, 1),
+    transaction(0, 0, present),
+  ]
+  for (const command of wrong) {
+    assert.is(check(command), ErrorCode.badCommand)
+    assert.equal(machine.apply(command), Uint8Array.of(Outcome.invalid))
+  }
+})
+
+test('a key that no snapshot would hold is not entered, whoever let it pass', () => {
+  const machine = new KeyValueStore()
+  for (const length of [0, 1025]) {
+    const command = Uint8Array.of(1, 0, length & 255, length >> 8, ...new Uint8Array(length))
+    assert.equal(machine.apply(command), Uint8Array.of(Outcome.invalid))
+  }
+  assert.is(machine.size, 0)
 })
 
 test('changed bytes are refused or are another command, and even unvalidated ones never make apply throw', () => {
