@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../errors.ts'
 
 /** Of every command. */
-export const Exit = { done: 0, failed: 1, usage: 2 } as const
+export const Exit = { done: 0, failed: 1, usage: 2, unreachable: 4 } as const
 
 /** Of a replica. */
 export const ReplicaExit = {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Connection } from '../../client/connection.ts'
+import { EpaxosError, ErrorCode } from '../../errors.ts'
 import type { Status } from '../../node/status.ts'
 import type { benchFlags } from '../commands/bench.ts'
 import { Exit } from '../exit-codes.ts'
@@ -30,6 +31,10 @@ export async function runBench(given: Given<typeof benchFlags>): Promise<number>
     const result = await measure(subject, settings, secret)
     process.stdout.write(settings.json ? `${JSON.stringify(result, null, 2)}\n` : resultText(result))
     return result.commands > 0 && result.refused + result.unknown === 0 ? Exit.done : Exit.failed
+  } catch (error) {
+    if (!(error instanceof EpaxosError) || error.code === ErrorCode.configuration) throw error
+    process.stderr.write(`epaxos: ${error.message}\n`)
+    return Exit.unreachable
   } finally {
     await subject.end()
   }

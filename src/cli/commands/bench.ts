@@ -31,7 +31,7 @@ export const bench = command({
   summary:
     'Measures a cluster under puts, in a closed loop over WebSockets; commands are answered after their execution.',
   flags: benchFlags,
-  notes: 'Exit codes: 0 measured, 1 commands were refused or not answered, 2 wrong usage.',
+  notes: 'Exit codes: 0 measured, 1 commands were refused or not answered, 2 wrong usage, 4 no replica there.',
   examples: [
     ['epaxos bench', 'three replicas with disks, 1000 commands under way at each'],
     ['epaxos bench --outstanding 1 --durability memory', 'latency, without disks'],

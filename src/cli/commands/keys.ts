@@ -79,7 +79,6 @@ export const cas = keyCommand({
   arity: [3, 3],
   example: ['epaxos cas greeting hello goodbye', '1 when the value is another one, or there is none'],
   request: (target, [key = '', old, value]) => {
-    // biome-ignore lint/suspicious/noThenProperty: the transaction's own word; nobody awaits it
     const transaction = { if: [{ key, equals: old }], then: [{ put: key, value }] }
     return ask(target, 'POST', '/transaction', JSON.stringify(transaction))
   },

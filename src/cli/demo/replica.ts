@@ -37,7 +37,7 @@ export async function runDemoReplica(settings: Settings<typeof demoReplicaFlags>
     return replicaExit(error)
   } finally {
     closeSync(file)
-    if (process.connected) process.disconnect()
+    Ending.letGo()
   }
 }
 

@@ -15,6 +15,11 @@ export class Ending {
     this.come.catch(() => {})
   }
 
+  /** The process has nothing more to do: a channel to its parent does not keep it. */
+  static letGo(): void {
+    if (process.connected) process.disconnect()
+  }
+
   fail(error: Error): void {
     this.#fail(error)
   }

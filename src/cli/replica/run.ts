@@ -26,6 +26,8 @@ export async function runReplica(given: Given<typeof replicaFlags>): Promise<num
     const { code = 'internal', message } = error as { code?: string; message: string }
     logger.fatal({ code }, message)
     return replicaExit(error)
+  } finally {
+    Ending.letGo()
   }
 }
 
