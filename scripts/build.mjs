@@ -1,5 +1,6 @@
 /**
  * Builds what is published: the wasm engine (scripts/build-wasm.mjs), and dist/ = JavaScript and types of src/.
+ * Says what it does on stderr: `npm pack --json` has its stdout.
  * What did not change since the last build is left alone; dist/ is replaced as a whole, so that who runs from it never sees half of it.
  */
 import { spawnSync } from 'node:child_process'
@@ -38,7 +39,7 @@ function step(name, sources, result, build) {
     build()
     writeFileSync(stampFile, stamp)
   }
-  console.log(`${name} ${isFresh ? 'is up to date' : 'built'}`)
+  console.error(`${name} ${isFresh ? 'is up to date' : 'built'}`)
 }
 
 function hashOf(paths) {
@@ -73,7 +74,7 @@ function buildDist() {
 }
 
 function run(command, args) {
-  const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit' })
+  const { status, error } = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2] })
   if (error) throw error
   if (status !== 0) throw new Error(`${args.join(' ')} failed`)
 }
