@@ -1,5 +1,5 @@
 import type { CommandError, ErrorCode } from '../errors.ts'
-import { encodeGroup } from '../execution/groups.ts'
+import { encodeGroup, MAX_GROUP_COMMANDS } from '../execution/groups.ts'
 import type { Connection } from './connection.ts'
 import type { Span } from './request-numbers.ts'
 
@@ -56,4 +56,25 @@ export class Group {
     part.refusal = this.refusal
     return part
   }
+}
+
+/** A group is closed when it holds this much. */
+const GROUP_BYTES = 256 << 10
+
+const COMMAND_HEADER_BYTES = 4
+
+/** The commands of one turn in pieces that are worth a group each. */
+export function* inGroups(entries: readonly Entry[]): Iterable<readonly Entry[]> {
+  let first = 0
+  let size = 0
+  for (const [i, { command }] of entries.entries()) {
+    const full = size + command.length > GROUP_BYTES || i - first === MAX_GROUP_COMMANDS
+    if (i > first && full) {
+      yield entries.slice(first, i)
+      first = i
+      size = 0
+    }
+    size += command.length + COMMAND_HEADER_BYTES
+  }
+  if (first < entries.length) yield first === 0 ? entries : entries.slice(first)
 }

@@ -1,19 +1,16 @@
 import { MAX_GROUP_BYTES } from '../codec/limits.ts'
 import { CommandError, EpaxosError, ErrorCode } from '../errors.ts'
-import { encodeExpire, MAX_GROUP_COMMANDS } from '../execution/groups.ts'
-import { ResultReader, Status } from '../execution/results.ts'
+import { encodeExpire } from '../execution/groups.ts'
+import { Status } from '../execution/results.ts'
+import { readerOf, tell } from './answers.ts'
 import type { Connection, ConnectionOptions, GroupAnswer } from './connection.ts'
-import { type Entry, Group } from './group.ts'
+import { type Entry, Group, inGroups } from './group.ts'
 import { Links } from './links.ts'
 import { RequestNumbers } from './request-numbers.ts'
 import { afterTurn } from './turn.ts'
 
-/** A group is closed when it holds this much. */
-const GROUP_BYTES = 256 << 10
-
 /** Header, session and the command's length, generously. */
 const GROUP_HEADROOM_BYTES = 256
-const COMMAND_HEADER_BYTES = 4
 
 /** Under way at one replica: half of what it accepts of one client (client-links.ts), so that it never refuses it for that. */
 const MAX_IN_FLIGHT_BYTES = 8 << 20
@@ -314,49 +311,4 @@ export class Pipeline {
       })
     })
   }
-}
-
-function readerOf(results: Uint8Array, count: number): ResultReader | EpaxosError {
-  try {
-    const reader = new ResultReader(results)
-    if (reader.count === count) return reader
-    return new EpaxosError(ErrorCode.malformed, `${reader.count} results for ${count} commands`)
-  } catch (error) {
-    if (error instanceof EpaxosError) return error
-    throw error
-  }
-}
-
-/** Tells a command's result, to which the reader was moved. */
-function tell(entry: Entry, { status, result }: ResultReader, mightHaveBeen: boolean): void {
-  const before = mightHaveBeen && !entry.reads ? 'unknown' : 'refused'
-  switch (status) {
-    case Status.applied:
-    case Status.kept:
-      return entry.done(result)
-    case Status.expired:
-      return entry.fail(new CommandError(ErrorCode.sessionExpired, before, 'the session was closed'))
-    case Status.refused:
-      return entry.fail(new CommandError(ErrorCode.busy, before, 'too many requests of the session are open'))
-    case Status.omitted: {
-      const outcome = entry.reads ? 'refused' : 'unknown'
-      return entry.fail(new CommandError(ErrorCode.tooLarge, outcome, 'the result did not fit beside the others'))
-    }
-  }
-}
-
-/** The commands of one turn in pieces that are worth a group each. */
-function* inGroups(entries: readonly Entry[]): Iterable<readonly Entry[]> {
-  let first = 0
-  let size = 0
-  for (const [i, { command }] of entries.entries()) {
-    const full = size + command.length > GROUP_BYTES || i - first === MAX_GROUP_COMMANDS
-    if (i > first && full) {
-      yield entries.slice(first, i)
-      first = i
-      size = 0
-    }
-    size += command.length + COMMAND_HEADER_BYTES
-  }
-  if (first < entries.length) yield first === 0 ? entries : entries.slice(first)
 }
