@@ -16,6 +16,8 @@ export interface BenchResult {
   readonly latencyMs: { readonly p50: number; readonly p99: number }
   /** Of all measured processes together; null where none was named. */
   readonly cpuMicrosPerCommand: number | null
+  /** Of the one who measures, which shares the machine. */
+  readonly generatorCpuMicrosPerCommand: number | null
   /** Instances, not commands: one instance carries a batch. */
   readonly fast: number
   readonly slow: number

@@ -62,6 +62,7 @@ async function measure(
   latencies.clear()
   for (const { counts } of lanes) Object.assign(counts, { done: 0, refused: 0, unknown: 0 })
   const cpuBefore = cpuMicros(pids)
+  const ownCpuBefore = process.cpuUsage()
   const startedAt = performance.now()
   await pause(seconds * 1000)
   const elapsed = (performance.now() - startedAt) / 1000
@@ -72,6 +73,7 @@ async function measure(
     sum((l) => l.counts.unknown),
   ]
   const cpu = cpuMicros(pids) - cpuBefore
+  const { user, system } = process.cpuUsage(ownCpuBefore)
   const after = await statuses(urls, secret)
   for (const lane of lanes) lane.stop()
 
@@ -91,6 +93,7 @@ async function measure(
     commandsPerSecond: Math.round(done / elapsed),
     latencyMs: { p50: round(latencies.quantile(0.5) / 1000, 3), p99: round(latencies.quantile(0.99) / 1000, 3) },
     cpuMicrosPerCommand: pids.length === 0 || done === 0 ? null : round(cpu / done, 3),
+    generatorCpuMicrosPerCommand: done === 0 ? null : round((user + system) / done, 3),
     fast,
     slow,
     fastPathRatio: fast + slow === 0 ? null : round(fast / (fast + slow), 4),

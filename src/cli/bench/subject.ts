@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { EpaxosError, ErrorCode } from '../../errors.ts'
 import { Children, childEnvironment } from '../cluster/children.ts'
 import { membersOf } from '../cluster/plan.ts'
 import { allReady } from '../cluster/ready.ts'
@@ -47,7 +48,8 @@ export async function ownCluster(settings: Settings<typeof benchFlags>): Promise
     await allReady(urls, AbortSignal.any([impatience, died.signal]))
   } catch (error) {
     await end()
-    throw error
+    const why = died.signal.aborted ? (died.signal.reason as Error).message : (error as Error).message
+    throw new EpaxosError(ErrorCode.unreachable, `the cluster did not become ready: ${why}`)
   }
   return { urls, pids: children.pids, end }
 }

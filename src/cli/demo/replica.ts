@@ -25,9 +25,10 @@ export async function runDemoReplica(settings: Settings<typeof demoReplicaFlags>
       else say({ type: 'report', lines: machine.lines.length, status: replica.status() })
     })
     try {
-      await ending.orDone(untilReady(replica))
-      say({ type: 'ready' })
-      await ending.come
+      if (await ending.after(untilReady(replica))) {
+        say({ type: 'ready' })
+        await ending.come
+      }
     } finally {
       await replica.close()
     }

@@ -24,8 +24,8 @@ export class Ending {
     this.#fail(error)
   }
 
-  /** Resolves when the work is done or the end has come; rejects as either does. */
-  async orDone(work: Promise<void>): Promise<void> {
-    await Promise.race([work, this.come])
+  /** Resolves with whether the work was done before the end came; rejects as either does. */
+  async after(work: Promise<void>): Promise<boolean> {
+    return await Promise.race([work.then(() => true), this.come.then(() => false)])
   }
 }

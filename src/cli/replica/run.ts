@@ -44,9 +44,10 @@ async function serve(
   try {
     const address = parseAddress(client as string)
     server = await serveClients(replica, { ...address, allowedOrigins, logger, ...(secret && { secret }) })
-    await ending.orDone(replica.start())
-    logger.info({ id: replica.id, pid: process.pid, client: options.clientUrl }, 'started')
-    await ending.come
+    if (await ending.after(replica.start())) {
+      logger.info({ id: replica.id, client: options.clientUrl }, 'started')
+      await ending.come
+    }
     logger.info({}, 'stopping')
   } finally {
     await replica.close()
