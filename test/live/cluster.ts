@@ -1,0 +1,119 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Status } from '../../src/node/status.ts'
+import { Cli, PROGRAM } from '../support/cli.ts'
+import { freePorts } from '../support/ports.ts'
+
+export interface LiveOptions {
+  readonly replicas?: number
+  /** By replica; wasm where absent. */
+  readonly engines?: readonly ('wasm' | 'reference')[]
+  /** Put before the command line of each replica: a tracer, for instance, which may write into the folder. */
+  readonly before?: (folder: string, id: number) => readonly string[]
+  readonly flags?: readonly string[]
+}
+
+/** A cluster of real processes, each started by its own command line, so that any can be killed and started again. */
+export class LiveCluster {
+  readonly folder = mkdtempSync(join(tmpdir(), 'epaxos-live-'))
+  readonly #options: LiveOptions
+  readonly #running: (Cli | null)[]
+  readonly #peers: string[]
+  readonly #clients: string[]
+
+  private constructor(options: LiveOptions, peers: readonly number[], clients: readonly number[]) {
+    this.#options = options
+    this.#peers = peers.map((port) => `127.0.0.1:${port}`)
+    this.#clients = clients.map((port) => `127.0.0.1:${port}`)
+    this.#running = peers.map(() => null)
+  }
+
+  /** Runs `body` with a cluster that is ready; stops it in order afterwards, however `body` ended. */
+  static async use(options: LiveOptions, body: (cluster: LiveCluster) => Promise<void>): Promise<void> {
+    const { replicas = 3 } = options
+    const ports = await freePorts(2 * replicas)
+    const cluster = new LiveCluster(options, ports.slice(0, replicas), ports.slice(replicas))
+    try {
+      for (const id of cluster.ids) cluster.start(id)
+      await cluster.allReady()
+      await body(cluster)
+    } finally {
+      await Promise.all(cluster.ids.map((id) => cluster.stop(id, 'SIGTERM')))
+      rmSync(cluster.folder, { recursive: true, force: true })
+    }
+  }
+
+  get ids(): number[] {
+    return this.#peers.map((_, id) => id)
+  }
+
+  /** The WebSocket URLs, that of `first` before the others. */
+  urls(first = 0): string[] {
+    return [...this.#clients.slice(first), ...this.#clients.slice(0, first)].map((address) => `ws://${address}`)
+  }
+
+  /** Starts a replica by its own command line. */
+  start(id: number): void {
+    const { engines, before, flags = [] } = this.#options
+    const line = [
+      ...['replica', '--id', `${id}`, '--peers', this.#peers.join(','), '--client', this.#clients[id] as string],
+      ...['--data', join(this.folder, `${id}`), '--engine', engines?.[id] ?? 'wasm', '--log-level', 'warn'],
+      ...flags,
+    ]
+    const program = before === undefined ? [] : [...before(this.folder, id), process.execPath, PROGRAM]
+    this.#running[id] = new Cli(line, {}, program)
+  }
+
+  signal(id: number, signal: NodeJS.Signals): void {
+    this.#running[id]?.process.kill(signal)
+  }
+
+  /** Ends a replica, if it runs, and waits until it is gone. */
+  async stop(id: number, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    const cli = this.#running[id]
+    this.#running[id] = null
+    if (!cli || cli.ended) return
+    cli.process.kill(signal)
+    await cli.exited()
+  }
+
+  async status(id: number): Promise<Status> {
+    const response = await fetch(`http://${this.#clients[id]}/status`)
+    return (await response.json()) as Status
+  }
+
+  async isReady(id: number): Promise<boolean> {
+    try {
+      return (await fetch(`http://${this.#clients[id]}/readyz`)).status === 200
+    } catch {
+      return false
+    }
+  }
+
+  allReady(): Promise<void> {
+    return until('all replicas are ready', 20_000, async () => {
+      for (const id of this.ids) if (!(await this.isReady(id))) return false
+      return true
+    })
+  }
+
+  /** Waits until all have executed the same, and nothing is open. */
+  converged(limitMs = 10_000): Promise<void> {
+    return until('all replicas have executed the same', limitMs, async () => {
+      const statuses = await Promise.all(this.ids.map((id) => this.status(id)))
+      const views = statuses.map(({ executed, stateHash }) => JSON.stringify([executed, stateHash]))
+      return new Set(views).size === 1 && statuses.every((s) => s.oldestUncommittedMs === 0)
+    })
+  }
+}
+
+/** Polls until the condition holds. */
+export async function until(what: string, limitMs: number, condition: () => Promise<boolean>): Promise<void> {
+  const end = performance.now() + limitMs
+  while (!(await condition())) {
+    if (performance.now() > end) throw new Error(`not within ${limitMs} ms: ${what}`)
+    await pause(20)
+  }
+}

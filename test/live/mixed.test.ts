@@ -1,0 +1,82 @@
+import { spawnSync } from 'node:child_process'
+import { readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { connect } from '../../src/client/index.ts'
+import { volume } from '../support/volumes.ts'
+import { LiveCluster, until } from './cluster.ts'
+import { load } from './load.ts'
+
+const test = suite('live cluster, engines and syncs')
+
+const PUTS = 1500
+
+test('wasm, reference and wasm together end with equal state', () =>
+  LiveCluster.use({ engines: ['wasm', 'reference', 'wasm'] }, async (cluster) => {
+    const clients = await Promise.all(cluster.ids.map((id) => connect(cluster.urls(id))))
+    const loads = clients.map((client, c) =>
+      load(
+        client,
+        8,
+        () => client.put('hot', `${c}`),
+        (n) => n >= PUTS,
+      ),
+    )
+    const tallies = await Promise.all(loads)
+    await cluster.converged()
+    const statuses = await Promise.all(cluster.ids.map((id) => cluster.status(id)))
+    assert.equal(
+      statuses.map((s) => s.engine),
+      ['wasm', 'reference', 'wasm'],
+    )
+    for (const tally of tallies) assert.is(tally.answered, PUTS)
+    volume('live commands', 3 * PUTS)
+    await Promise.all(clients.map((client) => client.close()))
+  }))
+
+const WRITES = 50
+
+if (spawnSync('strace', ['-V']).status !== 0) console.log('skipped: no strace here, so syncs are not counted')
+else {
+  test('a write is synced twice by its coordinator before the answer, and once by each other replica', async () => {
+    let counts: number[] = []
+    const trace = (folder: string, id: number) => join(folder, `strace-${id}`)
+    const before = (folder: string, id: number) => [
+      'strace',
+      '-D',
+      '-f',
+      '-c',
+      '-e',
+      'trace=fsync,fdatasync,msync',
+      '-o',
+      trace(folder, id),
+    ]
+    await LiveCluster.use({ before }, async (cluster) => {
+      const client = await connect(cluster.urls(0))
+      for (let n = 0; n < WRITES; n++) await client.put('k', `${n}`)
+      await cluster.converged()
+      await client.close()
+      await Promise.all(cluster.ids.map((id) => cluster.stop(id, 'SIGTERM')))
+      // The tracer is a process apart, which writes its table after the replica's end.
+      const tables = cluster.ids.map((id) => trace(cluster.folder, id))
+      await until('the tables are written', 5000, async () => tables.every((path) => statSync(path).size > 0))
+      counts = tables.map(countSyncs)
+    })
+    const [coordinator = 0, ...others] = counts
+    assert.ok(coordinator >= 2 * WRITES, `the coordinator synced ${coordinator} times for ${WRITES} writes`)
+    for (const count of others) assert.ok(count >= WRITES, `a replica synced ${count} times for ${WRITES} writes`)
+  })
+}
+
+/** The calls that a table of `strace -c` counts. */
+function countSyncs(path: string): number {
+  let calls = 0
+  for (const line of readFileSync(path, 'utf8').split('\n')) {
+    const columns = line.trim().split(/\s+/)
+    if (/^(fsync|fdatasync|msync)$/.test(columns.at(-1) ?? '')) calls += Number(columns[3])
+  }
+  return calls
+}
+
+test.run()
