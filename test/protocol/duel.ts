@@ -6,6 +6,8 @@ import { type End, Observer } from './observer.ts'
 
 export interface Duelled {
   readonly ends: ReadonlyMap<End, number>
+  /** Messages sent, by type. */
+  readonly sentByType: readonly number[]
   readonly restarts: number
   readonly messages: number
   /** What was decided, in the order it was: the same for the same seed. */
@@ -59,7 +61,13 @@ export function duel(seed: number, makeEngine: (replicas: number) => Engine): Du
   finish(run)
   cluster.check()
   const decisions = [...cluster.decisions].map(([id, { command, deps }]) => `${id}=${command}[${deps}]`).join(' ')
-  return { ends: observer.ends, restarts: run.restarts, messages: run.messages, decisions }
+  return {
+    ends: observer.ends,
+    sentByType: observer.sentByType,
+    restarts: run.restarts,
+    messages: run.messages,
+    decisions,
+  }
 }
 
 interface Run {

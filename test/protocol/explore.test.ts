@@ -1,5 +1,6 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { MessageType } from '../../src/protocol/messages.ts'
 import { type EngineMaker, engineMakers, referenceEngine, wasmEngine } from '../support/engine-makers.ts'
 import { freshSeed } from '../support/random.ts'
 import { volume } from '../support/volumes.ts'
@@ -39,8 +40,11 @@ function exploreWith({ make }: EngineMaker): (seed: number) => void {
 
 function duelWith({ make }: EngineMaker): (seed: number) => void {
   return (seed) => {
-    const { ends, messages } = duel(seed, make)
+    const { ends, sentByType, messages } = duel(seed, make)
     for (const [what, count] of ends) reach(what, count)
+    sentByType.forEach((count, type) => {
+      reach(`message ${type}`, count)
+    })
     volume('protocol messages', messages)
   }
 }
@@ -70,6 +74,8 @@ test('both engines lead to the same run', () => {
 
 test('the runs have reached every case of a recovery, and every counter', () => {
   for (const end of ENDS) assert.ok((reached.get(end) ?? 0) > 0, `never reached: ${end}`)
+  const { heartbeat, truncated, ...protocol } = MessageType
+  for (const [name, type] of Object.entries(protocol)) assert.ok(reached.has(`message ${type}`), `never sent: ${name}`)
   for (const [what, count] of reached) assert.ok(count > 0, `never reached: ${what}`)
 })
 

@@ -38,6 +38,8 @@ interface Snapshot {
  * before ({@link Promises}), and what recoveries came to.
  */
 export class Observer implements Watch {
+  /** Messages sent, by type. */
+  readonly sentByType: number[] = []
   readonly ends = new Map<End, number>(ENDS.map((end) => [end, 0]))
   readonly #cluster: Cluster
   readonly #promises: Promises
@@ -54,6 +56,8 @@ export class Observer implements Watch {
   }
 
   sent(sent: Sent): void {
+    const { type } = sent.message
+    this.sentByType[type] = (this.sentByType[type] ?? 0) + 1
     if (sent.message.type === MessageType.heartbeat) return
     this.#mention(sent.message)
     this.#promises.sent(sent)

@@ -1,6 +1,6 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { MessageType, Phase } from '../../src/protocol/messages.ts'
+import { Command, MessageType, Phase } from '../../src/protocol/messages.ts'
 import { type EngineMaker, engineMakers } from '../support/engine-makers.ts'
 import { Story } from './story.ts'
 
@@ -106,6 +106,7 @@ for (const replicas of [5, 7]) {
     // 3 hears of both values.
     const others = [0, ...Array.from({ length: slow - 2 }, (_, i) => i + 4)].slice(0, slow - 1)
     story.recover(0, 3, others)
+    assert.is(story.at(3).core.instance(0, 1)?.command, Command.noop)
     story.settle()
     assert.is(story.outcome('0.1'), 'noop')
   })
@@ -181,13 +182,49 @@ each('what the recoverer knows as harmless does not end a recovery, although its
   story.propose(0, 'a')
   story.preAccept(0, [2])
   story.lose()
-  const noop = { epoch: 0, row: 1, slot: 1, ballot: 3, command: 2, deps: [0, 0, 0, 0, 0], batch: null } as const
+  const noop = {
+    epoch: 0,
+    row: 1,
+    slot: 1,
+    ballot: 3,
+    command: Command.noop,
+    deps: [0, 0, 0, 0, 0],
+    batch: null,
+  } as const
   story.at(2).receive(4, { type: commit, ...noop })
   story.recover(0, 2, [3, 4])
   story.validate(0, 2, [3, 4])
   const { attempt, command } = story.at(2).core.instance(0, 1) ?? {}
-  assert.equal([attempt?.kind, command], ['accepting', 1])
+  assert.equal([attempt?.kind, command], ['accepting', Command.batch])
 })
+
+each('fewer that agree than a fast commit would leave end in a no-op', (maker) => {
+  const story = new Story(4, maker)
+  story.propose(0, 'a')
+  story.preAccept(0, [1])
+  story.lose()
+  story.recover(0, 1, [2, 3])
+  const { attempt, command } = story.at(1).core.instance(0, 1) ?? {}
+  assert.equal([attempt?.kind, command], ['accepting', Command.noop])
+})
+
+each(
+  'an instance whose initial dependencies lack the recovered one counts against it, whatever others added',
+  (maker) => {
+    const story = new Story(5, maker)
+    story.propose(4, 'a')
+    story.propose(0, 'a')
+    story.preAccept(0, [1])
+    story.preAccept(4, [1])
+    story.lose()
+    assert.equal(story.at(1).core.instance(4, 1)?.deps, [1, 0, 0, 0, 0])
+    story.recover(0, 2, [1, 3])
+    story.validate(0, 2, [1, 3])
+    // 4, outside Q, may have committed 4.1 without 0.1: then 1 would have been in its fast quorum, and not in that of 0.1.
+    const { attempt, command } = story.at(2).core.instance(0, 1) ?? {}
+    assert.equal([attempt?.kind, command], ['accepting', Command.noop])
+  },
+)
 
 each('10: execution goes on past a recovered no-op', (maker) => {
   const story = new Story(3, maker)
