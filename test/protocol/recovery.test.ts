@@ -198,6 +198,17 @@ each('what the recoverer knows as harmless does not end a recovery, although its
   assert.equal([attempt?.kind, command], ['accepting', Command.batch])
 })
 
+each('an answer of the initial coordinator ends a recovery in a no-op, although the others agree', (maker) => {
+  const story = new Story(3, maker)
+  story.propose(0, 'a')
+  story.preAccept(0, [1])
+  story.recover(0, 1, [0])
+  const { attempt, command } = story.at(1).core.instance(0, 1) ?? {}
+  assert.equal([attempt?.kind, command], ['accepting', Command.noop])
+  story.settle()
+  assert.is(story.outcome('0.1'), 'noop')
+})
+
 each('fewer that agree than a fast commit would leave end in a no-op', (maker) => {
   const story = new Story(4, maker)
   story.propose(0, 'a')
