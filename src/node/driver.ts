@@ -67,6 +67,13 @@ export class Driver {
     this.arm()
   }
 
+  /** One last turn, which leaves nothing unwritten; then nothing more is said. */
+  finish(): void {
+    this.#options.core.hasten()
+    this.#turn()
+    this.stop()
+  }
+
   stop(): void {
     this.#stopped = true
     if (this.#timer !== null) clearInterval(this.#timer)

@@ -278,6 +278,7 @@ export class Replica {
     while (this.#proposals.waiting > 0 && performance.now() < end && this.#failure === null) {
       await new Promise((resolve) => setTimeout(resolve, 5))
     }
+    this.#driver.finish()
     await this.#release()
   }
 

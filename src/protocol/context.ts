@@ -38,6 +38,8 @@ export interface Counts {
   dropped: number
 }
 
+const NO_RECORDS: readonly JournalRecord[] = []
+
 /** What the phases share: the instances, the votes' rules, and the effects that gather until the driver takes them. */
 export class Context {
   readonly id: number
@@ -62,11 +64,15 @@ export class Context {
   lookMs = 0
   /** The highest own slot in use. */
   slot = 0
+  /** When records that nothing waits for are written at the latest. */
+  lazyMs = 0
   /** Everything in the journal up to this value is durable. */
   durable = 0
 
   #number = 0
   #records: JournalRecord[] = []
+  /** Whether something waits for `#records`. */
+  #urgent = false
   #messages: Envelope[] = []
   #commits: Instance[] = []
   #rejected: Instance[] = []
@@ -109,19 +115,23 @@ export class Context {
   record(instance: Instance, record: InstanceRecord): void {
     this.recordLazily(instance, record)
     instance.gate = this.nextNumber
+    this.#urgent = true
   }
 
-  /** Journals a record that nothing waits for. */
+  /** Journals a record that nothing waits for: with the next value that is written anyway, or soon. */
   recordLazily(instance: Instance, record: InstanceRecord): void {
     if ('batch' in record && record.batch !== null) {
       instance.batchNumber = this.nextNumber
       instance.batchIndex = this.#records.length
+      // It leaves memory when it has executed, and is read back from the journal.
+      this.#urgent = true
     }
     this.#records.push(record)
   }
 
   writeDown(record: PeerRecord): number {
     this.#records.push(record)
+    this.#urgent = true
     return this.nextNumber
   }
 
@@ -166,20 +176,30 @@ export class Context {
     this.durable = Math.max(this.durable, number)
   }
 
+  /** The effects since the last call. Records that nothing waits for are kept back until `lazyMs`, for a value that is written anyway. */
   take(): Effects {
-    const number = this.#records.length > 0 ? ++this.#number : this.#number
+    const due = this.#records.length > 0 && (this.#urgent || this.nowMs >= this.lazyMs)
     const effects = {
-      records: this.#records,
-      number,
+      records: due ? this.#records : NO_RECORDS,
+      number: due ? ++this.#number : this.#number,
       messages: this.#messages,
       commits: this.#commits,
       rejected: this.#rejected,
     }
-    this.#records = []
+    if (due) {
+      this.#records = []
+      this.#urgent = false
+      this.lazyMs = this.nowMs + this.timing.lazyMs
+    }
     this.#messages = []
     this.#commits = []
     this.#rejected = []
     return effects
+  }
+
+  /** What is kept back is written with the next {@link take}. */
+  hasten(): void {
+    this.#urgent = this.#records.length > 0
   }
 
   #waitFor(number: number): { messages: Envelope[]; commits: Instance[] } {

@@ -212,6 +212,11 @@ export class Core {
     return this.#context.writeDown(record)
   }
 
+  /** Before the end: records that are kept back, because nothing waits for them, come with the next {@link take}. */
+  hasten(): void {
+    this.#context.hasten()
+  }
+
   take(): Effects {
     return this.#context.take()
   }

@@ -52,7 +52,8 @@ export function lookAfter(context: Context): void {
 export function hurry(context: Context, peer: number): void {
   for (const instance of [...context.impatient]) reconsider(context, instance)
   const row = context.row(peer)
-  for (let slot = row.committedPrefix + 1; slot <= row.highest; slot++) {
+  const last = Math.min(row.highest, row.committedPrefix + OPEN_PER_ROW)
+  for (let slot = row.committedPrefix + 1; slot <= last; slot++) {
     const instance = row.find(slot)
     if (instance === undefined || instance.committed) continue
     const soon = context.nowMs + context.timing.recoverMs * (1 + context.random())

@@ -2,6 +2,8 @@
 export interface Timing {
   /** Between heartbeats. */
   readonly heartbeatMs: number
+  /** For this long a record that nothing waits for is kept back, so that it costs no sync of its own. */
+  readonly lazyMs: number
   /** Between looks at what is open. */
   readonly lookMs: number
   /** A peer that is silent for longer is not waited for. */
@@ -20,6 +22,7 @@ export interface Timing {
 
 export const DEFAULT_TIMING: Timing = {
   heartbeatMs: 100,
+  lazyMs: 50,
   lookMs: 10,
   suspectMs: 450,
   retryMs: 300,

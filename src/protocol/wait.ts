@@ -71,7 +71,7 @@ export function onLateRecoverOk(
   attempt: Validating | Waiting,
   message: RecoverOk,
 ): void {
-  if (hasVote(attempt.quorum, from)) return
+  if (hasVote(attempt.quorum, from) || attempt.late.some((late) => late.from === from)) return
   attempt.late.push({ from, answer: message })
   if (attempt.kind === 'waiting') decideWait(context, instance, attempt)
 }

@@ -50,7 +50,7 @@ test('quantiles are exact to a hundredth', () => {
 })
 
 test('groups are what the replica takes, whatever their counts, and as many conflict as are asked for', () => {
-  const maker = new CommandMaker({ keySize: 8, valueSize: 5, conflicts: 0.25 })
+  const maker = new CommandMaker({ keySize: 8, valueSize: 5, conflicts: 0.25, lane: 1, lanes: 3 })
   const reader = new GroupReader()
   let [hot, all, first] = [0, 0, 1]
   for (const count of [3, 1000, 1, 999, 1000]) {
@@ -62,7 +62,9 @@ test('groups are what the replica takes, whatever their counts, and as many conf
       checkCommand(command, null)
       assert.is(command.length, 4 + 8 + 5)
       all++
-      if (command[4] === 0xff) hot++
+      const key = new DataView(command.buffer, command.byteOffset + 4).getUint32(0, true)
+      if (key === 0xffff_ffff) hot++
+      else assert.is(key % 3, 1, 'a key of this lane')
     }
     first += count
   }

@@ -25,7 +25,8 @@ export interface Reached {
 export function explore(seed: number, makeEngine: (replicas: number) => Engine): Reached {
   const random = new Random(seed)
   const replicas = random.pick([1, 2, 3, 3, 3, 4, 5, 5, 5, 7, 9])
-  const cluster = new Cluster({ replicas, makeEngine, random: random.next, autoSync: random.chance(0.3) })
+  const timing = { lazyMs: random.chance(0.5) ? 0 : 50 }
+  const cluster = new Cluster({ replicas, makeEngine, random: random.next, autoSync: random.chance(0.3), timing })
   const observer = new Observer(cluster)
   const proposals = 2 + random.below(12)
   const keys = ['a', 'b', '?a', 'c', '*'].slice(0, 1 + random.below(5))

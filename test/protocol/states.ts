@@ -30,7 +30,7 @@ export class Subject {
       id: RECEIVER,
       replicas: REPLICAS,
       engine: make(REPLICAS),
-      timing: DEFAULT_TIMING,
+      timing: { ...DEFAULT_TIMING, lazyMs: 0 },
       random: () => 0,
       readBatch: (number, index) => this.#readBatch(number, index),
     })

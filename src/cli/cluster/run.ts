@@ -38,8 +38,10 @@ export async function runCluster(given: Given<typeof clusterFlags>): Promise<num
   await Promise.race([stopped, children.allEnded()])
   const wasTold = stop.signal.aborted
   stop.abort()
-  await children.stop(common.requestTimeoutMs)
-  return wasTold ? Exit.done : worst
+  const isClean = await children.stop(common.requestTimeoutMs)
+  if (!isClean) say('some replicas did not stop in time and were killed')
+  if (wasTold) return isClean ? Exit.done : Exit.failed
+  return worst
 }
 
 function announce(members: readonly Member[], pids: readonly number[], needsSecret: boolean): void {
