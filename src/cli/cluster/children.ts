@@ -37,7 +37,7 @@ export class Children {
   /** Asks all to stop, and sees to it that they do: resolves with whether none had to be killed. */
   async stop(requestTimeoutMs: number): Promise<boolean> {
     const running = this.#processes.filter((child) => child.exitCode === null && child.signalCode === null)
-    void 0
+    for (const child of running) child.kill('SIGTERM')
     let isClean = true
     const killer = setTimeout(() => {
       isClean = false
