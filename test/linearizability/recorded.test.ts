@@ -13,6 +13,7 @@ const test = suite('recorded histories')
 
 if (!existsSync(folder)) {
   console.log('skipped: no recorded histories here (EPAXOS_HISTORIES names their folder)')
+  test.skip('the checker gives the known answer for every recorded history', () => {})
 } else {
   const answers = JSON.parse(readFileSync(`${folder}/answers.json`, 'utf8')) as Record<string, Record<string, boolean>>
 

@@ -60,9 +60,9 @@ export function killAll(): void {
   for (const group of groups) killGroup(group)
 }
 
-function problemsOf({ passed, failed, open }: FileResult): string[] {
+function problemsOf({ passed, failed, skipped, open }: FileResult): string[] {
   const problems: string[] = []
-  if (passed + failed === 0) problems.push('holds no test')
+  if (passed + failed + skipped === 0) problems.push('holds no test')
   if (open.length > 0) problems.push(`left open: ${open.join(', ')}`)
   return problems
 }
