@@ -54,6 +54,11 @@ export class LiveCluster {
     return [...this.#clients.slice(first), ...this.#clients.slice(0, first)].map((address) => `ws://${address}`)
   }
 
+  /** For HTTP. */
+  url(id: number): string {
+    return `http://${this.#clients[id]}`
+  }
+
   /** Starts a replica by its own command line. */
   start(id: number): void {
     const { engines, before, flags = [] } = this.#options
@@ -80,13 +85,13 @@ export class LiveCluster {
   }
 
   async status(id: number): Promise<Status> {
-    const response = await fetch(`http://${this.#clients[id]}/status`)
+    const response = await fetch(`${this.url(id)}/status`)
     return (await response.json()) as Status
   }
 
   async isReady(id: number): Promise<boolean> {
     try {
-      return (await fetch(`http://${this.#clients[id]}/readyz`)).status === 200
+      return (await fetch(`${this.url(id)}/readyz`)).status === 200
     } catch {
       return false
     }

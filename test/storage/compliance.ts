@@ -13,14 +13,12 @@ export interface Subject {
 }
 
 export interface Traits {
-  /** The journal's values are found again after closing and opening. */
-  readonly keeps: boolean
   /** The disk can be made to fail within this process. */
   readonly breaks: boolean
 }
 
 /** What every journal promises: run for each implementation. */
-export function journalCompliance(name: string, create: () => Promise<Subject>, { keeps, breaks }: Traits): void {
+export function journalCompliance(name: string, create: () => Promise<Subject>, { breaks }: Traits): void {
   const journals = suite(`journal (${name})`)
 
   function test(title: string, body: (subject: Subject) => Promise<void>): void {
@@ -112,7 +110,7 @@ export function journalCompliance(name: string, create: () => Promise<Subject>, 
     const watch = watchDurable(journal)
     for (const value of values) journal.append(value)
     await watch.reached(values.length)
-    if (keeps) journal = await reopened(journal, subject)
+    journal = await reopened(journal, subject)
     for (const [i, value] of values.entries())
       assert.ok(same(journal.read(i + 1), value), `${value.length} bytes, seed ${seed}`)
     assert.is(
@@ -189,7 +187,7 @@ export function journalCompliance(name: string, create: () => Promise<Subject>, 
     assert.throws(() => journal.append(text('late')), hasCode('closed'))
   })
 
-  if (keeps) keepingTests(test)
+  keepingTests(test)
   if (breaks) {
     test('a disk that fails is reported once, and nothing is durable afterwards', async (subject) => {
       await failureCompliance(await subject.open(), () => subject.breakDisk?.())

@@ -20,7 +20,7 @@ journalCompliance(
       remove: () => rm(directory, { recursive: true }),
     }
   },
-  { keeps: true, breaks: false },
+  { breaks: false },
 )
 
 const lmdb = suite('lmdb journal')

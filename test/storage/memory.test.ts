@@ -1,6 +1,6 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { MemoryDisk, VolatileJournal } from '../../src/storage/memory.ts'
+import { MemoryDisk } from '../../src/storage/memory.ts'
 import { freshSeed, Random } from '../support/random.ts'
 import { hasCode, journalCompliance, text } from './compliance.ts'
 
@@ -16,16 +16,7 @@ journalCompliance(
       remove: async () => disk.crash(),
     }
   },
-  { keeps: true, breaks: true },
-)
-
-journalCompliance(
-  'volatile',
-  async () => ({
-    open: async () => new VolatileJournal(),
-    remove: async () => {},
-  }),
-  { keeps: false, breaks: false },
+  { breaks: true },
 )
 
 const memory = suite('memory disk')
@@ -152,16 +143,6 @@ memory('one disk is open once', async () => {
   assert.throws(() => disk.open(), hasCode('locked'))
   await journal.close()
   disk.open()
-})
-
-memory('in a volatile journal everything is durable before append returns', () => {
-  const journal = new VolatileJournal()
-  let durable = 0
-  journal.onDurable((upTo) => {
-    durable = upTo
-  })
-  assert.is(journal.append(text('one')), 1)
-  assert.is(durable, 1)
 })
 
 memory.run()
