@@ -1,4 +1,7 @@
 import { MAX_FOOTPRINT_KEYS } from '../engine/footprint.ts'
+import { MAX_GROUP_BYTES } from '../execution/groups.ts'
+
+export { MAX_GROUP_BYTES }
 
 /**
  * Every limit of the formats, with its reason. What goes beyond one is refused where it is made (`too_large`) and where it
@@ -15,7 +18,7 @@ export const MAX_FRAME_BYTES = 16 << 20
 export const MAX_BATCH_BYTES = 8 << 20
 
 /** Keys named by one batch, each 8 bytes of footprint: 4 MiB. */
-export const MAX_BATCH_KEYS = 1 << 19
+export const MAX_BATCH_KEYS = MAX_FOOTPRINT_KEYS
 
 /** The footprint of a batch, in 32-bit words: a header and two lanes per key. */
 export const MAX_FOOTPRINT_WORDS = 1 + 2 * MAX_BATCH_KEYS
@@ -40,9 +43,6 @@ export const MAX_PROOF_BYTES = 64
 
 /** A replica's address as told to clients. */
 export const MAX_URL_BYTES = 256
-
-/** One request of a client: half a batch, so that a batch that is not half full always takes one more. */
-export const MAX_GROUP_BYTES = 4 << 20
 
 /** The results of one request: a frame without its headers. */
 export const MAX_RESULTS_BYTES = MAX_FRAME_BYTES - (64 << 10)
@@ -75,7 +75,6 @@ const HEADER_BYTES = 4096
 if (MAX_BATCH_BYTES + 4 * MAX_FOOTPRINT_WORDS + HEADER_BYTES > MAX_FRAME_BYTES)
   throw new RangeError('a batch must fit a frame')
 if (12 * MAX_CONFLICTS + HEADER_BYTES > MAX_FRAME_BYTES) throw new RangeError('a ValidateOk must fit a frame')
-if (MAX_BATCH_KEYS > MAX_FOOTPRINT_KEYS) throw new RangeError('the engine must take any batch')
 if (2 * MAX_GROUP_BYTES > MAX_BATCH_BYTES) throw new RangeError('two requests must fit a batch')
 if (MAX_VALUE_BYTES + MAX_KEY_BYTES + HEADER_BYTES > MAX_GROUP_BYTES)
   throw new RangeError('a key and a value must fit a request')

@@ -15,7 +15,7 @@ export type Footprint = Uint32Array
 export const EVERYTHING = 0x8000_0000
 
 /** The most keys one footprint may name; larger batches are refused before they are proposed. */
-export const MAX_FOOTPRINT_KEYS = 1 << 20
+export const MAX_FOOTPRINT_KEYS = 1 << 19
 
 /** The two lanes of the last key hashed by {@link hashKey}: read them before the next call. */
 export const hashed = { lo: 0, hi: 0 }

@@ -24,8 +24,8 @@ export type GroupKind = (typeof GroupKind)[keyof typeof GroupKind]
 
 export const GROUP_HEADER_BYTES = 28
 
-/** Half of a frame between replicas (transport.ts), so that a batch of one group always fits beside its headers. */
-export const MAX_GROUP_BYTES = 8 << 20
+/** What a client sends at once: half a batch between replicas (codec/limits.ts), so that a batch that is not half full takes one more. */
+export const MAX_GROUP_BYTES = 4 << 20
 
 export const MAX_GROUP_COMMANDS = 1 << 16
 

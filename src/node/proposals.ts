@@ -75,7 +75,7 @@ export class Proposals {
       throw new EpaxosError(ErrorCode.busy, 'too many commands are waiting')
     }
     if (this.#length > 0 && (this.#length + group.length > BATCH_BYTES || this.#keys.keys > BATCH_KEYS)) this.#close()
-    const prepared = this.#prepare(group)
+    const prepared = this.#prepareSomewhere(group)
     const key = keyOf(prepared)
     const running = key === null ? undefined : this.#bySession.get(key)
     if (running !== undefined) {
@@ -165,6 +165,18 @@ export class Proposals {
     entry.answered = true
     if (entry.key !== null) this.#bySession.delete(entry.key)
     for (const respond of entry.waiters) respond(answer)
+  }
+
+  /** In the batch that is gathered, or in the next one where it has no room for the keys of the group. */
+  #prepareSomewhere(group: Uint8Array): PreparedGroup {
+    try {
+      return this.#prepare(group)
+    } catch (error) {
+      const full = error instanceof EpaxosError && error.code === ErrorCode.tooLarge && this.#length > 0
+      if (!full) throw error
+      this.#close()
+      return this.#prepare(group)
+    }
   }
 
   /** Copies the group behind the gathered ones and tests it there: its bytes are changed by that. */
