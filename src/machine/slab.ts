@@ -1,19 +1,23 @@
+import { assert } from '../protocol/assert.ts'
+
 const UNIT_BITS = 4
 const PAGE_BITS = 20
 const UNITS_PER_PAGE = 1 << (PAGE_BITS - UNIT_BITS)
 /** Records up to this many units share pages; a larger one has an array of its own. */
 const MAX_SHARED_UNITS = 256
 /** Bit of the handle of a record that has an array of its own. */
-const ALONE = 0x8000_0000 | 0
+const ALONE = 0x4000_0000
+const MAX_PAGES = ALONE / UNITS_PER_PAGE
 
 /**
- * Memory for byte records, in pages: a million small records are a few arrays, not a million objects that the garbage collector has to look at.
- * Space is given out in units of 16 bytes and used again by records of as many units.
+ * Memory for records, in pages: a million small records are a few arrays, not a million objects that the garbage collector has to look at.
+ * Space is given out in units of 16 bytes and used again by records of as many units. A record is bytes, and its beginning can be had as words.
  *
- * A handle is the record's first unit, counted over all pages; or {@link ALONE} and a number.
+ * A handle, from 0 to 2³¹−2, is the record's first unit, counted over all pages; or {@link ALONE} and a number.
  */
 export class Slab {
   readonly #pages: Uint8Array[] = []
+  readonly #wordPages: Int32Array[] = []
   /** The next unit of the last page that was never used. */
   #nextUnit = UNITS_PER_PAGE
   /** Per number of units: handles that were freed. */
@@ -21,16 +25,16 @@ export class Slab {
   readonly #alone: (Uint8Array | null)[] = []
   readonly #freeAlone: number[] = []
 
-  /** Room for `size` bytes, at least 1, whose contents are not defined. */
+  /** Room for `size` bytes, at least 4, whose contents are not defined. */
   allocate(size: number): number {
     const units = unitsOf(size)
-    if (units > MAX_SHARED_UNITS) return this.#allocateAlone(size)
+    if (units > MAX_SHARED_UNITS) return this.#allocateAlone(units)
     return this.#free[units]?.pop() ?? this.#allocateShared(units)
   }
 
   /** `size` as it was allocated, or another for which {@link fits} says so. */
   free(handle: number, size: number): void {
-    if (handle < 0) {
+    if (handle >= ALONE) {
       this.#alone[handle ^ ALONE] = null
       this.#freeAlone.push(handle)
     } else {
@@ -40,18 +44,23 @@ export class Slab {
 
   /** Whether a record of `size` bytes may take the place of one of `present` bytes. */
   fits(size: number, present: number): boolean {
-    const units = unitsOf(size)
-    return units <= MAX_SHARED_UNITS ? units === unitsOf(present) : size === present
+    return unitsOf(size) === unitsOf(present)
   }
 
   /** The array that holds the record, from {@link offset} on. */
   bytes(handle: number): Uint8Array {
-    if (handle < 0) return this.#alone[handle ^ ALONE] as Uint8Array
+    if (handle >= ALONE) return this.#alone[handle ^ ALONE] as Uint8Array
     return this.#pages[handle >>> (PAGE_BITS - UNIT_BITS)] as Uint8Array
   }
 
   offset(handle: number): number {
-    return handle < 0 ? 0 : (handle & (UNITS_PER_PAGE - 1)) << UNIT_BITS
+    return handle >= ALONE ? 0 : (handle & (UNITS_PER_PAGE - 1)) << UNIT_BITS
+  }
+
+  /** The array that holds the record as 32-bit words, from a quarter of {@link offset} on. */
+  words(handle: number): Int32Array {
+    if (handle >= ALONE) return new Int32Array((this.#alone[handle ^ ALONE] as Uint8Array).buffer)
+    return this.#wordPages[handle >>> (PAGE_BITS - UNIT_BITS)] as Int32Array
   }
 
   #allocateShared(units: number): number {
@@ -64,13 +73,16 @@ export class Slab {
   #addPage(): void {
     const left = UNITS_PER_PAGE - this.#nextUnit
     if (left > 0) this.#free[left]?.push((this.#pages.length - 1) * UNITS_PER_PAGE + this.#nextUnit)
-    this.#pages.push(new Uint8Array(1 << PAGE_BITS))
+    assert(this.#pages.length < MAX_PAGES, 'the keys and values up to 4 KiB fit into 16 GiB')
+    const page = new Uint8Array(1 << PAGE_BITS)
+    this.#pages.push(page)
+    this.#wordPages.push(new Int32Array(page.buffer))
     this.#nextUnit = 0
   }
 
-  #allocateAlone(size: number): number {
+  #allocateAlone(units: number): number {
     const handle = this.#freeAlone.pop() ?? this.#alone.length | ALONE
-    this.#alone[handle ^ ALONE] = new Uint8Array(size)
+    this.#alone[handle ^ ALONE] = new Uint8Array(units << UNIT_BITS)
     return handle
   }
 }
