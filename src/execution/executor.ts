@@ -1,6 +1,7 @@
 import type { Engine, Vector } from '../engine/engine.ts'
 import { assert } from '../protocol/assert.ts'
 import type { Batch } from '../protocol/messages.ts'
+import { Ahead } from './ahead.ts'
 import { hashChunks } from './chunks.ts'
 import { ExecutedSet } from './executed.ts'
 import { areGroups, GroupKind, GroupReader } from './groups.ts'
@@ -45,6 +46,7 @@ export class Executor {
   readonly executed: ExecutedSet
   readonly #options: ExecutorOptions
   readonly #group = new GroupReader()
+  readonly #ahead: Ahead
   readonly #results = new ResultWriter()
   /** The order as the engine gave it: a copy, because {@link ExecutorOptions.onExecuted} may call the engine. */
   #order = new Float64Array(256)
@@ -52,6 +54,7 @@ export class Executor {
 
   constructor(options: ExecutorOptions) {
     this.#options = options
+    this.#ahead = new Ahead(options.machine)
     this.executed = new ExecutedSet(options.engine.replicas)
   }
 
@@ -107,6 +110,7 @@ export class Executor {
       this.counts.voidBatches++
       return
     }
+    this.#ahead.begin(commands)
     for (let at = 0; at < commands.length; at = this.#group.end) {
       this.#group.reopen(commands, at)
       this.counts.commands += this.#group.count
@@ -122,6 +126,7 @@ export class Executor {
     const { machine } = this.#options
     const group = this.#group
     while (group.next()) {
+      this.#ahead.step()
       const result = machine.apply(commands.subarray(group.commandStart, group.commandEnd))
       results?.add(Status.applied, result)
     }
@@ -133,6 +138,7 @@ export class Executor {
     const group = this.#group
     let session: Session | null | undefined
     while (group.next()) {
+      this.#ahead.step()
       if (!group.onlyReads) {
         if (session === undefined) session = this.sessions.open(group.session())
         const status = session === null ? Status.expired : session.judge(group.first + group.index, group.acknowledged)

@@ -13,6 +13,11 @@ export interface StateMachine {
   footprint(command: Uint8Array, keys: FootprintBuilder): void
   /** Applies the command and returns its result, which must not change afterwards. Must not throw. `command` is a view that is valid only during the call. */
   apply(command: Uint8Array): Uint8Array
+  /**
+   * Told of commands that are probably applied next, `bytes[ranges[2i], ranges[2i + 1])` for `i` below `count`, so that a machine with a large
+   * state can touch all that they need at once: applied one after the other, each waits for memory. Changes nothing. Must not throw.
+   */
+  loadAhead?(bytes: Uint8Array, ranges: Int32Array, count: number): void
   /** The whole state, in chunks; equal states give equal bytes. */
   snapshot(): Iterable<Uint8Array>
   /** Replaces the state by a snapshot's. */

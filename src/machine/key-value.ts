@@ -1,8 +1,9 @@
-import type { FootprintBuilder } from '../engine/footprint.ts'
+import { type FootprintBuilder, hashed, hashKey } from '../engine/footprint.ts'
 import { EpaxosError, ErrorCode } from '../errors.ts'
+import { readU16 } from '../execution/bytes.ts'
 import { ChunkReader, ChunkWriter } from '../execution/chunks.ts'
 import type { StateMachine } from '../execution/machine.ts'
-import { Code, MAX_KEY_BYTES } from './commands.ts'
+import { Code, ITEM_HEADER_BYTES, MAX_KEY_BYTES } from './commands.ts'
 import { applyOperation } from './operations.ts'
 import { Table } from './table.ts'
 import { applyTransaction } from './transaction.ts'
@@ -12,6 +13,8 @@ import { checkCommand } from './validate.ts'
 export class KeyValueStore implements StateMachine {
   readonly #makeTable: () => Table
   #table: Table
+  /** Of keys that are loaded ahead. */
+  #hashes = new Int32Array(0)
 
   /** @param makeTable makes an empty table; given where a test watches what is touched */
   constructor(makeTable: () => Table = () => new Table()) {
@@ -31,6 +34,20 @@ export class KeyValueStore implements StateMachine {
   apply(command: Uint8Array): Uint8Array {
     if (command[0] === Code.transaction) return applyTransaction(this.#table, command)
     return applyOperation(this.#table, command, 0, command.length)
+  }
+
+  loadAhead(bytes: Uint8Array, ranges: Int32Array, count: number): void {
+    if (this.#hashes.length < count) this.#hashes = new Int32Array(count)
+    let keys = 0
+    for (let i = 0; i < count; i++) {
+      const start = ranges[2 * i] as number
+      const keyStart = start + ITEM_HEADER_BYTES
+      const keyEnd = keyStart + readU16(bytes, start + 2)
+      if (bytes[start] === Code.transaction || keyEnd > (ranges[2 * i + 1] as number)) continue
+      hashKey(bytes, keyStart, keyEnd)
+      this.#hashes[keys++] = hashed.lo
+    }
+    this.#table.loadAhead(this.#hashes, keys)
   }
 
   /** `u32 count`, then per key, ascending, `u32 key length, u32 value length, key, value`. */

@@ -27,6 +27,8 @@ export class Table {
   readonly #slab = new Slab()
   #sumLo = 0
   #sumHi = 0
+  /** Of what is loaded ahead: without a use the loads would be left out. */
+  #sink = 0
 
   get size(): number {
     return this.#places.count
@@ -90,6 +92,25 @@ export class Table {
     this.#dropShare(record)
     this.#slab.free(record, this.#sizeOf(record))
     return true
+  }
+
+  /**
+   * Touches what the next calls with keys of these hashes (`hashed.lo`) will need: first the places, then the records. No load needs
+   * what another one of the same pass gives, so the processor waits for all of a pass at once.
+   */
+  loadAhead(hashes: Int32Array, count: number): void {
+    let sink = this.#sink
+    for (let i = 0; i < count; i++) {
+      const places = this.#places.of(hashes[i] as number)
+      sink ^= places.handle(places.home(hashes[i] as number))
+    }
+    for (let i = 0; i < count; i++) {
+      const hash = hashes[i] as number
+      const places = this.#places.of(hash)
+      const place = places.seek(hash, places.home(hash))
+      if (place >= 0) sink ^= this.#word(places.handle(place), KEY_LENGTH)
+    }
+    this.#sink = sink
   }
 
   /** All entries, ascending by key. */

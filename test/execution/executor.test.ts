@@ -254,4 +254,34 @@ test('an empty batch gives no groups of results', () => {
   assert.is(encodeGroup([]).length, 28)
 })
 
+test('a machine is told of each command ahead, once and in order, whether it is then applied or not', () => {
+  const lines = (from: number, count: number) =>
+    Array.from({ length: count }, (_, i) => Buffer.from(`line ${from + i}`))
+  const told: string[] = []
+  const applied: string[] = []
+  class LoadingMachine extends PrintingMachine {
+    loadAhead(bytes: Uint8Array, ranges: Int32Array, count: number): void {
+      assert.ok(count > 1, 'one alone has nothing to wait together with')
+      for (let i = 0; i < count; i++)
+        told.push(Buffer.from(bytes.subarray(ranges[2 * i], ranges[2 * i + 1])).toString())
+    }
+
+    override apply(command: Uint8Array): Uint8Array {
+      applied.push(Buffer.from(command).toString())
+      assert.is(told[applied.length - 1], applied.at(-1))
+      return super.apply(command)
+    }
+  }
+  const replica = new Replica(new LoadingMachine())
+  replica.run({ commands: lines(0, 3) }, { commands: [] }, { expire: 'x' }, inSession('s', 1, lines(3, 700)))
+  replica.run({ commands: [] }, { commands: lines(703, 1) }, { commands: lines(704, 2) }, { commands: [] })
+  assert.is(applied.length, 706)
+  assert.equal(told, applied)
+  replica.run(inSession('s', 1, lines(3, 2)))
+  assert.is(applied.length, 706, 'these were applied before')
+  assert.equal(told.slice(706), ['line 3', 'line 4'])
+  replica.run({ expire: 't' })
+  assert.is(told.length, 708)
+})
+
 test.run()

@@ -367,6 +367,31 @@ test('changed bytes are refused or are another command, and even unvalidated one
   volume('mutated key-value commands', total)
 })
 
+test('commands that are loaded ahead, in windows, are applied as those that are not, whatever their bytes are', () => {
+  const seed = freshSeed()
+  const random = new Random(seed)
+  const ahead = new KeyValueStore()
+  const plain = new KeyValueStore()
+  for (let window = 0; window < 600; window++) {
+    const commands = Array.from({ length: 1 + random.below(40) }, () => {
+      const command = encodeStep(randomStep(random, 300))
+      return random.chance(0.2) ? mutate(command, random) : command
+    })
+    const ranges = new Int32Array(2 * commands.length)
+    let end = 0
+    commands.forEach((command, i) => {
+      ranges[2 * i] = end
+      end += command.length
+      ranges[2 * i + 1] = end
+    })
+    const hash = ahead.stateHash()
+    ahead.loadAhead(Buffer.concat(commands), ranges, commands.length)
+    assert.is(ahead.stateHash(), hash)
+    for (const command of commands) assert.equal(ahead.apply(command), plain.apply(command), `seed ${seed}`)
+  }
+  assert.equal(chunks(ahead), chunks(plain), `seed ${seed}`)
+})
+
 function mutate(command: Uint8Array, random: Random): Uint8Array {
   const kind = random.below(4)
   if (kind === 0) return command.slice(0, random.below(command.length + 1))
