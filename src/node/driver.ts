@@ -8,6 +8,7 @@ import type { Effects, Envelope } from '../protocol/effects.ts'
 import { Command, type Message } from '../protocol/messages.ts'
 import type { Journal } from '../storage/journal.ts'
 import type { Transport } from '../transport/transport.ts'
+import type { Clock } from './clock.ts'
 import type { Proposals } from './proposals.ts'
 
 export interface DriverOptions {
@@ -18,8 +19,7 @@ export interface DriverOptions {
   readonly journal: Journal | null
   readonly transport: Pick<Transport, 'send'>
   readonly replicas: number
-  /** Monotonic, in ms. */
-  readonly now: () => number
+  readonly clock: Clock
   /** A frame of an admitted peer could not be read, wholly or from some message on. */
   readonly dropped: (what: string) => void
   /** The replica cannot go on: an invariant broke, or the storage failed. */
@@ -42,7 +42,7 @@ export class Driver {
   #armed = false
   #turning = false
   #stopped = false
-  #timer: NodeJS.Timeout | null = null
+  #stopTicking: () => void = () => {}
 
   constructor(options: DriverOptions) {
     this.#options = options
@@ -51,7 +51,7 @@ export class Driver {
 
   /** The journal is replayed: from now on the core is ticked. */
   start(): void {
-    const { core, journal, now, failed } = this.#options
+    const { core, journal, clock, failed } = this.#options
     journal?.onDurable(
       (upTo) => {
         core.durable(upTo)
@@ -62,8 +62,8 @@ export class Driver {
         failed(error)
       },
     )
-    core.start(journal?.last ?? 0, now())
-    this.#timer = setInterval(() => this.#turn(), TICK_MS)
+    core.start(journal?.last ?? 0, clock.now())
+    this.#stopTicking = clock.every(TICK_MS, () => this.#turn())
     this.arm()
   }
 
@@ -76,18 +76,19 @@ export class Driver {
 
   stop(): void {
     this.#stopped = true
-    if (this.#timer !== null) clearInterval(this.#timer)
-    this.#timer = null
+    this.#stopTicking()
   }
 
   /** A turn follows when the event loop has drained what arrived. */
   arm(): void {
     if (this.#armed || this.#stopped) return
     this.#armed = true
-    setImmediate(() => {
-      this.#armed = false
-      this.#turn()
-    })
+    this.#options.clock.soon(this.#armedTurn)
+  }
+
+  readonly #armedTurn = (): void => {
+    this.#armed = false
+    this.#turn()
   }
 
   /** A frame of an admitted peer; its bytes are read before this returns. */
@@ -122,16 +123,17 @@ export class Driver {
     if (this.#stopped || this.#turning) return
     this.#turning = true
     try {
-      this.#options.core.tick(this.#options.now())
+      this.#options.core.tick(this.#options.clock.now())
       this.#propose()
       // Without a disk to wait for, journaling releases at once: then there is more to take.
       while (this.#handle(this.#options.core.take())) this.#propose()
+      // Clients first: their answers rest on what is done, and nothing of the others' rests on them.
+      this.#options.turned()
       this.#flush()
     } catch (error) {
       this.#fail(error as Error)
     }
     this.#turning = false
-    this.#options.turned()
   }
 
   #propose(): void {

@@ -2,6 +2,7 @@ import { decodeRecords } from '../codec/records.ts'
 import type { Core } from '../protocol/core.ts'
 import { RecordType } from '../protocol/records.ts'
 import type { Journal } from '../storage/journal.ts'
+import type { Clock } from './clock.ts'
 import type { Incarnations } from './incarnations.ts'
 
 /** The event loop is let go on this often, in ms. */
@@ -16,18 +17,19 @@ export async function replayJournal(
   replicas: number,
   core: Core,
   incarnations: Incarnations,
+  clock: Clock,
   execute: () => void,
 ): Promise<void> {
-  let sliceEnd = performance.now() + SLICE_MS
+  let sliceEnd = clock.now() + SLICE_MS
   for (const { number, value } of journal.scan(1)) {
     decodeRecords(value, replicas, (record, index) => {
       if (record.type === RecordType.peer) incarnations.restore(record)
       else core.replay(record, number, index)
     })
-    if (performance.now() < sliceEnd) continue
+    if (clock.now() < sliceEnd) continue
     execute()
-    await new Promise((resolve) => setImmediate(resolve))
-    sliceEnd = performance.now() + SLICE_MS
+    await new Promise<void>((resolve) => clock.soon(resolve))
+    sliceEnd = clock.now() + SLICE_MS
   }
   execute()
 }

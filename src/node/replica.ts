@@ -1,36 +1,23 @@
 import { randomBytes } from 'node:crypto'
 import { FORMAT_VERSION } from '../codec/limits.ts'
-import { decodeRecord } from '../codec/records.ts'
 import type { Engine } from '../engine/engine.ts'
 import { FootprintBuilder } from '../engine/footprint.ts'
 import { loadEngine, ReferenceEngine } from '../engine/index.ts'
 import { CommandError, EpaxosError, ErrorCode } from '../errors.ts'
-import { Executor } from '../execution/executor.ts'
 import { encodeGroup, type GroupOptions } from '../execution/groups.ts'
 import { ResultReader, Status as ResultStatus } from '../execution/results.ts'
-import { Core } from '../protocol/core.ts'
-import type { Batch } from '../protocol/messages.ts'
-import type { PeerRecord } from '../protocol/records.ts'
-import { DEFAULT_TIMING } from '../protocol/timing.ts'
 import { DataDirectory } from '../storage/directory.ts'
 import { LmdbJournal } from '../storage/lmdb.ts'
 import { freeBytes, NEARLY_FULL_BYTES } from '../storage/space.ts'
 import type { Address } from '../transport/links.ts'
-import type { Identity, Refusal } from '../transport/transport.ts'
+import type { Identity } from '../transport/transport.ts'
 import { WebSocketTransport } from '../transport/websocket.ts'
-import { Driver } from './driver.ts'
-import { Incarnations } from './incarnations.ts'
+import { realClock } from './clock.ts'
+import { Member } from './member.ts'
 import { type ReplicaOptions, type ResolvedOptions, resolveOptions } from './options.ts'
-import { type Answer, Proposals, type Respond } from './proposals.ts'
-import { Readiness } from './readiness.ts'
-import { replayJournal } from './replay.ts'
+import type { Respond } from './proposals.ts'
 import type { Status } from './status.ts'
 
-/** Own instances that may be unexecuted at a time; what comes then gathers into the next batch (protocol.md §6, bounded tails). */
-const WINDOW = 16
-
-/** Between looks at deadlines and readiness. */
-const POLL_MS = 25
 const DISK_POLL_MS = 1000
 
 /** A journal of this size is worth a warning: nothing is truncated in this version. */
@@ -41,25 +28,13 @@ export class Replica {
   readonly #options: ResolvedOptions
   readonly #directory: DataDirectory | null
   readonly #journal: LmdbJournal | null
-  readonly #core: Core
-  readonly #executor: Executor
-  readonly #proposals: Proposals
-  readonly #driver: Driver
-  readonly #transport: WebSocketTransport
-  readonly #incarnations: Incarnations
+  readonly #member: Member
   readonly #peers: { client: string }[]
-  readonly #turned = new Set<() => void>()
   readonly #staleKeys = new FootprintBuilder()
-  #readiness: Readiness | null = null
-  #timers: NodeJS.Timeout[] = []
+  #stopPollingDisk: () => void = () => {}
   #closing: Promise<void> | null = null
-  #failure: Error | null = null
   #diskFull = false
   #warnedOfSize = false
-  #dropped = 0
-  #replayMs = 0
-  /** Resolved by {@link #turn} when the journal value is durable, by its number. */
-  #durable: { number: number; resolve: () => void }[] = []
 
   /** Opens the data directory, replays the journal, listens and connects. Resolves when the replica takes part, ready or not. */
   static async open(options: ReplicaOptions): Promise<Replica> {
@@ -78,7 +53,9 @@ export class Replica {
     const owner = { cluster, id, replicas: peers.length, formatVersion: FORMAT_VERSION }
     const directory = await DataDirectory.open(data, owner)
     try {
-      return new Replica(resolved, engine, directory, await LmdbJournal.open(directory.journalPath))
+      const replica = new Replica(resolved, engine, directory, await LmdbJournal.open(directory.journalPath))
+      await replica.#pollDisk()
+      return replica
     } catch (error) {
       await directory.close()
       throw error
@@ -91,45 +68,26 @@ export class Replica {
     directory: DataDirectory | null,
     journal: LmdbJournal | null,
   ) {
-    const { id, machine, peers } = options
+    const { id, machine, peers, secret, logger, requestTimeoutMs, onFailure } = options
     this.#options = options
     this.#directory = directory
     this.#journal = journal
     this.#peers = peers.map((_, peer) => ({ client: peer === id ? options.clientUrl : '' }))
-    this.#core = new Core({
-      id,
-      replicas: peers.length,
-      engine,
-      timing: DEFAULT_TIMING,
-      random: Math.random,
-      readBatch: journal === null ? null : (number, index) => readBatch(journal, number, index, peers.length),
-    })
-    this.#executor = new Executor({
+    const identity = this.#identity()
+    this.#member = new Member({
+      identity,
       engine,
       machine,
-      ownRow: id,
-      batchOf: (row, slot) => this.#core.batchToExecute(row, slot),
-      onExecuted: (row, slot, results) => {
-        this.#core.executed(row, slot)
-        if (results !== null) this.#proposals.executed(slot, results)
-      },
-    })
-    this.#proposals = new Proposals(machine, WINDOW)
-    this.#incarnations = new Incarnations((record) => this.#writeDown(record))
-    const { secret } = options
-    const listen = peers[id] as Address
-    this.#transport = new WebSocketTransport({ identity: this.#identity(), listen, peers, secret })
-    this.#driver = new Driver({
-      core: this.#core,
-      executor: this.#executor,
-      proposals: this.#proposals,
       journal,
-      transport: this.#transport,
-      replicas: peers.length,
-      now: () => performance.now(),
-      dropped: (what) => this.#drop(what),
-      failed: (error) => this.#fail(error),
-      turned: () => this.#afterTurn(),
+      transport: new WebSocketTransport({ identity, listen: peers[id] as Address, peers, secret }),
+      clock: realClock,
+      random: Math.random,
+      logger,
+      requestTimeoutMs,
+      linked: (peer, { clientUrl }) => {
+        ;(this.#peers[peer] as { client: string }).client = clientUrl
+      },
+      failed: (error) => void this.close().finally(() => onFailure(error)),
     })
   }
 
@@ -139,10 +97,7 @@ export class Replica {
 
   /** Null when the replica answers clients; otherwise why it does not. */
   get notReady(): string | null {
-    if (this.#failure !== null) return 'the replica has failed'
-    if (this.#closing !== null) return 'the replica is being closed'
-    if (this.#readiness === null) return 'the journal is being replayed'
-    return this.#readiness.reason
+    return this.#member.notReady
   }
 
   /** Replays the journal, then listens and connects. */
@@ -152,25 +107,8 @@ export class Replica {
       logger.warn({}, 'durability memory: nothing survives this process, which must not come back under its id')
     }
     try {
-      const before = performance.now()
-      if (this.#journal !== null) {
-        const execute = () => this.#driver.executeReplayed()
-        await replayJournal(this.#journal, this.#peers.length, this.#core, this.#incarnations, execute)
-      }
-      this.#replayMs = Math.round(performance.now() - before)
-      logger.info({ replayMs: this.#replayMs, journalBytes: this.#journal?.bytes ?? 0 }, 'journal replayed')
-      this.#driver.start()
-      this.#readiness = new Readiness(this.#core, (respond) => this.#submitBarrier(respond))
-      this.#timers = [setInterval(() => this.#poll(), POLL_MS), setInterval(() => this.#pollDisk(), DISK_POLL_MS)]
-      await this.#pollDisk()
-      await this.#transport.start({
-        frame: (from, bytes) => this.#driver.frame(from, bytes),
-        admit: (peer, incarnation) => this.#incarnations.admit(peer, incarnation),
-        up: (peer, identity) => this.#up(peer, identity),
-        down: (peer) => this.#down(peer),
-        refused: (peer, reason) => this.#refused(peer, reason),
-        dropped: (what) => this.#drop(what),
-      })
+      this.#stopPollingDisk = realClock.every(DISK_POLL_MS, () => this.#pollDisk())
+      await this.#member.start()
     } catch (error) {
       await this.#release()
       throw error
@@ -200,17 +138,10 @@ export class Replica {
    * valid until it returns.
    */
   submit(group: Uint8Array, respond: Respond): void {
-    const { notReady } = this
-    if (notReady !== null) return respond({ outcome: 'refused', code: ErrorCode.notReady, message: notReady })
-    if (this.#diskFull)
+    if (this.#diskFull && this.notReady === null) {
       return respond({ outcome: 'refused', code: ErrorCode.diskFull, message: 'the disk is nearly full' })
-    try {
-      this.#proposals.submit(group, performance.now() + this.#options.requestTimeoutMs, respond)
-    } catch (error) {
-      if (!(error instanceof EpaxosError)) throw error
-      return respond({ outcome: 'refused', code: error.code, message: error.message })
     }
-    this.#driver.arm()
+    this.#member.submit(group, respond)
   }
 
   /**
@@ -240,30 +171,30 @@ export class Replica {
 
   /** Calls `listener` after each turn: answers that a server gathered in the turn may leave. Returns what ends it. */
   onTurn(listener: () => void): () => void {
-    this.#turned.add(listener)
-    return () => this.#turned.delete(listener)
+    return this.#member.onTurn(listener)
   }
 
   status(): Status {
     const { id, cluster, durability, engine } = this.#options
-    const { fast, slow, recovered, noop, dropped } = this.#core.counts
-    const { commands, cycles } = this.#executor.counts
+    const { core, executor, dropped: droppedBefore, replayMs } = this.#member
+    const { fast, slow, recovered, noop, dropped } = core.counts
+    const { commands, cycles } = executor.counts
     return {
       id,
       cluster,
       epoch: 0,
       ready: this.notReady === null,
       reason: this.notReady ?? '',
-      replicas: this.#peers.map(({ client }, peer) => ({ id: peer, client, up: this.#core.alive(peer) })),
-      committed: this.#core.committed,
-      executed: this.#executor.executed.vector,
-      counts: { fast, slow, recovered, noop, commands, cycles, dropped: dropped + this.#dropped },
-      oldestUncommittedMs: Math.round(this.#core.oldestUncommittedMs),
+      replicas: this.#peers.map(({ client }, peer) => ({ id: peer, client, up: core.alive(peer) })),
+      committed: core.committed,
+      executed: executor.executed.vector,
+      counts: { fast, slow, recovered, noop, commands, cycles, dropped: dropped + droppedBefore },
+      oldestUncommittedMs: Math.round(core.oldestUncommittedMs),
       journalBytes: this.#journal?.bytes ?? 0,
-      replayMs: this.#replayMs,
+      replayMs,
       durability,
       engine,
-      stateHash: this.#executor.stateHash(),
+      stateHash: executor.stateHash(),
     }
   }
 
@@ -274,26 +205,12 @@ export class Replica {
   }
 
   async #close(): Promise<void> {
-    const end = performance.now() + this.#options.requestTimeoutMs
-    while (this.#proposals.waiting > 0 && performance.now() < end && this.#failure === null) {
-      await new Promise((resolve) => setTimeout(resolve, 5))
-    }
-    this.#driver.finish()
+    await this.#member.close()
     await this.#release()
   }
 
   async #release(): Promise<void> {
-    for (const timer of this.#timers) clearInterval(timer)
-    this.#timers = []
-    this.#driver.stop()
-    this.#proposals.abandon(ErrorCode.closed, 'the replica was closed before the answer')
-    this.#afterTurn()
-    await this.#transport.close()
-    try {
-      await this.#journal?.close()
-    } catch (error) {
-      this.#options.logger.error({ error: (error as Error).message }, 'the journal was not closed in order')
-    }
+    this.#stopPollingDisk()
     await this.#directory?.close()
   }
 
@@ -301,58 +218,6 @@ export class Replica {
     const { id, cluster, peers, clientUrl } = this.#options
     const incarnation = this.#directory?.incarnation ?? randomBytes(16)
     return { cluster, epoch: 0, replicas: peers.length, id, incarnation, clientUrl }
-  }
-
-  #submitBarrier(respond: (answer: Answer) => void): void {
-    this.#proposals.submitBarrier(performance.now() + this.#options.requestTimeoutMs, respond)
-    this.#driver.arm()
-  }
-
-  #writeDown(record: PeerRecord): Promise<void> {
-    const number = this.#core.writeDown(record)
-    this.#driver.arm()
-    return new Promise((resolve) => this.#durable.push({ number, resolve }))
-  }
-
-  #afterTurn(): void {
-    if (this.#durable.length > 0) {
-      const durable = this.#core.durableNumber
-      for (const { number, resolve } of this.#durable) if (number <= durable) resolve()
-      this.#durable = this.#durable.filter(({ number }) => number > durable)
-    }
-    for (const listener of this.#turned) listener()
-  }
-
-  #up(peer: number, { clientUrl }: Identity): void {
-    ;(this.#peers[peer] as { client: string }).client = clientUrl
-    this.#options.logger.info({ peer }, 'linked')
-    this.#driver.linkUp(peer)
-  }
-
-  #down(peer: number): void {
-    this.#options.logger.warn({ peer }, 'link closed')
-    this.#driver.linkDown(peer)
-  }
-
-  #refused(peer: number, reason: Refusal): void {
-    this.#options.logger.warn({ peer, reason }, 'refused by a peer')
-    if (reason !== 'amnesiac') return
-    const message = `replica ${peer} knows replica ${this.id} with another data directory: this one must not vote under that id`
-    this.#fail(new EpaxosError(ErrorCode.refusedByPeers, message))
-  }
-
-  #drop(what: string): void {
-    this.#dropped++
-    // A flood of garbage must not become a flood of lines.
-    if (this.#dropped <= 100 || this.#dropped % 1000 === 0) {
-      this.#options.logger.warn({ what, dropped: this.#dropped }, 'dropped')
-    }
-  }
-
-  #poll(): void {
-    this.#proposals.expire(performance.now())
-    this.#readiness?.poll()
-    this.#afterTurn()
   }
 
   async #pollDisk(): Promise<void> {
@@ -367,26 +232,4 @@ export class Replica {
       logger.warn({ journalBytes: this.#journal.bytes }, 'the journal has grown large: nothing of it is truncated')
     }
   }
-
-  /** Fail-stop: everything open is answered as unknown, and nothing is said any more. */
-  #fail(error: Error): void {
-    if (this.#failure !== null || this.#closing !== null) return
-    this.#failure = error
-    this.#options.logger.error(
-      { code: (error as EpaxosError).code ?? 'internal', error: error.message, stack: error.stack },
-      'the replica stops',
-    )
-    this.#closing = this.#release()
-    void this.#closing.finally(() => this.#options.onFailure(error))
-  }
-}
-
-function readBatch(journal: LmdbJournal, number: number, index: number, replicas: number): Batch {
-  const value = journal.read(number)
-  if (value === null) throw new EpaxosError(ErrorCode.damaged, `journal value ${number} is missing`)
-  const record = decodeRecord(value, index, replicas)
-  if (!('batch' in record) || record.batch === null) {
-    throw new EpaxosError(ErrorCode.damaged, `record ${index} of journal value ${number} holds no batch`)
-  }
-  return record.batch
 }

@@ -1,0 +1,286 @@
+import { decodeRecord } from '../codec/records.ts'
+import type { Engine } from '../engine/engine.ts'
+import { EpaxosError, ErrorCode } from '../errors.ts'
+import { Executor } from '../execution/executor.ts'
+import type { StateMachine } from '../execution/machine.ts'
+import { Core } from '../protocol/core.ts'
+import type { Batch } from '../protocol/messages.ts'
+import type { PeerRecord } from '../protocol/records.ts'
+import { DEFAULT_TIMING, type Timing } from '../protocol/timing.ts'
+import type { Journal } from '../storage/journal.ts'
+import type { Identity, Refusal, Transport } from '../transport/transport.ts'
+import type { Clock } from './clock.ts'
+import { Driver } from './driver.ts'
+import { Incarnations } from './incarnations.ts'
+import type { Logger } from './logger.ts'
+import { type Answer, Proposals, type Respond } from './proposals.ts'
+import { Readiness } from './readiness.ts'
+import { replayJournal } from './replay.ts'
+
+export interface MemberOptions {
+  readonly identity: Identity
+  readonly engine: Engine
+  readonly machine: StateMachine
+  /** Null for durability "memory". */
+  readonly journal: Journal | null
+  readonly transport: Transport
+  readonly clock: Clock
+  /** Uniform in [0, 1): jitter is all it is used for. */
+  readonly random: () => number
+  readonly logger: Logger
+  /** After this a command is answered as unknown. */
+  readonly requestTimeoutMs: number
+  readonly timing?: Timing
+  /** Crashes that the fast path survives; the largest legal number by default. */
+  readonly fastCrashes?: number
+  readonly linked: (peer: number, identity: Identity) => void
+  /** Called once, when the member stops by itself: the storage failed, the peers refused it, an invariant broke. */
+  readonly failed: (error: Error) => void
+}
+
+/** Own instances that may be unexecuted at a time; what comes then gathers into the next batch (protocol.md §6, bounded tails). */
+const WINDOW = 16
+
+/** Between looks at deadlines and readiness. */
+const POLL_MS = 25
+
+/** Between looks at what is in flight, while it is being closed. */
+const CLOSE_POLL_MS = 5
+
+/**
+ * A member of a cluster, put together from its parts: the core, the execution, the driver, the proposals of its clients. Network, disk and
+ * time are given to it: real ones by {@link Replica}, simulated ones by the simulator.
+ */
+export class Member {
+  readonly core: Core
+  readonly executor: Executor
+  readonly #options: MemberOptions
+  readonly #proposals: Proposals
+  readonly #driver: Driver
+  readonly #incarnations: Incarnations
+  readonly #turned = new Set<() => void>()
+  #readiness: Readiness | null = null
+  #stopPolling: () => void = () => {}
+  #closing: Promise<void> | null = null
+  #failure: Error | null = null
+  #dropped = 0
+  #replayMs = 0
+  /** Resolved after the turn in which the journal value is durable, by its number. */
+  #durable: { number: number; resolve: () => void }[] = []
+
+  constructor(options: MemberOptions) {
+    const { identity, engine, machine, journal, transport, clock, random, timing, fastCrashes } = options
+    const { id, replicas } = identity
+    this.#options = options
+    this.core = new Core({
+      id,
+      replicas,
+      engine,
+      timing: timing ?? DEFAULT_TIMING,
+      random,
+      readBatch: journal === null ? null : (number, index) => readBatch(journal, number, index, replicas),
+      ...(fastCrashes === undefined ? {} : { fastCrashes }),
+    })
+    this.executor = new Executor({
+      engine,
+      machine,
+      ownRow: id,
+      batchOf: (row, slot) => this.core.batchToExecute(row, slot),
+      onExecuted: (row, slot, results) => {
+        this.core.executed(row, slot)
+        if (results !== null) this.#proposals.executed(slot, results)
+      },
+    })
+    this.#proposals = new Proposals(machine, WINDOW)
+    this.#incarnations = new Incarnations((record) => this.#writeDown(record))
+    this.#driver = new Driver({
+      core: this.core,
+      executor: this.executor,
+      proposals: this.#proposals,
+      journal,
+      transport,
+      replicas,
+      clock,
+      dropped: (what) => this.#drop(what),
+      failed: (error) => this.#fail(error),
+      turned: () => this.#afterTurn(),
+    })
+  }
+
+  /** Null when the member answers clients; otherwise why it does not. */
+  get notReady(): string | null {
+    if (this.#failure !== null) return 'the replica has failed'
+    if (this.#closing !== null) return 'the replica is being closed'
+    if (this.#readiness === null) return 'the journal is being replayed'
+    return this.#readiness.reason
+  }
+
+  /** Messages and links that were dropped before they came to the core. */
+  get dropped(): number {
+    return this.#dropped
+  }
+
+  /** How long the journal's replay took. */
+  get replayMs(): number {
+    return this.#replayMs
+  }
+
+  /** Replays the journal, then listens and connects. */
+  async start(): Promise<void> {
+    const { identity, journal, transport, clock, logger } = this.#options
+    try {
+      const before = clock.now()
+      if (journal !== null) {
+        const execute = () => this.#driver.executeReplayed()
+        await replayJournal(journal, identity.replicas, this.core, this.#incarnations, clock, execute)
+      }
+      this.#replayMs = Math.round(clock.now() - before)
+      logger.info({ replayMs: this.#replayMs, journalBytes: journal?.bytes ?? 0 }, 'journal replayed')
+      this.#driver.start()
+      this.#readiness = new Readiness(this.core, (respond) => this.#submitBarrier(respond))
+      this.#stopPolling = clock.every(POLL_MS, () => this.#poll())
+      await transport.start({
+        frame: (from, bytes) => this.#driver.frame(from, bytes),
+        admit: (peer, incarnation) => this.#incarnations.admit(peer, incarnation),
+        up: (peer, its) => this.#up(peer, its),
+        down: (peer) => this.#down(peer),
+        refused: (peer, reason) => this.#refused(peer, reason),
+        dropped: (what) => this.#drop(what),
+      })
+    } catch (error) {
+      await this.#release()
+      throw error
+    }
+  }
+
+  /**
+   * Submits a group of commands (groups.ts), whose bytes are copied. `respond` is called exactly once: at once where the group is refused, and
+   * with views that are valid until it returns.
+   */
+  submit(group: Uint8Array, respond: Respond): void {
+    const { notReady } = this
+    if (notReady !== null) return respond({ outcome: 'refused', code: ErrorCode.notReady, message: notReady })
+    try {
+      this.#proposals.submit(group, this.#deadlineMs(), respond)
+    } catch (error) {
+      if (!(error instanceof EpaxosError)) throw error
+      return respond({ outcome: 'refused', code: error.code, message: error.message })
+    }
+    this.#driver.arm()
+  }
+
+  /** Calls `listener` after each turn. Returns what ends it. */
+  onTurn(listener: () => void): () => void {
+    this.#turned.add(listener)
+    return () => this.#turned.delete(listener)
+  }
+
+  /** Stops taking commands, waits for those in flight within the request timeout, makes everything durable and closes. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    const { clock } = this.#options
+    const end = this.#deadlineMs()
+    while (this.#proposals.waiting > 0 && clock.now() < end && this.#failure === null) {
+      await new Promise<void>((resolve) => clock.after(CLOSE_POLL_MS, resolve))
+    }
+    this.#driver.finish()
+    await this.#release()
+  }
+
+  async #release(): Promise<void> {
+    const { transport, journal, logger } = this.#options
+    this.#stopPolling()
+    this.#driver.stop()
+    this.#proposals.abandon(ErrorCode.closed, 'the replica was closed before the answer')
+    this.#afterTurn()
+    await transport.close()
+    try {
+      await journal?.close()
+    } catch (error) {
+      logger.error({ error: (error as Error).message }, 'the journal was not closed in order')
+    }
+  }
+
+  #deadlineMs(): number {
+    return this.#options.clock.now() + this.#options.requestTimeoutMs
+  }
+
+  #submitBarrier(respond: (answer: Answer) => void): void {
+    this.#proposals.submitBarrier(this.#deadlineMs(), respond)
+    this.#driver.arm()
+  }
+
+  #writeDown(record: PeerRecord): Promise<void> {
+    const number = this.core.writeDown(record)
+    this.#driver.arm()
+    return new Promise((resolve) => this.#durable.push({ number, resolve }))
+  }
+
+  #afterTurn(): void {
+    if (this.#durable.length > 0) {
+      const durable = this.core.durableNumber
+      for (const { number, resolve } of this.#durable) if (number <= durable) resolve()
+      this.#durable = this.#durable.filter(({ number }) => number > durable)
+    }
+    for (const listener of this.#turned) listener()
+  }
+
+  #up(peer: number, identity: Identity): void {
+    this.#options.linked(peer, identity)
+    this.#options.logger.info({ peer }, 'linked')
+    this.#driver.linkUp(peer)
+  }
+
+  #down(peer: number): void {
+    this.#options.logger.warn({ peer }, 'link closed')
+    this.#driver.linkDown(peer)
+  }
+
+  #refused(peer: number, reason: Refusal): void {
+    this.#options.logger.warn({ peer, reason }, 'refused by a peer')
+    if (reason !== 'amnesiac') return
+    const { id } = this.#options.identity
+    const message = `replica ${peer} knows replica ${id} with another data directory: this one must not vote under that id`
+    this.#fail(new EpaxosError(ErrorCode.refusedByPeers, message))
+  }
+
+  #drop(what: string): void {
+    this.#dropped++
+    // A flood of garbage must not become a flood of lines.
+    if (this.#dropped <= 100 || this.#dropped % 1000 === 0) {
+      this.#options.logger.warn({ what, dropped: this.#dropped }, 'dropped')
+    }
+  }
+
+  #poll(): void {
+    this.#proposals.expire(this.#options.clock.now())
+    this.#readiness?.poll()
+    this.#afterTurn()
+  }
+
+  /** Fail-stop: everything open is answered as unknown, and nothing is said any more. */
+  #fail(error: Error): void {
+    if (this.#failure !== null || this.#closing !== null) return
+    this.#failure = error
+    this.#options.logger.error(
+      { code: (error as EpaxosError).code ?? 'internal', error: error.message, stack: error.stack },
+      'the replica stops',
+    )
+    this.#closing = this.#release()
+    this.#options.failed(error)
+  }
+}
+
+function readBatch(journal: Journal, number: number, index: number, replicas: number): Batch {
+  const value = journal.read(number)
+  if (value === null) throw new EpaxosError(ErrorCode.damaged, `journal value ${number} is missing`)
+  const record = decodeRecord(value, index, replicas)
+  if (!('batch' in record) || record.batch === null) {
+    throw new EpaxosError(ErrorCode.damaged, `record ${index} of journal value ${number} holds no batch`)
+  }
+  return record.batch
+}
