@@ -23,7 +23,7 @@ export interface Journal {
   /** Value `number`, or null where it was trimmed or never written. The bytes are the caller's. Not durable values are found as well. */
   read(number: number): Uint8Array | null
 
-  /** All values from `from` on, in order, as they were when the call was made. */
+  /** All values from `from` on, in order, as they were when the call was made. Throws `closed` where the journal is closed meanwhile. */
   scan(from: number): Iterable<{ readonly number: number; readonly value: Uint8Array }>
 
   /** Forgets the values below `before`, at some time. */

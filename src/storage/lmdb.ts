@@ -59,6 +59,8 @@ export class LmdbJournal implements Journal {
   readonly #group = new Set<Promise<boolean>>()
   #groupTrimEnd = 1
   #groupEnded: () => void = () => {}
+  /** Scans that are under way: their cursors read LMDB's memory. */
+  readonly #scans = new Set<Generator>()
   #closing: Promise<void> | null = null
 
   /**
@@ -154,7 +156,8 @@ export class LmdbJournal implements Journal {
    * See {@link Journal.scan}. Values are read from the disk one by one, in one snapshot from the first to the last. What is trimmed
    * before the first one is asked for is not found.
    *
-   * @throws EpaxosError while iterating: `damaged` where a value is missing or LMDB's tree is damaged, `storage` where reading fails
+   * @throws EpaxosError while iterating: `damaged` where a value is missing or LMDB's tree is damaged, `storage` where reading fails, `closed`
+   * where the journal was closed meanwhile
    */
   scan(from: number): Iterable<{ readonly number: number; readonly value: Uint8Array }> {
     return this.#scan(Math.max(from, this.#trimBefore), this.#durable, [...this.#pending])
@@ -162,9 +165,17 @@ export class LmdbJournal implements Journal {
 
   *#scan(from: number, durable: number, pending: [number, Uint8Array][]) {
     let next = Math.max(from, this.#first)
-    for (const { key, value } of readable(this.#values.getRange({ start: next, end: durable + 1 }))) {
-      if (key !== next) throw new EpaxosError(ErrorCode.damaged, `The journal is damaged: value ${next} is missing`)
-      yield { number: next++, value: owned(value) }
+    this.#assertOpen()
+    const range = readable(this.#values.getRange({ start: next, end: durable + 1 }))
+    this.#scans.add(range)
+    try {
+      for (const { key, value } of range) {
+        if (key !== next) throw new EpaxosError(ErrorCode.damaged, `The journal is damaged: value ${next} is missing`)
+        yield { number: next++, value: owned(value) }
+        this.#assertOpen()
+      }
+    } finally {
+      this.#scans.delete(range)
     }
     if (next <= durable) throw new EpaxosError(ErrorCode.damaged, `The journal is damaged: value ${next} is missing`)
     for (const [number, value] of pending) if (number >= from) yield { number, value: value.slice() }
@@ -188,7 +199,13 @@ export class LmdbJournal implements Journal {
       })
     }
     this.#state = 'closed'
+    // LMDB's memory goes with the environment: a cursor that went on reading it would end the process.
+    for (const range of this.#scans) range.return(undefined)
     await this.#environment.close()
+  }
+
+  #assertOpen(): void {
+    if (this.#state === 'closed') throw new EpaxosError(ErrorCode.closed, 'The journal is closed')
   }
 
   /** Puts all that waits into the next transaction; what else is appended in this turn joins it. */
@@ -268,7 +285,7 @@ function owned(value: Uint8Array): Uint8Array {
 }
 
 /** The entries of a range, with LMDB's errors in our terms. */
-function* readable<T>(range: Iterable<T>): Iterable<T> {
+function* readable<T>(range: Iterable<T>): Generator<T> {
   try {
     yield* range
   } catch (error) {

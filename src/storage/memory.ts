@@ -168,7 +168,10 @@ class MemoryJournal implements Journal {
   }
 
   *#scan(from: number, durable: number, pending: Uint8Array[]) {
-    yield* this.#durable.range(from, durable)
+    for (const entry of this.#durable.range(from, durable)) {
+      if (this.#state === 'closed') throw new EpaxosError(ErrorCode.closed, 'The journal is closed')
+      yield entry
+    }
     for (const [i, value] of pending.entries()) {
       const number = durable + 1 + i
       if (number >= from) yield { number, value: value.slice() }

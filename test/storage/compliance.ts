@@ -154,6 +154,18 @@ export function journalCompliance(name: string, create: () => Promise<Subject>, 
     await journal.close()
   })
 
+  test('a scan that is under way when the journal is closed says so, and never that it is at the end', async (subject) => {
+    const journal = await subject.open()
+    const watch = watchDurable(journal)
+    for (let number = 1; number <= 100; number++) journal.append(text(`value ${number}`))
+    await watch.reached(100)
+    const scan = journal.scan(1)[Symbol.iterator]()
+    for (let number = 1; number <= 10; number++) assert.is(scan.next().value?.number, number)
+    await journal.close()
+    assert.throws(() => scan.next(), hasCode('closed'))
+    assert.throws(() => [...journal.scan(1)], hasCode('closed'))
+  })
+
   test('what is trimmed is gone, the rest and the bytes stay', async (subject) => {
     const journal = await subject.open()
     const watch = watchDurable(journal)
