@@ -1,4 +1,4 @@
-import { EpaxosError, ErrorCode } from '../errors.ts'
+import { CommandError, EpaxosError, ErrorCode } from '../errors.ts'
 import { copyBytes, readU32, writeU32 } from './bytes.ts'
 
 /**
@@ -25,6 +25,9 @@ export const MAX_GROUP_RESULT_BYTES = 8 << 20
 /** The same for all groups of an instance. */
 export const MAX_INSTANCE_RESULT_BYTES = 64 << 20
 
+/** A shorter one is never omitted: whoever changes something hears what came of it, whatever else was read beside it. */
+const SMALL_RESULT_BYTES = 64
+
 const GROUP_HEADER_BYTES = 8
 const RESULT_HEADER_BYTES = 5
 
@@ -44,7 +47,7 @@ export class ResultWriter {
 
   add(status: Status, result: Uint8Array): void {
     const { length } = result
-    if (length > 0 && this.#exceeds(length)) {
+    if (length > SMALL_RESULT_BYTES && this.#exceeds(length)) {
       this.add(Status.omitted, NOTHING)
       return
     }
@@ -126,6 +129,27 @@ export class ResultReader {
     this.#at = at + RESULT_HEADER_BYTES + readU32(this.#bytes, at + 1)
     this.result = this.#bytes.subarray(at + RESULT_HEADER_BYTES, this.#at)
     return true
+  }
+}
+
+/**
+ * The result of the only command of a group, as a view. Throws a `CommandError` where there is none: `refused` for a command that was not done,
+ * `unknown` for one that was done and its result omitted.
+ */
+export function onlyResult(results: Uint8Array): Uint8Array {
+  const reader = new ResultReader(results)
+  reader.next()
+  switch (reader.status) {
+    case Status.expired: {
+      const why = 'the request was acknowledged before, or its session was closed: it is not done again'
+      throw new CommandError(ErrorCode.sessionExpired, 'refused', why)
+    }
+    case Status.refused:
+      throw new CommandError(ErrorCode.busy, 'refused', 'the request number is too far beyond the acknowledged one')
+    case Status.omitted:
+      throw new CommandError(ErrorCode.tooLarge, 'unknown', 'the result did not fit beside those of other commands')
+    default:
+      return reader.result
   }
 }
 

@@ -1,7 +1,7 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js'
-import { EpaxosError, ErrorCode } from '../errors.ts'
+import { CommandError, EpaxosError, ErrorCode } from '../errors.ts'
 import { encodeGroup, type GroupOptions } from '../execution/groups.ts'
-import { ResultReader, Status } from '../execution/results.ts'
+import { onlyResult } from '../execution/results.ts'
 import { Outcome, readResult, readTransactionResult, type TransactionResult } from '../machine/command-results.ts'
 import {
   deleteCommand,
@@ -148,31 +148,17 @@ export class Routes {
     this.#replica.submit(encodeGroup([command], session), (given) => {
       if (!reply.open) return
       try {
-        if (given.outcome === 'done') answer(doneResult(given.results))
+        if (given.outcome === 'done') answer(onlyResult(given.results))
         else if (given.outcome === 'refused') reply.refuse(given.code, given.message)
         else reply.unknown(given.code, given.message)
       } catch (error) {
+        if (error instanceof CommandError && error.outcome === 'unknown')
+          return reply.unknown(error.code, error.message)
         // Within the replica's turn nothing may throw: what cannot be read is what another state machine said.
         reply.refuse(error instanceof EpaxosError ? error.code : ErrorCode.malformed, (error as Error).message)
       }
     })
   }
-}
-
-/** The result of the only command of a group. Throws where there is none. */
-function doneResult(results: Uint8Array): Uint8Array {
-  const reader = new ResultReader(results)
-  reader.next()
-  if (reader.status === Status.expired) {
-    throw new EpaxosError(
-      ErrorCode.sessionExpired,
-      'the request was acknowledged before, or its session was closed: it is not done again',
-    )
-  }
-  if (reader.status === Status.refused) {
-    throw new EpaxosError(ErrorCode.busy, 'the request number is too far beyond the acknowledged one')
-  }
-  return reader.result
 }
 
 function answerBare(reply: Reply, result: Uint8Array): void {

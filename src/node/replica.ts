@@ -5,7 +5,7 @@ import { FootprintBuilder } from '../engine/footprint.ts'
 import { loadEngine, ReferenceEngine } from '../engine/index.ts'
 import { CommandError, EpaxosError, ErrorCode } from '../errors.ts'
 import { encodeGroup, type GroupOptions } from '../execution/groups.ts'
-import { ResultReader, Status as ResultStatus } from '../execution/results.ts'
+import { onlyResult } from '../execution/results.ts'
 import { DataDirectory } from '../storage/directory.ts'
 import { LmdbJournal } from '../storage/lmdb.ts'
 import { freeBytes, NEARLY_FULL_BYTES } from '../storage/space.ts'
@@ -123,12 +123,11 @@ export class Replica {
     return new Promise((resolve, reject) => {
       this.submit(encodeGroup([command], session), (answer) => {
         if (answer.outcome !== 'done') return reject(new CommandError(answer.code, answer.outcome, answer.message))
-        const results = new ResultReader(answer.results)
-        results.next()
-        if (results.status === ResultStatus.expired) {
-          const message = 'the request was acknowledged before, or its session was closed'
-          reject(new CommandError(ErrorCode.sessionExpired, 'refused', message))
-        } else resolve(results.result.slice())
+        try {
+          resolve(onlyResult(answer.results).slice())
+        } catch (error) {
+          reject(error as CommandError)
+        }
       })
     })
   }
