@@ -1,9 +1,10 @@
 import type { Vector } from '../../src/engine/engine.ts'
 import type { Footprint } from '../../src/engine/footprint.ts'
+import type { Core } from '../../src/protocol/core.ts'
 import { Command, type Commit, MessageType, Phase } from '../../src/protocol/messages.ts'
 import { equal, includes } from '../../src/protocol/vector.ts'
 import { addVote, countVotes } from '../../src/protocol/votes.ts'
-import type { Cluster, Sent } from '../support/cluster.ts'
+import type { Sent } from '../support/cluster.ts'
 import { interferes } from '../support/interference.ts'
 
 /** What one replica has said of one instance, over all its lives. */
@@ -24,23 +25,29 @@ interface Value {
   readonly deps: Vector
 }
 
+/** The replicas that speak, each with the core of its present life. */
+export interface Speakers {
+  readonly replicas: readonly unknown[]
+  replica(id: number): { readonly core: Core }
+}
+
 /**
  * What was said stays said, over crashes and restarts: a pre-acceptance, a promise, a vote, a validation, a fast commit; no ballot begins
  * twice, one ballot has one value, and once a value is chosen no higher ballot has another.
  */
 export class Promises {
-  readonly #cluster: Cluster
+  readonly #cluster: Speakers
   readonly #said: Map<string, Said>[]
   readonly #footprints = new Map<string, Footprint>()
   /** The coordinator's own dependencies, the same in every message. */
   readonly #initDeps = new Map<string, Vector>()
-  /** By instance and ballot: the value of its Accept, and who voted for it. */
-  readonly #values = new Map<string, { votes: number } & Value>()
+  /** By instance, then by ballot: the value of its Accept, and who voted for it. */
+  readonly #values = new Map<string, Map<number, { votes: number } & Value>>()
   readonly #chosen = new Map<string, { ballot: number } & Value>()
   /** By instance and ballot: the Recover that began it, the same object however often it is sent. */
   readonly #begun = new Map<string, { readonly life: object; readonly from: number }>()
 
-  constructor(cluster: Cluster) {
+  constructor(cluster: Speakers) {
     this.#cluster = cluster
     this.#said = cluster.replicas.map(() => new Map())
   }
@@ -82,7 +89,7 @@ export class Promises {
         this.#of(from, idOf(message)).validated = true
         return
       case MessageType.commit: {
-        const fast = message.ballot === 0 && from === message.row && !this.#values.has(`${idOf(message)} 0`)
+        const fast = message.ballot === 0 && from === message.row && this.#value(idOf(message), 0) === undefined
         if (fast) this.#of(from, idOf(message)).committed = true
         return this.#decided(idOf(message), message)
       }
@@ -105,8 +112,10 @@ export class Promises {
     said.deps = deps
     const footprint = this.#footprints.get(id) as Footprint
     for (const [other, { deps: its }] of this.#said[from] as Map<string, Said>) {
-      if (other === id || its === null || !interferes(footprint, this.#footprints.get(other) as Footprint)) continue
-      if (!names(deps, other) && !names(its, id)) throw new Error(`${from} pre-accepted ${id} and ${other} unordered`)
+      if (other === id || its === null || names(deps, other) || names(its, id)) continue
+      if (interferes(footprint, this.#footprints.get(other) as Footprint)) {
+        throw new Error(`${from} pre-accepted ${id} and ${other} unordered`)
+      }
     }
   }
 
@@ -126,9 +135,9 @@ export class Promises {
   }
 
   #proposed(id: string, ballot: number, { command, deps }: Value): void {
-    const key = `${id} ${ballot}`
-    const value = this.#values.get(key)
-    if (value === undefined) this.#values.set(key, { command, deps, votes: 0 })
+    const value = this.#value(id, ballot)
+    const values = this.#values.get(id) ?? new Map()
+    if (value === undefined) this.#values.set(id, values.set(ballot, { command, deps, votes: 0 }))
     else if (!same(value, { command, deps })) throw new Error(`ballot ${ballot} of ${id} has two values`)
     const chosen = this.#chosen.get(id)
     if (chosen !== undefined && ballot > chosen.ballot && !same(chosen, { command, deps })) {
@@ -139,7 +148,7 @@ export class Promises {
   #voted(from: number, id: string, ballot: number): void {
     const said = this.#of(from, id)
     said.voted = Math.max(said.voted, ballot)
-    const value = this.#values.get(`${id} ${ballot}`)
+    const value = this.#value(id, ballot)
     if (value === undefined) throw new Error(`${from} voted for ${id} in ballot ${ballot}, where nothing was accepted`)
     value.votes = addVote(value.votes, from)
     if (countVotes(value.votes) >= this.#cluster.replica(from).core.quorums.slow) this.#choose(id, ballot, value)
@@ -156,14 +165,17 @@ export class Promises {
     const chosen = this.#chosen.get(id)
     if (chosen === undefined) {
       this.#chosen.set(id, { ballot, command: value.command, deps: value.deps })
-      for (const [key, { command, deps }] of this.#values) {
-        const [of, higher] = key.split(' ') as [string, string]
-        if (of === id && Number(higher) > ballot && !same(value, { command, deps })) {
+      for (const [higher, { command, deps }] of this.#values.get(id) ?? []) {
+        if (higher > ballot && !same(value, { command, deps })) {
           throw new Error(`Agreement: ${id} is chosen in ballot ${ballot}, ballot ${higher} has another value`)
         }
       }
     } else if (!same(chosen, value)) throw new Error(`Agreement: ${id} was chosen with two values`)
     else if (ballot < chosen.ballot) chosen.ballot = ballot
+  }
+
+  #value(id: string, ballot: number): ({ votes: number } & Value) | undefined {
+    return this.#values.get(id)?.get(ballot)
   }
 
   #of(replica: number, id: string): Said {
