@@ -8,8 +8,8 @@ const MOVED_PER_INSERT = 16
 
 /**
  * Places that double when they are half full, a few with each record that is entered, so that no put waits for all of them. While they move there are two
- * arrays; where a hash belongs is told by its home in the former one: those before a boundary have moved. The boundary always stands behind
- * an empty place, so no record is on the wrong side of it.
+ * arrays; where a hash belongs is told by its home in the former one: those before a boundary have moved. The boundary comes to stand at an empty
+ * place, so no record has its home on one side of it and its place on the other.
  */
 export class GrowingPlaces {
   #present: Places
@@ -64,6 +64,6 @@ export class GrowingPlaces {
   #move(former: Places): void {
     const next = former.moveTo(this.#present, this.#moved, MOVED_PER_INSERT)
     this.#moved = next
-    if (next >= former.end) this.#former = null
+    if (next >= former.homes) this.#former = null
   }
 }

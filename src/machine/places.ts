@@ -21,11 +21,6 @@ export class Places {
     this.#words = new Int32Array(2 * (homes + FIRST_TAIL))
   }
 
-  /** The number of places, the tail included. */
-  get end(): number {
-    return this.#words.length >> 1
-  }
-
   home(hash: number): number {
     return hash & (this.homes - 1)
   }

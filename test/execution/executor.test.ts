@@ -281,6 +281,7 @@ test('a machine is told of each command ahead, once and in order, whether it is 
   assert.is(applied.length, 706, 'these were applied before')
   assert.equal(told.slice(706), ['line 3', 'line 4'])
   replica.run({ expire: 't' })
+  replica.run(inSession('s', 1, lines(3, 1)))
   assert.is(told.length, 708)
 })
 
