@@ -1,3 +1,4 @@
+import { loadKeysAt } from './ahead'
 import { COMMITTED, COVERS, dependency, EVERYTHING, EXECUTED, Instance, replicas } from './instance'
 import { readsOf, WRITES, writesOf } from './keys'
 import { countUpTo, itemOf } from './list'
@@ -87,12 +88,14 @@ function walkRows(x: Instance): bool {
 }
 
 function walkKeys(x: Instance): bool {
-  const end = x.keyCount * replicas
-  for (let step = x.cursor; step < end; ) {
-    const reference = <usize>load<u32>(x.keys + (<usize>(step / replicas) << 2))
-    for (let row = step % replicas; row < replicas; ++row, ++step) {
-      if (topOf(row) && walkKey(x, reference, row, step)) return true
+  let row = x.cursor % replicas
+  for (let index = x.cursor / replicas; index < x.keyCount; ++index) {
+    loadKeysAt(x, index)
+    const reference = <usize>load<u32>(x.keys + (<usize>index << 2))
+    for (; row < replicas; ++row) {
+      if (topOf(row) && walkKey(x, reference, row, index * replicas + row)) return true
     }
+    row = 0
   }
   return false
 }

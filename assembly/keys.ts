@@ -1,6 +1,6 @@
 import { Instance, replicas } from './instance'
 import { insert, remove } from './list'
-import { allocate, clear, release } from './memory'
+import { allocate, clear, loadFree, release } from './memory'
 import { Table, TABLE_BYTES } from './table'
 
 // One record per key that an indexed instance names. With three replicas it is one cache line, as long as nobody reads the key.
@@ -43,10 +43,11 @@ export function findKey(lo: u32, hi: u32): usize {
   return table.find(lo, hi)
 }
 
+/** See {@link Table.bucketOf}. */
 // @ts-ignore: decorator
 @inline
-export function touchKey(lo: u32, hi: u32): u32 {
-  return table.touch(lo, hi)
+export function bucketOfKey(tag: u32): usize {
+  return table.bucketOf(tag)
 }
 
 export function addKey(lo: u32, hi: u32): usize {
@@ -57,6 +58,11 @@ export function addKey(lo: u32, hi: u32): usize {
   key.hi = hi
   table.add(block)
   return block
+}
+
+/** Loads the memory that the next `count` new keys will get. */
+export function loadSpareKeys(count: u32): u32 {
+  return loadFree(keyBytes, count)
 }
 
 // @ts-ignore: decorator

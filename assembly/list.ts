@@ -99,10 +99,12 @@ function recentred(list: usize): usize {
 /** Takes the instance out of the list at address `place`; without effect where it is not there. */
 export function remove(place: usize, x: Instance): void {
   const list = <usize>load<u32>(place)
+  if (list == changetype<usize>(x) + ONE) {
+    store<u32>(place, 0)
+    return
+  }
   const count = list ? countUpTo(list, x.slot) : 0
-  if (!count || itemOf(list, count - 1) != x) return
-  if (list & ONE) store<u32>(place, 0)
-  else removeAt(place, list, count - 1)
+  if (count && itemOf(list, count - 1) == x) removeAt(place, list, count - 1)
 }
 
 function removeAt(place: usize, list: usize, index: u32): void {

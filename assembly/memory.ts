@@ -1,12 +1,13 @@
-// The engine's memory: blocks of rounded sizes above the static data, with a free list per size. A freed block serves the next request of
-// its size, so a window that moves on takes no new memory.
+// The engine's memory: blocks of rounded sizes above the static data. A freed block serves the next request of its size, so a window that
+// moves on takes no new memory. The free ones are on a stack per size, not in a list through the blocks: that would have to be walked block by
+// block, and each step waits for memory.
 
 /** Bytes in live blocks. */
 export let liveBytes: f64 = 0
 
 const LINE: usize = 64
-/** Four sizes per doubling; below 32 bytes there is one. */
-const freeBlocks = memory.data(4 * 128, 8)
+/** Per size a Stack of free blocks. Four sizes per doubling; below 32 bytes there is one. */
+const freeBlocks = memory.data(12 * 128, 8)
 
 let top: usize = (__heap_base + LINE - 1) & ~(LINE - 1)
 let limit: usize = <usize>memory.size() << 16
@@ -36,12 +37,8 @@ function grow(): void {
 export function allocate(size: usize): usize {
   size = rounded(size)
   liveBytes += <f64>size
-  const list = freeBlocks + (sizeClass(size) << 2)
-  const block = <usize>load<u32>(list)
-  if (block) {
-    store<u32>(list, load<u32>(block))
-    return block
-  }
+  const free = freeOf(size)
+  if (free.length) return free.pop()
   return size & (LINE - 1) ? reserve(size) : reserveLines(size)
 }
 
@@ -49,9 +46,15 @@ export function allocate(size: usize): usize {
 export function release(block: usize, size: usize): void {
   size = rounded(size)
   liveBytes -= <f64>size
-  const list = freeBlocks + (sizeClass(size) << 2)
-  store<u32>(block, load<u32>(list))
-  store<u32>(list, <u32>block)
+  freeOf(size).push(block)
+}
+
+/** Loads the blocks that the next `count` allocations of `size` bytes will get. */
+export function loadFree(size: usize, count: u32): u32 {
+  const free = freeOf(rounded(size))
+  let sum: u32 = 0
+  for (let i = max<u32>(free.length, count) - count; i < free.length; ++i) sum += load<u32>(free.get(i))
+  return sum
 }
 
 /** A block that no live entry needs and that is not counted in {@link liveBytes}, in exchange for a smaller one; contents are lost. */
@@ -83,9 +86,10 @@ function rounded(size: usize): usize {
 
 // @ts-ignore: decorator
 @inline
-function sizeClass(size: usize): usize {
+function freeOf(size: usize): Stack {
   const exponent = 31 - clz(<u32>size - 1)
-  return (exponent << 2) + (((<u32>size - 1) >> (exponent - 2)) & 3)
+  const sizeClass = (exponent << 2) + (((<u32>size - 1) >> (exponent - 2)) & 3)
+  return changetype<Stack>(freeBlocks + <usize>sizeClass * 12)
 }
 
 /** A growing array of pointers; its three words lie in static memory. */
@@ -126,8 +130,11 @@ export class Stack {
     const capacity = max<u32>(64, this.capacity << 1)
     const items = exchangeScratch(0, 0, <usize>capacity << 2)
     memory.copy(items, this.items, <usize>this.length << 2)
-    if (this.capacity) releaseScratch(this.items, <usize>this.capacity << 2)
+    const smaller = this.items
+    const smallerSize = <usize>this.capacity << 2
     this.items = items
     this.capacity = capacity
+    // Last, as it may be pushed onto this very stack.
+    if (smallerSize) releaseScratch(smaller, smallerSize)
   }
 }

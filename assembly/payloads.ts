@@ -1,3 +1,4 @@
+import { findLoaded, GROUP, hi, lo, loadGroup, loadKeysAt, loadLeavingAt } from './ahead'
 import {
   addInstance,
   dropInstance,
@@ -10,17 +11,13 @@ import {
   replicas,
   reserveKeys,
 } from './instance'
-import { addKey, findKey, highestRead, highestWrite, refer, touchKey, unlist, unrefer, WRITES } from './keys'
+import { addKey, highestRead, highestWrite, refer, unlist, unrefer, WRITES } from './keys'
 import { insert, remove } from './list'
 import { advanceKnown, barriersPlace, indexedPlace, rowAt, unexecutedPlace } from './rows'
 
 // Payloads: the conflict index, and the lists of what can still give edges.
 
 const EVERYTHING_BIT: u32 = 0x8000_0000
-/** So many keys are looked up together. */
-const GROUP: u32 = 32
-/** Only there so that loading ahead is not optimized away. */
-let touched: u32 = 0
 
 /** Raises the vector at `result` to what interferes with the footprint at `words`; enters the instance where it is new. */
 export function enterPayload(row: u32, slot: f64, words: usize, keys: u32, result: usize): void {
@@ -57,18 +54,19 @@ function enterRow(x: Instance, everything: bool): void {
   if (everything) insert(barriersPlace(x.row), x)
 }
 
-function enterKeys(x: Instance, fresh: bool, at: usize, writes: u32, keys: u32, result: usize): void {
-  for (let i: u32 = 0; i < keys; i += GROUP) {
-    const end = min(keys, i + GROUP)
-    for (let j = i; j < end; ++j) touched += touchKey(lo(at, j), hi(at, j))
-    for (let j = i; j < end; ++j) enterKey(x, fresh, lo(at, j), hi(at, j), j, j < writes, result)
+function enterKeys(x: Instance, fresh: bool, lanes: usize, writes: u32, keys: u32, result: usize): void {
+  for (let first: u32 = 0; first < keys; first += GROUP) {
+    const at = lanes + (<usize>first << 3)
+    const count = min(keys - first, GROUP)
+    loadGroup(at, count)
+    for (let i: u32 = 0; i < count; ++i) enterKey(x, fresh, i, lo(at, i), hi(at, i), first + i, first + i < writes, result)
   }
 }
 
 // @ts-ignore: decorator
 @inline
-function enterKey(x: Instance, fresh: bool, lo: u32, hi: u32, index: u32, writes: bool, result: usize): void {
-  let key = findKey(lo, hi)
+function enterKey(x: Instance, fresh: bool, loaded: u32, lo: u32, hi: u32, index: u32, writes: bool, result: usize): void {
+  let key = findLoaded(loaded, lo, hi)
   if (key) {
     if (result) raise(result, key, writes)
   } else {
@@ -82,24 +80,11 @@ function enterKey(x: Instance, fresh: bool, lo: u32, hi: u32, index: u32, writes
 
 // @ts-ignore: decorator
 @inline
-function lo(keys: usize, index: u32): u32 {
-  return load<u32>(keys + (<usize>index << 3))
-}
-
-// @ts-ignore: decorator
-@inline
-function hi(keys: usize, index: u32): u32 {
-  return load<u32>(keys + (<usize>index << 3), 4)
-}
-
-// @ts-ignore: decorator
-@inline
 function raise(result: usize, key: usize, writes: bool): void {
   for (let row: u32 = 0; row < replicas; ++row) {
     const place = result + (row << 3)
-    let slot = max(load<f64>(place), highestWrite(key, row))
-    if (writes) slot = max(slot, highestRead(key, row))
-    store<f64>(place, slot)
+    if (highestWrite(key, row) > load<f64>(place)) store<f64>(place, highestWrite(key, row))
+    if (writes && highestRead(key, row) > load<f64>(place)) store<f64>(place, highestRead(key, row))
   }
 }
 
@@ -108,6 +93,7 @@ export function endEdges(x: Instance): void {
   remove(unexecutedPlace(x.row), x)
   if (x.flags & EVERYTHING) remove(barriersPlace(x.row), x)
   for (let i: u32 = 0; i < x.keyCount; ++i) {
+    loadKeysAt(x, i)
     const reference = <usize>load<u32>(x.keys + (<usize>i << 2))
     unlist(reference & ~WRITES, x, (reference & WRITES) != 0)
   }
@@ -120,6 +106,7 @@ export function forget(x: Instance): void {
   if (row.highest <= x.slot) row.highest = 0
   if (row.highestBarrier <= x.slot) row.highestBarrier = 0
   for (let i: u32 = 0; i < x.keyCount; ++i) {
+    loadLeavingAt(x, i)
     const reference = <usize>load<u32>(x.keys + (<usize>i << 2))
     unrefer(reference & ~WRITES, x, (reference & WRITES) != 0)
   }

@@ -2,7 +2,7 @@ import { allocate, release, reserveLines } from './memory'
 
 // Hash tables of records that begin with two 32-bit lanes. Linear hashing: each new record splits at most one bucket, so there is never a pause in which
 // all is hashed again; the buckets lie in segments, each as large as all before it, so none moves. A bucket is a cache line of hashes and
-// addresses: finding a record costs one line and the record's own, splitting touches no record.
+// addresses: finding a record costs one line and the record's own, splitting touches no record. All hashes of a line are compared at once.
 
 @unmanaged
 export class Entry {
@@ -10,10 +10,11 @@ export class Entry {
   hi: u32
 }
 
-/** Of a bucket: up to seven pairs of hash and address, how many there are, and where more of them lie. */
+/** Of a bucket: up to seven hashes, how many there are, the addresses of their records, and where more of both lie. */
 const LINE: usize = 64
 const ROOM: u32 = 7
-const COUNT: usize = 56
+const COUNT: usize = 28
+const RECORDS: usize = 32
 const MORE: usize = 60
 
 const FIRST_BITS: u32 = 8
@@ -45,13 +46,6 @@ export class Table {
     return found
   }
 
-  /** Loads the bucket where a record with these lanes would be, so that lookups of many records wait for memory together. */
-  // @ts-ignore: decorator
-  @inline
-  touch(lo: u32, hi: u32): u32 {
-    return load<u32>(this.bucketOf(hash(lo, hi)), COUNT)
-  }
-
   /** Adds a record whose lanes are not in the table. */
   add(record: usize): void {
     const entry = changetype<Entry>(record)
@@ -74,9 +68,10 @@ export class Table {
     this.count -= 1
   }
 
+  /** Where records of this hash are, until the next is added. */
   // @ts-ignore: decorator
   @inline
-  private bucketOf(tag: u32): usize {
+  bucketOf(tag: u32): usize {
     const half: u32 = (1 << 31) >> clz(this.buckets)
     let bucket = tag & ((half << 1) - 1)
     if (bucket >= this.buckets) bucket -= half
@@ -109,9 +104,10 @@ export class Table {
     for (let line = from; line; ) {
       const more = load<u32>(line, MORE)
       for (let i = load<u32>(line, COUNT); i; --i) {
-        const place = line + (<usize>(i - 1) << 3)
-        if ((load<u32>(place) & mask) != added) continue
-        append(to, load<u32>(place), load<u32>(place, 4))
+        const place = line + (<usize>(i - 1) << 2)
+        const tag = load<u32>(place)
+        if ((tag & mask) != added) continue
+        append(to, tag, load<u32>(place, RECORDS))
         take(from, line, place)
       }
       line = more
@@ -119,25 +115,41 @@ export class Table {
   }
 }
 
+/** The first record of the bucket with this hash, or 0; without a look at the record. */
+// @ts-ignore: decorator
+@inline
+export function likelyRecord(bucket: usize, tag: u32): usize {
+  for (let line = bucket; line; line = load<u32>(line, MORE)) {
+    const matches = matching(line, line, tag)
+    if (matches) return load<u32>(line + (<usize>ctz(matches) << 2), RECORDS)
+  }
+  return 0
+}
+
 // @ts-ignore: decorator
 @inline
 function search(line: usize, tag: u32, lo: u32, hi: u32): usize {
-  const end = line + (<usize>load<u32>(line, COUNT) << 3)
-  for (let place = line; place < end; place += 8) {
-    if (load<u32>(place) != tag) continue
-    const record = <usize>load<u32>(place, 4)
+  for (let matches = matching(line, line, tag); matches; matches &= matches - 1) {
+    const record = <usize>load<u32>(line + (<usize>ctz(matches) << 2), RECORDS)
     const entry = changetype<Entry>(record)
     if (entry.lo == lo && entry.hi == hi) return record
   }
   return 0
 }
 
+/** One bit for each place of the line that holds `wanted`, in its hashes or its addresses: those are at `words`. */
+// @ts-ignore: decorator
+@inline
+function matching(line: usize, words: usize, wanted: u32): u32 {
+  const four = i32x4.splat(wanted)
+  const low = i32x4.bitmask(i32x4.eq(v128.load(words), four))
+  const high = i32x4.bitmask(i32x4.eq(v128.load(words, 16), four))
+  return (low | (high << 4)) & ((1 << load<u32>(line, COUNT)) - 1)
+}
+
 function placeIn(line: usize, record: usize): usize {
-  const end = line + (<usize>load<u32>(line, COUNT) << 3)
-  for (let place = line; place < end; place += 8) {
-    if (<usize>load<u32>(place, 4) == record) return place
-  }
-  return 0
+  const matches = matching(line, line + RECORDS, <u32>record)
+  return matches ? line + (<usize>ctz(matches) << 2) : 0
 }
 
 function append(bucket: usize, tag: u32, record: usize): void {
@@ -147,16 +159,18 @@ function append(bucket: usize, tag: u32, record: usize): void {
     line = load<u32>(line, MORE)
   }
   const count = load<u32>(line, COUNT)
-  const place = line + (<usize>count << 3)
+  const place = line + (<usize>count << 2)
   store<u32>(place, tag)
-  store<u32>(place, <u32>record, 4)
+  store<u32>(place, <u32>record, RECORDS)
   store<u32>(line, count + 1, COUNT)
 }
 
-/** Takes out the pair at `place` in `line`; the line's last pair fills the gap. A line that it empties goes, unless it is the bucket itself. */
+/** Takes out the record at `place` in `line`; the line's last record fills the gap. A line that it empties goes, unless it is the bucket itself. */
 function take(bucket: usize, line: usize, place: usize): void {
   const count = load<u32>(line, COUNT) - 1
-  store<u64>(place, load<u64>(line + (<usize>count << 3)))
+  const last = line + (<usize>count << 2)
+  store<u32>(place, load<u32>(last))
+  store<u32>(place, load<u32>(last, RECORDS), RECORDS)
   store<u32>(line, count, COUNT)
   if (count || line == bucket) return
   let before = bucket
@@ -174,7 +188,7 @@ function emptyLine(): usize {
 
 // @ts-ignore: decorator
 @inline
-function hash(lo: u32, hi: u32): u32 {
+export function hash(lo: u32, hi: u32): u32 {
   let h = (lo ^ rotl<u32>(hi, 15)) * 0x9e3779b1
   h = (h ^ (h >> 15)) * 0x85ebca77
   return h ^ (h >> 13)

@@ -2,7 +2,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Engine } from '../../src/engine/engine.ts'
 import { engineWasm } from '../../src/engine/generated/engine-wasm.ts'
-import { loadEngine } from '../../src/engine/index.ts'
+import { loadEngine, MAX_FOOTPRINT_KEYS } from '../../src/engine/index.ts'
 import { type EngineExports, WasmEngine } from '../../src/engine/wasm.ts'
 import { barrier, engines, read, write } from './engines.ts'
 
@@ -108,8 +108,8 @@ backlog('wasm: memory does not grow while a window moves on', async () => {
 
 backlog('wasm: the largest footprint fits', async () => {
   const engine = await loadEngine({ replicas: 3 })
-  const words = new Uint32Array(1 + 2 * (1 << 20))
-  words[0] = 1 << 20
+  const words = new Uint32Array(1 + 2 * MAX_FOOTPRINT_KEYS)
+  words[0] = MAX_FOOTPRINT_KEYS
   for (let i = 1; i < words.length; i++) words[i] = i
   assert.equal(engine.dependencies(0, 1, words), [0, 0, 0])
   assert.equal(engine.dependencies(1, 1, Uint32Array.of(0, words.length - 2, words.length - 1)), [1, 0, 0])

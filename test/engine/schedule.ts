@@ -9,6 +9,8 @@ export interface Shape {
   /** How many different keys there are. */
   readonly keys: number
   readonly keysPerInstance: number
+  /** How many keys share each hash of the wasm engine's table. */
+  readonly alike: number
   readonly reads: number
   readonly barriers: number
   readonly noops: number
@@ -24,11 +26,14 @@ export interface Shape {
 
 export function drawShape(random: Random): Shape {
   const replicas = 1 + random.below(9)
+  // The wasm engine looks up 64 keys at a time.
+  const large = random.chance(0.03)
   return {
     replicas,
-    operations: 200 + random.below(1800),
-    keys: random.pick([1, 2, 3, 5, 8, 30]),
-    keysPerInstance: 1 + random.below(4),
+    operations: 200 + random.below(large ? 300 : 1800),
+    keys: large ? random.pick([30, 300, 10_000]) : random.pick([1, 2, 3, 5, 8, 30]),
+    keysPerInstance: large ? random.pick([64, 65, 200]) : 1 + random.below(4),
+    alike: random.pick([1, 1, 4, 16]),
     reads: random.pick([0, 0.3, 0.7]),
     barriers: random.pick([0, 0.02, 0.2]),
     noops: random.pick([0, 0.05, 0.2]),
@@ -188,7 +193,7 @@ export class Schedule {
     const row = this.#random.below(this.#shape.replicas)
     const slots = this.#rows[row] as Planned[]
     const choice = this.#random.below(3)
-    if (choice === 0) this.#engine.writers(this.#random.below(this.#shape.keys), 7)
+    if (choice === 0) this.#engine.writers(...this.#key())
     else if (choice === 1) {
       const beyond = this.#rows.map((other) => this.#random.below(other.length + 1))
       this.#engine.conflicts(row, 1 + this.#random.below(slots.length + 1), this.#footprint(), beyond)
@@ -235,10 +240,16 @@ export class Schedule {
     const writes: number[] = []
     const reads: number[] = []
     const count = this.#random.below(this.#shape.keysPerInstance + 1)
-    for (let i = 0; i < count; i++)
-      (this.#chance(this.#shape.reads) ? reads : writes).push(this.#random.below(this.#shape.keys), 7)
+    for (let i = 0; i < count; i++) (this.#chance(this.#shape.reads) ? reads : writes).push(...this.#key())
     const header = (writes.length >>> 1) | (this.#chance(this.#shape.barriers) ? EVERYTHING : 0)
     return Uint32Array.of(header, ...writes, ...reads)
+  }
+
+  /** The lanes of a key; that some keys are alike is due to what `hash` in assembly/table.ts does first. */
+  #key(): [lo: number, hi: number] {
+    const key = this.#random.below(this.#shape.keys)
+    const hi = key % this.#shape.alike
+    return [(Math.floor(key / this.#shape.alike) ^ (hi << 15)) >>> 0, hi]
   }
 
   #pickLive(suits: (instance: Planned) => boolean): Planned | undefined {
