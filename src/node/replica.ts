@@ -68,7 +68,7 @@ export class Replica {
     directory: DataDirectory | null,
     journal: LmdbJournal | null,
   ) {
-    const { id, machine, peers, secret, logger, requestTimeoutMs, onFailure } = options
+    const { id, machine, peers, secret, logger, requestTimeoutMs } = options
     this.#options = options
     this.#directory = directory
     this.#journal = journal
@@ -87,7 +87,7 @@ export class Replica {
       linked: (peer, { clientUrl }) => {
         ;(this.#peers[peer] as { client: string }).client = clientUrl
       },
-      failed: (error) => void this.close().finally(() => onFailure(error)),
+      failed: (error) => this.#end(error),
     })
   }
 
@@ -107,7 +107,9 @@ export class Replica {
       logger.warn({}, 'durability memory: nothing survives this process, which must not come back under its id')
     }
     try {
-      this.#stopPollingDisk = realClock.every(DISK_POLL_MS, () => this.#pollDisk())
+      this.#stopPollingDisk = realClock.every(DISK_POLL_MS, () => {
+        this.#pollDisk().catch((error) => this.#fail(error))
+      })
       await this.#member.start()
     } catch (error) {
       await this.#release()
@@ -217,6 +219,17 @@ export class Replica {
     const { id, cluster, peers, clientUrl } = this.#options
     const incarnation = this.#directory?.incarnation ?? randomBytes(16)
     return { cluster, epoch: 0, replicas: peers.length, id, incarnation, clientUrl }
+  }
+
+  /** What is written into a directory that is gone is lost: nothing more may be called durable. */
+  #fail(error: EpaxosError): void {
+    if (this.#closing !== null) return
+    this.#options.logger.error({ code: error.code }, error.message)
+    this.#end(error)
+  }
+
+  #end(error: Error): void {
+    void this.close().finally(() => this.#options.onFailure(error))
   }
 
   async #pollDisk(): Promise<void> {

@@ -1,4 +1,5 @@
 import { statfs } from 'node:fs/promises'
+import { EpaxosError, ErrorCode } from '../errors.ts'
 
 /**
  * Below this many free bytes new commands are refused, while there is still room for the records of all that was accepted before: four frames
@@ -6,8 +7,18 @@ import { statfs } from 'node:fs/promises'
  */
 export const NEARLY_FULL_BYTES = 128 << 20
 
-/** Bytes that this user can still write on the file system that holds `directory`. Takes microseconds, in a thread of the pool. */
+/**
+ * Bytes that this user can still write on the file system that holds `directory`. Takes microseconds, in a thread of the pool.
+ *
+ * @throws EpaxosError `storage` where the directory is gone or cannot be reached
+ */
 export async function freeBytes(directory: string): Promise<number> {
-  const { bavail, bsize } = await statfs(directory)
-  return bavail * bsize
+  try {
+    const { bavail, bsize } = await statfs(directory)
+    return bavail * bsize
+  } catch (error) {
+    throw new EpaxosError(ErrorCode.storage, `The data directory is lost: ${(error as Error).message}`, {
+      cause: error,
+    })
+  }
 }
