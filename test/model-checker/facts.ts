@@ -1,0 +1,59 @@
+import type { Replica } from './replica.ts'
+
+/** What the execution at one replica was told: these never change, so two replicas' are compared once. */
+interface Facts {
+  /** `row.slot` with `noop` or the dependencies. */
+  readonly decisions: ReadonlyMap<string, string>
+  readonly executed: readonly string[]
+}
+
+/** The facts that replicas can come to, and which of them contradict each other. */
+export class AllFacts {
+  readonly #numbers = new Map<string, number>()
+  readonly #facts: Facts[] = []
+  /** By pair of facts: the property that they violate, or '' . */
+  readonly #verdicts: string[][] = []
+
+  number(replica: Replica): number {
+    const decisions = [...replica.decisions].sort(([a], [b]) => (a < b ? -1 : 1))
+    const text = `${decisions.join(' ')} ${replica.executed}`
+    const known = this.#numbers.get(text)
+    if (known !== undefined) return known
+    this.#facts.push({ decisions: new Map(decisions), executed: [...replica.executed] })
+    this.#verdicts.push([])
+    this.#numbers.set(text, this.#facts.length - 1)
+    return this.#facts.length - 1
+  }
+
+  /** What two replicas with these facts violate together; '' for nothing. */
+  verdict(a: number, b: number): string {
+    const verdicts = this.#verdicts[a] as string[]
+    let verdict = verdicts[b]
+    if (verdict === undefined) {
+      verdict = contradiction(this.#facts[a] as Facts, this.#facts[b] as Facts)
+      verdicts[b] = verdict
+    }
+    return verdict
+  }
+}
+
+/** Agreement, Visibility and the order of execution, of protocol.md §5. All commands interfere. */
+function contradiction(a: Facts, b: Facts): string {
+  for (const [id, decision] of a.decisions) {
+    const other = b.decisions.get(id)
+    if (other !== undefined && other !== decision) return `Agreement: ${id} is decided as ${decision} and as ${other}`
+    for (const [otherId, its] of b.decisions) {
+      if (otherId === id || decision === 'noop' || its === 'noop') continue
+      if (!names(decision, otherId) && !names(its, id)) return `Visibility: ${id} ${decision} and ${otherId} ${its}`
+    }
+  }
+  const shared = a.executed.filter((id) => b.executed.includes(id)).join()
+  const reversed = b.executed.filter((id) => a.executed.includes(id)).join()
+  return shared === reversed ? '' : `Execution: in the order ${shared} and in the order ${reversed}`
+}
+
+/** Whether dependencies, given as `[…]`, name the instance, given as `row.slot`. */
+function names(deps: string, id: string): boolean {
+  const [row, slot] = id.split('.').map(Number) as [number, number]
+  return slot <= (JSON.parse(deps)[row] as number)
+}

@@ -1,0 +1,42 @@
+import type { Message } from '../../src/protocol/messages.ts'
+import { MessageType } from '../../src/protocol/messages.ts'
+
+/** What can happen to one replica. Its text names it uniquely among all that can happen in a run, and is what a trace consists of. */
+export type Input =
+  | { readonly kind: 'deliver'; readonly from: number; readonly message: Message; readonly text: string }
+  | { readonly kind: 'propose'; readonly text: string }
+  /** Begins a recovery here, as a nudge or a look at what is due does. */
+  | { readonly kind: 'recover' | 'expire'; readonly row: number; readonly slot: number; readonly text: string }
+  /** The link to a peer that crashed goes down here. */
+  | { readonly kind: 'unlink'; readonly peer: number; readonly text: string }
+  /**
+   * `doom`: from now on nothing that it journals becomes durable; `restart`: it comes back with what is durable. `settle`: it will never
+   * restart, so that its journal no longer matters. `crash`: it stops for good.
+   */
+  | { readonly kind: 'doom' | 'restart' | 'settle' | 'crash'; readonly text: string }
+
+const names = new Map(Object.entries(MessageType).map(([name, type]) => [type as number, name]))
+
+const UNSAID = new Set(['type', 'epoch', 'row', 'slot', 'mode'])
+
+/** All that a message says, readable: messages of equal texts do the same. The ballot of a Commit means nothing: decisions are final. */
+export function textOf(message: Message): string {
+  let text = names.get(message.type) as string
+  if ('row' in message) text += ` ${message.row}.${message.slot}`
+  for (const [key, value] of Object.entries(message)) {
+    if (UNSAID.has(key) || (key === 'ballot' && message.type === MessageType.commit)) continue
+    if (key === 'batch') text += value === null ? '' : ' batch'
+    else if (key === 'conflicts') text += ` conflicts=${conflictsText(message)}`
+    else text += ` ${key}=${Array.isArray(value) ? `[${value}]` : value}`
+  }
+  return text
+}
+
+function conflictsText(message: Message): string {
+  if (message.type !== MessageType.validateOk) return ''
+  return `{${message.conflicts.map(({ row, slot, phase }) => `${row}.${slot}:${phase}`).sort()}}`
+}
+
+export function deliverText(from: number, to: number, message: string): string {
+  return `deliver ${from}→${to} ${message}`
+}

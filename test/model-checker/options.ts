@@ -1,0 +1,79 @@
+import { parseArgs } from 'node:util'
+import type { Limits } from './search.ts'
+import type { Bounds } from './system.ts'
+
+export const HELP = `Looks at every state of a small cluster of the shipped core, the nearest first.
+
+npm run model-check -- [--replicas 3] [--instances 2] [--proposers 0,1] [--recoveries 2] [--crashes 0] [--restarts 0]
+                       [--limit STATES] [--minutes M] [--walks N --steps 200 --seed S] [--replay FILE]
+
+--proposers   who proposes the interfering commands, --instances of them in all; the first two replicas by default
+--recoveries  how many are begun in all, by anyone, of any instance
+--crashes     replicas that stop for good; what a crash brings about is also in runs without one: messages that never arrive
+--restarts    replicas that lose what is not durable, and come back
+--walks       instead, N random walks within the same bounds
+--replay      instead, the steps of a trace, a line each, as a violation is printed
+`
+
+export interface Options {
+  readonly bounds: Bounds
+  readonly limits: Limits
+  readonly walks: number
+  readonly steps: number
+  readonly seed: number
+  readonly replay: string | null
+  readonly help: boolean
+}
+
+/** Throws a RangeError for a value that is not a number within its range. */
+export function readOptions(args: readonly string[]): Options {
+  const text = { type: 'string' } as const
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      replicas: text,
+      instances: text,
+      proposers: text,
+      recoveries: text,
+      crashes: text,
+      restarts: text,
+      limit: text,
+      minutes: text,
+      walks: text,
+      steps: text,
+      seed: text,
+      replay: text,
+      help: { type: 'boolean' },
+    },
+  })
+  const replicas = whole('--replicas', values.replicas ?? '3', 9)
+  const proposers = (values.proposers ?? [0, 1].slice(0, replicas).join()).split(',')
+  return {
+    bounds: {
+      replicas,
+      // Each bound is counted in four bits.
+      instances: whole('--instances', values.instances ?? '2', 15),
+      proposers: proposers.map((id) => whole('--proposers', id, replicas - 1)),
+      recoveries: whole('--recoveries', values.recoveries ?? '2', 15),
+      crashes: whole('--crashes', values.crashes ?? '0', 15),
+      restarts: whole('--restarts', values.restarts ?? '0', 15),
+    },
+    limits: {
+      states: whole('--limit', values.limit ?? '100000000', 400_000_000),
+      minutes: Number(values.minutes ?? 60),
+    },
+    walks: whole('--walks', values.walks ?? '0', 1e9),
+    steps: whole('--steps', values.steps ?? '200', 1e6),
+    seed: whole('--seed', values.seed ?? '1', 2 ** 32 - 1),
+    replay: values.replay ?? null,
+    help: values.help === true,
+  }
+}
+
+function whole(name: string, text: string, most: number): number {
+  const value = Number(text)
+  if (text === '' || !Number.isInteger(value) || value < 0 || value > most) {
+    throw new RangeError(`${name}: a whole number from 0 to ${most}, not ${text}`)
+  }
+  return value
+}

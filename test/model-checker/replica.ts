@@ -1,0 +1,292 @@
+import type { Vector } from '../../src/engine/engine.ts'
+import { ReferenceEngine } from '../../src/engine/reference.ts'
+import { Core } from '../../src/protocol/core.ts'
+import type { Instance } from '../../src/protocol/instance.ts'
+import { type Batch, Command, type Message, MessageType } from '../../src/protocol/messages.ts'
+import type { InstanceRecord, JournalRecord } from '../../src/protocol/records.ts'
+import { DEFAULT_TIMING, type Timing } from '../../src/protocol/timing.ts'
+import { batch } from '../support/cluster.ts'
+import type { Input } from './inputs.ts'
+import { checkState, checkStep, type Snapshot, snapshot } from './invariants.ts'
+import { stateText } from './state-text.ts'
+
+export interface Setup {
+  readonly replicas: number
+  /** Proposals in all. All write one key, so that all interfere. */
+  readonly instances: number
+  /** Whether replicas restart, so that their journals matter. */
+  readonly restarts: boolean
+  readonly fastCrashes?: number
+}
+
+export interface Output {
+  readonly to: number
+  readonly message: Message
+}
+
+/** Time stands still: no timer ever fires but those that an input makes due. */
+const NOW_MS = 1000
+
+const NEVER_MS = 1e12
+
+const TIMING: Timing = {
+  ...DEFAULT_TIMING,
+  lazyMs: 0,
+  heartbeatMs: NEVER_MS,
+  suspectMs: NEVER_MS,
+  lookMs: 0,
+  retryMs: 0,
+  recoverMs: 0,
+  maxRetryMs: 0,
+  askMs: 0,
+}
+
+/** Tries after which the core begins a running recovery again, less the one that {@link Replica.apply} makes. */
+const TRIES_BEFORE_RECOVERY = 2
+
+/**
+ * One replica: the shipped core with the reference engine and a disk. What it journals is durable at the end of each input, until it is
+ * doomed: then nothing more becomes durable, and what waits for the disk never leaves, until it restarts.
+ */
+export class Replica {
+  readonly id: number
+  readonly #setup: Setup
+  #core!: Core
+  #engine!: ReferenceEngine
+  #journal: (readonly JournalRecord[])[] = []
+  #durable = 0
+  #doomed = false
+  /** It may restart yet: what is on its disk is part of its state. */
+  #mortal: boolean
+  #crashed = false
+  #outputs: Output[] = []
+  /** What it has handed to the execution in any of its lives, `row.slot` with `noop` or the dependencies. */
+  readonly decisions = new Map<string, string>()
+  /** What it has executed in this life, in order. */
+  executed: string[] = []
+
+  constructor(setup: Setup, id: number) {
+    this.id = id
+    this.#setup = setup
+    this.#mortal = setup.restarts
+    this.#start()
+  }
+
+  /** Own slots in use. */
+  get slot(): number {
+    return this.#core.slot
+  }
+
+  get crashed(): boolean {
+    return this.#crashed
+  }
+
+  get doomed(): boolean {
+    return this.#doomed
+  }
+
+  get mortal(): boolean {
+    return this.#mortal
+  }
+
+  instance(row: number, slot: number): Instance | undefined {
+    return this.#core.instance(row, slot)
+  }
+
+  /** The messages that left it with the input. Throws where an invariant breaks. An input that is not possible now changes nothing. */
+  apply(input: Input): readonly Output[] {
+    this.#outputs = []
+    if (this.#crashed) return this.#outputs
+    const before = this.#snapshots()
+    // Every Accept carries its batch: so who holds it is no part of the state.
+    for (const { attempt } of this.#instances()) if (attempt !== null) attempt.holders = 0
+    this.#handle(input)
+    this.#finishTurn()
+    if (input.kind !== 'restart') this.#check(before)
+    return this.#outputs
+  }
+
+  /** Everything that its further behaviour depends on: equal texts behave alike. */
+  text(): string {
+    if (this.#crashed) return 'crashed'
+    const flags = `${this.#doomed ? 'd' : ''}${this.#mortal ? 'm' : ''}`
+    const disk = this.#mortal || this.#doomed ? `\ndisk ${this.#restored().#stateText()}` : ''
+    return `${flags}${this.#stateText()}${disk}`
+  }
+
+  /** The instances that hope for more answers than they need. */
+  impatient(): Instance[] {
+    return this.#instances().filter(
+      ({ attempt }) => attempt !== null && 'patienceMs' in attempt && attempt.patienceMs > 0,
+    )
+  }
+
+  #handle(input: Input): void {
+    switch (input.kind) {
+      case 'deliver':
+        return this.#core.receive(input.from, input.message)
+      case 'propose':
+        this.#core.propose(batch(`${this.id}.${this.#core.slot + 1}`, 'a'))
+        return
+      case 'recover':
+        return this.#recover(input.row, input.slot)
+      case 'expire':
+        return this.#expire(input.row, input.slot)
+      case 'unlink':
+        return this.#core.linkDown(input.peer)
+      case 'doom':
+        this.#doomed = true
+        return
+      case 'restart':
+        this.#journal.length = this.#durable
+        this.#doomed = false
+        return this.#start()
+      case 'settle':
+        this.#mortal = false
+        return
+      case 'crash':
+        this.#crashed = true
+    }
+  }
+
+  #start(): void {
+    this.executed = []
+    this.#engine = new ReferenceEngine(this.#setup.replicas)
+    const { fastCrashes } = this.#setup
+    this.#core = new Core({
+      id: this.id,
+      replicas: this.#setup.replicas,
+      engine: this.#engine,
+      timing: TIMING,
+      random: () => 0.5,
+      readBatch: (number, index) => this.#readBatch(number, index),
+      ...(fastCrashes === undefined ? {} : { fastCrashes }),
+    })
+    this.#journal.forEach((records, i) => {
+      records.forEach((record, index) => {
+        this.#core.replay(record as InstanceRecord, i + 1, index)
+      })
+    })
+    this.#core.start(this.#journal.length, NOW_MS)
+    for (let peer = 0; peer < this.#setup.replicas; peer++) if (peer !== this.id) this.#core.linkUp(peer)
+    this.#finishTurn()
+  }
+
+  #readBatch(number: number, index: number): Batch {
+    const record = this.#journal[number - 1]?.[index]
+    if (record === undefined || !('batch' in record) || record.batch === null) throw new Error('no batch there')
+    return record.batch
+  }
+
+  /** An instance that nobody coordinates here is recovered by a nudge, a running recovery is begun again when a look finds it due. */
+  #recover(row: number, slot: number): void {
+    const instance = this.#core.instance(row, slot)
+    if (instance?.committed) return
+    const attempt = instance?.attempt ?? null
+    if (instance === undefined || attempt === null) {
+      const nudger = (this.id + 1) % this.#setup.replicas
+      return this.#core.receive(nudger, { type: MessageType.tryRecover, epoch: 0, row, slot })
+    }
+    if (attempt.ballot === 0 && instance.seenBallot === 0) return
+    for (const other of this.#instances()) other.dueMs = 0
+    instance.dueMs = NOW_MS
+    instance.tries = TRIES_BEFORE_RECOVERY
+    this.#core.tick(NOW_MS)
+  }
+
+  /** The instance no longer hopes for more answers; the others still do. */
+  #expire(row: number, slot: number): void {
+    for (const instance of this.impatient()) {
+      instance.dueMs = 0
+      const attempt = instance.attempt as { patienceMs: number }
+      attempt.patienceMs = instance.row === row && instance.slot === slot ? NOW_MS : NEVER_MS
+    }
+    for (const other of this.#instances()) other.dueMs = 0
+    this.#core.tick(NOW_MS)
+  }
+
+  #finishTurn(): void {
+    this.#flush()
+    while (!this.#doomed && this.#durable < this.#journal.length) {
+      this.#durable = this.#journal.length
+      this.#core.durable(this.#durable)
+      this.#flush()
+    }
+  }
+
+  #flush(): void {
+    const effects = this.#core.take()
+    if (effects.records.length > 0) {
+      this.#journal.push(effects.records)
+      if (effects.number !== this.#journal.length) throw new Error('the journal numbers of core and disk differ')
+    }
+    for (const output of effects.messages) if (output.message.type !== MessageType.heartbeat) this.#outputs.push(output)
+    for (const instance of effects.commits) this.#commit(instance)
+    if (effects.commits.length > 0) this.#execute()
+  }
+
+  #commit(instance: Instance): void {
+    const noop = instance.command === Command.noop
+    const decision = noop ? 'noop' : `[${instance.deps}]`
+    const known = this.decisions.get(`${instance}`)
+    if (known !== undefined && known !== decision)
+      throw new Error(`Agreement: ${instance} is ${decision}, was ${known}`)
+    this.decisions.set(`${instance}`, decision)
+    this.#engine.commit(instance.row, instance.slot, noop ? null : (instance.deps as Vector))
+  }
+
+  #execute(): void {
+    const order = this.#engine.execute()
+    for (let i = 0; i < order.length; ) {
+      const size = order[i++] as number
+      for (let k = 0; k < size; k++) {
+        const [row, slot] = [order[i++] as number, order[i++] as number]
+        if (this.#core.instance(row, slot)?.command === Command.batch) this.#executeOnce(`${row}.${slot}`)
+        this.#core.executed(row, slot)
+      }
+    }
+  }
+
+  #executeOnce(id: string): void {
+    if (this.executed.includes(id)) throw new Error(`Execution: ${id} is executed twice`)
+    this.executed.push(id)
+  }
+
+  #instances(): Instance[] {
+    const found: Instance[] = []
+    for (let row = 0; row < this.#setup.replicas; row++) {
+      for (let slot = 1; slot <= this.#setup.instances; slot++) {
+        const instance = this.#core.instance(row, slot)
+        if (instance !== undefined) found.push(instance)
+      }
+    }
+    return found
+  }
+
+  #stateText(): string {
+    let links = ''
+    for (let peer = 0; peer < this.#setup.replicas; peer++) links += this.#core.alive(peer) ? '+' : '-'
+    return `${this.#core.slot}${links}${stateText(this.#instances(), this.#core.durableNumber)}`
+  }
+
+  /** As it would come back. */
+  #restored(): Replica {
+    const restored = new Replica({ ...this.#setup, restarts: false }, this.id)
+    restored.#journal = this.#journal.slice(0, this.#durable)
+    restored.#durable = this.#durable
+    restored.#start()
+    return restored
+  }
+
+  #snapshots(): Map<string, Snapshot> {
+    return new Map(this.#instances().map((instance) => [`${instance}`, snapshot(instance)]))
+  }
+
+  #check(before: ReadonlyMap<string, Snapshot>): void {
+    for (const instance of this.#instances()) {
+      checkState(instance)
+      const known = before.get(`${instance}`)
+      if (known !== undefined) checkStep(known, instance)
+    }
+  }
+}

@@ -1,0 +1,85 @@
+import type { Input } from './inputs.ts'
+import { type Bounds, System } from './system.ts'
+import { StateTable } from './tables.ts'
+
+export interface Limits {
+  readonly states: number
+  readonly minutes: number
+}
+
+export interface Found {
+  readonly states: number
+  readonly transitions: number
+  /** Steps from the first state to the last that was looked at. */
+  readonly depth: number
+  readonly seconds: number
+  /** Local states of all replicas, and inputs that were given to the shipped core. */
+  readonly localStates: number
+  readonly runs: number
+  /** Every state within the bounds was looked at. */
+  readonly exhausted: boolean
+  readonly violation: Violation | null
+}
+
+export interface Violation {
+  readonly property: string
+  /** What happened, a step a line: no shorter run violates anything. */
+  readonly trace: readonly string[]
+}
+
+/** Looks at the states within the bounds, nearest first, until all were seen, a property is violated, or a limit is reached. */
+export function search(bounds: Bounds, limits: Limits, onProgress: (found: Found) => void = () => {}): Found {
+  const system = new System(bounds)
+  const table = new StateTable(system.width)
+  const state = new Uint32Array(system.width)
+  const startedAt = performance.now()
+  let transitions = 0
+  let [current, depth, levelEnd] = [0, 0, 1]
+  let violated: { readonly property: string; readonly input: Input } | null = null
+  const found = (exhausted: boolean): Found => ({
+    states: table.size,
+    transitions,
+    depth,
+    seconds: (performance.now() - startedAt) / 1000,
+    localStates: system.localStates,
+    runs: system.runs,
+    exhausted,
+    violation: violated && {
+      property: violated.property,
+      trace: [...pathTo(system, table, current), violated.input.text],
+    },
+  })
+  table.add(state, 0)
+  for (; current < table.size; current++) {
+    if (current === levelEnd) [depth, levelEnd] = [depth + 1, table.size]
+    if ((current & 0xfffff) === 0xfffff) onProgress(found(false))
+    table.read(current, state)
+    system.steps(state, (child, input, violation) => {
+      transitions++
+      if (violation !== '') violated ??= { property: violation, input }
+      else table.add(child, current)
+    })
+    if (violated !== null) return found(false)
+    if (table.size >= limits.states) return found(false)
+    if ((current & 0xfff) === 0 && performance.now() - startedAt > limits.minutes * 60_000) return found(false)
+  }
+  return found(true)
+}
+
+/** The steps to a state, found again from each parent to its child. */
+function pathTo(system: System, table: StateTable, number: number): string[] {
+  const states: number[] = []
+  for (let at = number; at > 0; at = table.parent(at)) states.push(at)
+  const path: string[] = []
+  const [parent, wanted] = [new Uint32Array(system.width), new Uint32Array(system.width)]
+  for (const at of states.reverse()) {
+    table.read(table.parent(at), parent)
+    table.read(at, wanted)
+    let text = ''
+    system.steps(parent, (child, input, violation) => {
+      if (text === '' && violation === '' && child.every((word, i) => word === wanted[i])) text = input.text
+    })
+    path.push(text)
+  }
+  return path
+}

@@ -1,0 +1,46 @@
+import type { Instance } from '../../src/protocol/instance.ts'
+import { type Message, MessageType, Phase } from '../../src/protocol/messages.ts'
+import type { Replica } from './replica.ts'
+
+/** Where nobody begins a recovery any more, a Nack only hastens the slow path, and that the end of patience does as well. */
+export function isSpent(message: Message, spent: boolean): boolean {
+  return spent && message.type === MessageType.nack
+}
+
+/**
+ * Whether a message that changes nothing at its receiver, and has been answered, will never do anything there: then it need not be kept in
+ * flight. `silent`: there is no answer to it now.
+ */
+export function isSettled(replica: Replica, message: Message, silent: boolean): boolean {
+  // What is not durable may be forgotten.
+  if (replica.doomed || !('row' in message)) return false
+  if (replica.crashed) return true
+  const instance = replica.instance(message.row, message.slot)
+  if (instance === undefined) return false
+  if (instance.committed) return true
+  switch (message.type) {
+    case MessageType.preAccept:
+      return instance.ballot > 0 || instance.phase !== Phase.none
+    case MessageType.recover:
+    case MessageType.validate:
+    case MessageType.accept:
+      return isPast(instance, message.ballot)
+    case MessageType.preAcceptOk:
+      return silent
+    case MessageType.acceptOk:
+    case MessageType.recoverOk:
+    case MessageType.validateOk:
+      // A ballot begins once: answers to one that is no longer coordinated here come too late.
+      return silent && instance.ballot >= message.ballot
+    case MessageType.waiting:
+    case MessageType.nack:
+      // A restart forgets what was heard.
+      return silent && !replica.mortal
+  }
+  return false
+}
+
+/** A higher ballot is promised, or this one has its vote. */
+function isPast({ ballot, voteBallot, phase }: Instance, of: number): boolean {
+  return ballot > of || (phase === Phase.accepted && voteBallot >= of)
+}
