@@ -124,8 +124,14 @@ export class ChunkReader {
   }
 }
 
-/** A 64-bit hash of all bytes, wherever the chunks were cut, as 16 hex digits: to compare states by, no protection against forgery. */
-export function hashChunks(chunks: Iterable<Uint8Array>): string {
+/** A 64-bit hash, as two lanes of 32 bits: to compare states by, no protection against forgery. */
+export interface Lanes {
+  readonly lo: number
+  readonly hi: number
+}
+
+/** The hash of all bytes, wherever the chunks were cut. */
+export function lanesOf(chunks: Iterable<Uint8Array>): Lanes {
   let lo = 0x811c9dc5
   let hi = 0x9e3779b1
   for (const chunk of chunks) {
@@ -134,6 +140,12 @@ export function hashChunks(chunks: Iterable<Uint8Array>): string {
       hi = Math.imul(hi ^ lo, 0x85ebca6b) ^ (hi >>> 15)
     }
   }
+  return { lo, hi }
+}
+
+/** As {@link lanesOf}, in 16 hex digits. */
+export function hashChunks(chunks: Iterable<Uint8Array>): string {
+  const { lo, hi } = lanesOf(chunks)
   return hex(hi) + hex(lo)
 }
 

@@ -26,6 +26,9 @@ export class Session {
   /** The result that {@link judge} found kept. */
   kept: Uint8Array = NOTHING
 
+  /** The table's: whether it may have changed since the table was hashed. */
+  changed = false
+
   get acknowledged(): number {
     return this.#acknowledged
   }

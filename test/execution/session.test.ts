@@ -138,6 +138,42 @@ test('equal tables have equal hashes and snapshots whatever the order of their s
   }
 })
 
+test('the hash after any changes is that of a table restored from the snapshot', () => {
+  const seed = freshSeed()
+  const random = new Random(seed)
+  const table = new SessionTable()
+  for (let round = 0; round < 200; round++) {
+    for (let i = random.below(5); i > 0; i--) {
+      const id = String(random.below(12))
+      if (random.chance(0.05)) table.expire(id)
+      const session = table.open(id)
+      if (session !== null) execute(session, 1 + random.below(30), random.below(20))
+    }
+    const restored = new SessionTable()
+    restored.restore(table.snapshot())
+    assert.is(table.hash(), restored.hash(), `seed ${seed}, round ${round}`)
+  }
+})
+
+test('hashing again reads only the sessions that were opened since: status asks for it under load', () => {
+  const table = new SessionTable()
+  const sessions = Array.from({ length: 100 }, (_, i) => table.open(`session ${i}`) as Session)
+  let read = 0
+  for (const session of sessions) {
+    const entries = session.entries.bind(session)
+    session.entries = () => {
+      read++
+      return entries()
+    }
+  }
+  const before = table.hash()
+  assert.is(read, 100)
+  execute(table.open('session 7') as Session, 1, 0)
+  table.expire('session 8')
+  assert.is.not(table.hash(), before)
+  assert.is(read, 101)
+})
+
 test('a damaged snapshot is refused and changes nothing', () => {
   const table = new SessionTable()
   execute(table.open('a') as Session, 1, 0)
