@@ -7,6 +7,7 @@ const SMOOTHING = 1 / 8
 export function sendHeartbeats(context: Context): void {
   if (context.nowMs < context.heartbeatMs) return
   context.heartbeatMs = context.nowMs + context.timing.heartbeatMs
+  if (context.readBatch === null) releaseExecutedBatches(context)
   const committed = context.rows.map((row) => row.committedPrefix)
   const executed = context.rows.map((row) => row.executedPrefix)
   for (const to of context.peers.others) {
@@ -31,7 +32,6 @@ export function onHeartbeat(context: Context, from: number, message: Heartbeat):
     const measured = Math.max(0, context.nowMs - message.echoMs)
     peer.roundTripMs = peer.roundTripMs === 0 ? measured : peer.roundTripMs + (measured - peer.roundTripMs) * SMOOTHING
   }
-  if (context.readBatch === null) releaseExecutedBatches(context)
 }
 
 /** Peers that have just become silent for too long. */

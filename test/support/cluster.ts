@@ -21,6 +21,8 @@ export interface ClusterOptions {
   readonly timing?: Partial<Timing>
   /** Journal values become durable at once. */
   readonly autoSync?: boolean
+  /** Batches are not read back from the journal, as with durability memory. */
+  readonly memory?: boolean
   readonly fastCrashes?: number
 }
 
@@ -90,7 +92,7 @@ export class TestReplica {
       // Every record is journaled in its turn, unless a test wants it otherwise.
       timing: { ...DEFAULT_TIMING, lazyMs: 0, ...options.timing },
       random: options.random ?? (() => 0.5),
-      readBatch: (number, index) => this.#readBatch(number, index),
+      readBatch: options.memory === true ? null : (number, index) => this.#readBatch(number, index),
       ...(options.fastCrashes === undefined ? {} : { fastCrashes: options.fastCrashes }),
     })
     this.#journal.forEach((records, i) => {
