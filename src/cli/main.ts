@@ -6,13 +6,14 @@ import { bench } from './commands/bench.ts'
 import { cluster } from './commands/cluster.ts'
 import { demo, demoReplica } from './commands/demo.ts'
 import { cas, del, get, incr, put } from './commands/keys.ts'
+import { maelstrom } from './commands/maelstrom.ts'
 import { replica } from './commands/replica.ts'
 import { status } from './commands/status.ts'
 import { Exit } from './exit-codes.ts'
 import { variableName } from './settings/flag.ts'
 import { readSettings } from './settings/read.ts'
 
-const commands = [cluster, replica, put, get, del, incr, cas, status, demo, demoReplica, bench]
+const commands = [cluster, replica, put, get, del, incr, cas, status, demo, demoReplica, bench, maelstrom]
 
 process.exitCode = await main(process.argv.slice(2))
 

@@ -1,0 +1,47 @@
+import type { FootprintBuilder } from '../../engine/footprint.ts'
+import { ChunkReader } from '../../execution/chunks.ts'
+import type { StateMachine } from '../../execution/machine.ts'
+import { KeyValueStore } from '../../machine/key-value.ts'
+import { ListStore } from '../../machine/list.ts'
+
+/** What a list machine's command begins with, and no command of the key-value store. */
+const LIST_COMMAND = '['.charCodeAt(0)
+
+/**
+ * The key-value store and the list machine side by side: a node is not told which workload it will get. Their keys are apart, except that equal ones
+ * interfere.
+ */
+export class MaelstromMachine implements StateMachine {
+  readonly #keyValue = new KeyValueStore()
+  readonly #lists = new ListStore()
+
+  footprint(command: Uint8Array, keys: FootprintBuilder): void {
+    this.#of(command).footprint(command, keys)
+  }
+
+  apply(command: Uint8Array): Uint8Array {
+    return this.#of(command).apply(command)
+  }
+
+  /** `u32 size` and the snapshot, of the one and then of the other. */
+  *snapshot(): Iterable<Uint8Array> {
+    for (const machine of [this.#keyValue, this.#lists]) {
+      const bytes = Buffer.concat([...machine.snapshot()])
+      const size = new Uint8Array(4)
+      new DataView(size.buffer).setUint32(0, bytes.length, true)
+      yield size
+      yield bytes
+    }
+  }
+
+  /** Throws an `EpaxosError` with code `damaged`. */
+  restore(chunks: Iterable<Uint8Array>): void {
+    const source = new ChunkReader(chunks)
+    for (const machine of [this.#keyValue, this.#lists]) machine.restore([source.bytes(source.u32())])
+    source.end()
+  }
+
+  #of(command: Uint8Array): StateMachine {
+    return command[0] === LIST_COMMAND ? this.#lists : this.#keyValue
+  }
+}
