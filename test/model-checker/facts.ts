@@ -2,6 +2,7 @@ import type { Replica } from './replica.ts'
 
 /** What the execution at one replica was told: these never change, so two replicas' are compared once. */
 interface Facts {
+  readonly text: string
   /** `row.slot` with `noop` or the dependencies. */
   readonly decisions: ReadonlyMap<string, string>
   readonly executed: readonly string[]
@@ -11,7 +12,7 @@ interface Facts {
 export class AllFacts {
   readonly #numbers = new Map<string, number>()
   readonly #facts: Facts[] = []
-  /** By pair of facts: the property that they violate, or '' . */
+  /** By pair of facts: the property that they violate, or ''. */
   readonly #verdicts: string[][] = []
 
   number(replica: Replica): number {
@@ -19,10 +20,14 @@ export class AllFacts {
     const text = `${decisions.join(' ')} ${replica.executed}`
     const known = this.#numbers.get(text)
     if (known !== undefined) return known
-    this.#facts.push({ decisions: new Map(decisions), executed: [...replica.executed] })
+    this.#facts.push({ text, decisions: new Map(decisions), executed: [...replica.executed] })
     this.#verdicts.push([])
     this.#numbers.set(text, this.#facts.length - 1)
     return this.#facts.length - 1
+  }
+
+  text(number: number): string {
+    return (this.#facts[number] as Facts).text
   }
 
   /** What two replicas with these facts violate together; '' for nothing. */

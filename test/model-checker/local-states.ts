@@ -39,7 +39,7 @@ export interface Inbox {
   /** By receiver: all that is said in answer without a change of state. */
   readonly answers: readonly number[]
   readonly silent: boolean
-  /** Those that change the state. */
+  /** Those that change the state; in a plain search also those that are only answered. */
   readonly moves: readonly Step[]
   /** The messages that can still do something, now or later, once they have been answered. */
   readonly rest: number
@@ -114,7 +114,14 @@ export class LocalStates {
     return this.#inboxes[number] as Inbox
   }
 
+  #openPlainly(local: number, set: number): Inbox {
+    const steps = this.sets.of(set).map((input) => this.step(local, input))
+    const moves = steps.filter((step) => step.next !== local || !step.silent)
+    return { answers: this.#nothing, silent: true, moves, rest: set }
+  }
+
   #open(local: number, set: number, spent: boolean): Inbox {
+    if (this.#setup.plain === true) return this.#openPlainly(local, set)
     const moves = new Map<string, Step>()
     const answers = [...this.#nothing]
     const rest: number[] = []

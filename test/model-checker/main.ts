@@ -19,17 +19,20 @@ function main(options: Options): void {
     process.exitCode = property === '' ? 0 : 1
     return
   }
-  report(options, options.walks > 0 ? walk(bounds, options, options.limits) : search(bounds, options.limits, progress))
+  report(
+    options,
+    options.walks > 0 ? walk(bounds, options, options.limits) : search(bounds, options.limits, { progress }),
+  )
 }
 
 function progress(found: Found): void {
   console.error(figures(found))
 }
 
-function figures({ states, transitions, depth, seconds, localStates, runs }: Found): string {
+function figures({ states, transitions, depth, seconds, cpuSeconds, localStates, runs }: Found): string {
   return (
-    `states ${states}, transitions ${transitions}, depth ${depth}, ${seconds.toFixed(1)} s ` +
-    `(${localStates} local states, ${runs} runs of the core)`
+    `states ${states}, transitions ${transitions}, depth ${depth}, ${seconds.toFixed(1)} s (${cpuSeconds.toFixed(1)} of the processor; ` +
+    `${localStates} local states, ${runs} runs of the core)`
   )
 }
 

@@ -91,7 +91,7 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       { file: 'accept.ts', from: '  if (ballot < instance.ballot) {', to: '  if (ballot < instance.voteBallot) {' },
     ],
-    bounds: '--instances 1 --proposers 0 --recoveries 1',
+    bounds: '--instances 1 --proposers 0 --recoveries 2',
   },
   {
     name: 'PRE not synced',

@@ -3,6 +3,9 @@ import { deliverText, type Input, textOf } from './inputs.ts'
 import { Replica } from './replica.ts'
 import type { Bounds } from './system.ts'
 
+/** A step delivers what nobody has sent. */
+export class NotInFlight extends Error {}
+
 export interface Replayed {
   /** What the steps violate, '' for nothing. */
   readonly property: string
@@ -16,6 +19,7 @@ export function replay(bounds: Bounds, trace: readonly string[]): Replayed {
   try {
     for (const text of trace) run.step(text)
   } catch (error) {
+    if (error instanceof NotInFlight) throw error
     return { property: (error as Error).message, steps: run.steps }
   }
   return { property: run.violation(), steps: run.steps }
@@ -79,7 +83,7 @@ class Run {
       if (trial.text() !== replica.text() || answers.every((text) => this.#sent.has(text))) continue
       return this.#give(to, input)
     }
-    throw new Error(`not in flight: ${wanted}`)
+    throw new NotInFlight(`not in flight: ${wanted}`)
   }
 
   #give(to: number, input: Input): void {

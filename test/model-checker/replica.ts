@@ -17,6 +17,8 @@ export interface Setup {
   /** Whether replicas restart, so that their journals matter. */
   readonly restarts: boolean
   readonly fastCrashes?: number
+  /** Without the search's shortcuts (see System): to be compared with them. */
+  readonly plain?: boolean
 }
 
 export interface Output {

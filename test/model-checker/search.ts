@@ -13,12 +13,22 @@ export interface Found {
   /** Steps from the first state to the last that was looked at. */
   readonly depth: number
   readonly seconds: number
+  /** Of the processor: this counts where others use it, too. */
+  readonly cpuSeconds: number
   /** Local states of all replicas, and inputs that were given to the shipped core. */
   readonly localStates: number
   readonly runs: number
   /** Every state within the bounds was looked at. */
   readonly exhausted: boolean
   readonly violation: Violation | null
+}
+
+/** Looks on. */
+export interface Watch {
+  /** Every million states. */
+  readonly progress?: (found: Found) => void
+  /** Each state, with what the execution was told at each replica. */
+  readonly outcome?: (outcome: string) => void
 }
 
 export interface Violation {
@@ -28,11 +38,11 @@ export interface Violation {
 }
 
 /** Looks at the states within the bounds, nearest first, until all were seen, a property is violated, or a limit is reached. */
-export function search(bounds: Bounds, limits: Limits, onProgress: (found: Found) => void = () => {}): Found {
+export function search(bounds: Bounds, limits: Limits, watch: Watch = {}): Found {
   const system = new System(bounds)
   const table = new StateTable(system.width)
   const state = new Uint32Array(system.width)
-  const startedAt = performance.now()
+  const [startedAt, cpuAt] = [performance.now(), process.cpuUsage()]
   let transitions = 0
   let [current, depth, levelEnd] = [0, 0, 1]
   let violated: { readonly property: string; readonly input: Input } | null = null
@@ -40,7 +50,7 @@ export function search(bounds: Bounds, limits: Limits, onProgress: (found: Found
     states: table.size,
     transitions,
     depth,
-    seconds: (performance.now() - startedAt) / 1000,
+    ...secondsSince(startedAt, cpuAt),
     localStates: system.localStates,
     runs: system.runs,
     exhausted,
@@ -52,8 +62,9 @@ export function search(bounds: Bounds, limits: Limits, onProgress: (found: Found
   table.add(state, 0)
   for (; current < table.size; current++) {
     if (current === levelEnd) [depth, levelEnd] = [depth + 1, table.size]
-    if ((current & 0xfffff) === 0xfffff) onProgress(found(false))
+    if ((current & 0xfffff) === 0xfffff) watch.progress?.(found(false))
     table.read(current, state)
+    watch.outcome?.(system.outcome(state))
     system.steps(state, (child, input, violation) => {
       transitions++
       if (violation !== '') violated ??= { property: violation, input }
@@ -82,4 +93,9 @@ function pathTo(system: System, table: StateTable, number: number): string[] {
     path.push(text)
   }
   return path
+}
+
+export function secondsSince(startedAt: number, cpuAt: NodeJS.CpuUsage): Pick<Found, 'seconds' | 'cpuSeconds'> {
+  const { user, system } = process.cpuUsage(cpuAt)
+  return { seconds: (performance.now() - startedAt) / 1000, cpuSeconds: (user + system) / 1e6 }
 }

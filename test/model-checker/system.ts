@@ -85,6 +85,11 @@ export class System {
     }
   }
 
+  /** What the execution was told at each replica. */
+  outcome(state: Uint32Array): string {
+    return this.locals.map((_, id) => this.#facts.text(this.#local(state, id).facts)).join(' | ')
+  }
+
   #locals(id: number): LocalStates {
     return this.locals[id] as LocalStates
   }

@@ -1,6 +1,6 @@
 import { Random } from '../support/random.ts'
 import type { Input } from './inputs.ts'
-import type { Found, Limits } from './search.ts'
+import { type Found, type Limits, secondsSince } from './search.ts'
 import { type Bounds, System } from './system.ts'
 
 /** Random walks within the bounds, where looking at every state is out of reach. Each has its own seed: `seed`, `seed` + 1, … */
@@ -10,7 +10,7 @@ export function walk(
   limits: Limits,
 ): Found & { readonly walks: number } {
   const system = new System(bounds)
-  const startedAt = performance.now()
+  const [startedAt, cpuAt] = [performance.now(), process.cpuUsage()]
   let [done, transitions, depth] = [0, 0, 0]
   let violation: Found['violation'] = null
   while (done < walks && violation === null && performance.now() - startedAt < limits.minutes * 60_000) {
@@ -26,7 +26,7 @@ export function walk(
     states: transitions,
     transitions,
     depth,
-    seconds: (performance.now() - startedAt) / 1000,
+    ...secondsSince(startedAt, cpuAt),
     localStates: system.localStates,
     runs: system.runs,
     exhausted: false,
