@@ -1,14 +1,14 @@
 /**
  * Whole clusters of three processes under puts (`epaxos bench`), 8-byte keys and values, sessions on. The cases alternate, so that a machine whose speed
- * drifts treats all alike; the medians of their runs are what counts. `EPAXOS_BENCH_RUNS` says how many (3), `EPAXOS_BENCH_SECONDS` how long each (3).
+ * drifts treats all alike; the medians of their runs are what counts. `BENCH_RUNS` says how many (3), `BENCH_SECONDS` how long each (3).
  */
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import type { BenchResult } from '../src/cli/bench/result.ts'
 
 const PROGRAM = join(import.meta.dirname, '..', 'dist', 'cli', 'main.js')
-const RUNS = Number(process.env.EPAXOS_BENCH_RUNS ?? 3)
-const SECONDS = process.env.EPAXOS_BENCH_SECONDS ?? '3'
+const RUNS = Number(process.env.BENCH_RUNS ?? 3)
+const SECONDS = process.env.BENCH_SECONDS ?? '3'
 
 const cases = ['memory', 'fsync'].flatMap((durability) =>
   [

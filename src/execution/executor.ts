@@ -122,11 +122,13 @@ export class Executor {
     }
   }
 
+  /** What only reads is applied where it is answered, and nowhere else: nothing but its result comes of it. */
   #applyAll(commands: Uint8Array, results: ResultWriter | null): void {
     const { machine } = this.#options
     const group = this.#group
     while (group.next()) {
       this.#ahead.step()
+      if (group.onlyReads && results === null) continue
       const result = machine.apply(commands.subarray(group.commandStart, group.commandEnd))
       results?.add(Status.applied, result)
     }
@@ -146,7 +148,7 @@ export class Executor {
           results?.add(status, session !== null && status === Status.kept ? session.kept : NOTHING)
           continue
         }
-      }
+      } else if (results === null) continue
       const result = machine.apply(commands.subarray(group.commandStart, group.commandEnd))
       results?.add(Status.applied, result)
       if (!group.onlyReads && session) {

@@ -11,7 +11,10 @@ export interface StateMachine {
    * `bad_command` for a command that cannot be applied. `command` is a view that is valid only during the call.
    */
   footprint(command: Uint8Array, keys: FootprintBuilder): void
-  /** Applies the command and returns its result, which must not change afterwards. Must not throw. `command` is a view that is valid only during the call. */
+  /**
+   * Applies the command and returns its result, which must not change afterwards. Must not throw. `command` is a view that is valid only during the call.
+   * A command whose footprint names no written key changes nothing: it is applied only at the replica that answers it.
+   */
   apply(command: Uint8Array): Uint8Array
   /**
    * Told of commands that are probably applied next, `bytes[ranges[2i], ranges[2i + 1])` for `i` below `count`, so that a machine with a large

@@ -12,7 +12,7 @@ interface Event {
   readonly isCall: boolean
   previous: Event | null
   next: Event | null
-  /** Of a call: its return, null where the outcome is unknown. */
+  /** Of a call: its return, null where there is none. */
   match: Event | null
 }
 
@@ -42,7 +42,7 @@ function search<I, O, S>(model: Model<I, O, S>, ops: Ops<I, O>): readonly number
   const configurations = new Configurations(ops.length)
   const path: { call: Event; state: S }[] = []
   let longest: number[] = []
-  let unfinished = ops.filter((op) => op.output !== null).length
+  let unfinished = ops.filter(returns).length
   let state = model.initial
   let event = head.next
   while (unfinished > 0) {
@@ -53,7 +53,7 @@ function search<I, O, S>(model: Model<I, O, S>, ops: Ops<I, O>): readonly number
       if (step !== null && configurations.enter(event.op, model.key(step.state))) {
         path.push({ call: event, state })
         state = step.state
-        if (op.output !== null) unfinished--
+        if (returns(op)) unfinished--
         lift(event)
         event = head.next
         if (path.length > longest.length) longest = path.map(({ call }) => call.op)
@@ -65,7 +65,7 @@ function search<I, O, S>(model: Model<I, O, S>, ops: Ops<I, O>): readonly number
     if (last === undefined) return longest
     state = last.state
     configurations.leave(last.call.op)
-    if ((ops[last.call.op] as Operation<I, O>).output !== null) unfinished++
+    if (returns(ops[last.call.op] as Operation<I, O>)) unfinished++
     unlift(last.call)
     event = last.call.next
     // Behind the last call there may be nothing: then this choice was the last one too.
@@ -74,12 +74,17 @@ function search<I, O, S>(model: Model<I, O, S>, ops: Ops<I, O>): readonly number
       if (before === undefined) return longest
       state = before.state
       configurations.leave(before.call.op)
-      if ((ops[before.call.op] as Operation<I, O>).output !== null) unfinished++
+      if (returns(ops[before.call.op] as Operation<I, O>)) unfinished++
       unlift(before.call)
       event = before.call.next
     }
   }
   return null
+}
+
+/** Whether the operation is over at some time, whatever its outcome. */
+function returns<I, O>({ returnedAt }: Operation<I, O>): boolean {
+  return Number.isFinite(returnedAt)
 }
 
 /** Calls and returns in the order of time; where a return and a call coincide they count as concurrent. */
@@ -88,7 +93,7 @@ function link<I, O>(ops: Ops<I, O>): Event {
   ops.forEach((op, i) => {
     const call: Event = { op: i, isCall: true, previous: null, next: null, match: null }
     events.push({ at: op.calledAt, event: call })
-    if (op.output === null) return
+    if (!returns(op)) return
     call.match = { op: i, isCall: false, previous: null, next: null, match: null }
     events.push({ at: op.returnedAt, event: call.match })
   })

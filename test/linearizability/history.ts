@@ -5,7 +5,7 @@ export interface Operation<Input, Output> {
   /** Null where the outcome is unknown: it may take effect at any time after the call, or never. */
   readonly output: Output | null
   readonly calledAt: number
-  /** Infinity where the outcome is unknown. */
+  /** Infinity where the outcome is unknown; finite with an unknown outcome: it has taken effect by then, with whatever output. */
   readonly returnedAt: number
 }
 

@@ -14,7 +14,7 @@ export function drawWindow<I, O, S>(
 ): string {
   const placed = new Set(longest)
   const stuck = ops
-    .filter((op, i) => !placed.has(i) && op.output !== null)
+    .filter((op, i) => !placed.has(i) && Number.isFinite(op.returnedAt))
     .sort((a, b) => a.returnedAt - b.returnedAt)[0]
   const [from, to] = stuck === undefined ? [0, 0] : [stuck.calledAt, stuck.returnedAt]
   const concurrent = ops.filter((op) => op.calledAt <= to && op.returnedAt >= from)

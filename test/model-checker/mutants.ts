@@ -67,7 +67,7 @@ export const MUTANTS: readonly Mutant[] = [
         to: '',
       },
     ],
-    bounds: '--instances 2 --recoveries 1',
+    bounds: '--replicas 5 --instances 2 --recoveries 3 --walks 200000 --steps 80 --minutes 3',
   },
   {
     name: 'case b takes any accepted value, not that of the highest vote ballot',
@@ -85,6 +85,31 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     bounds: '--instances 2 --recoveries 1',
+  },
+  {
+    name: 'Validate left out',
+    patches: [
+      {
+        file: 'recover.ts',
+        from: '  startValidate(context, instance, attempt, agreeing.length, first.batch as Batch, first.deps as Vector)\n',
+        to:
+          '  learnBatch(context, instance, first.batch as Batch)\n' +
+          '  startAccept(context, instance, attempt.ballot, Command.batch, first.deps as Vector, attempt.holders, true)\n',
+      },
+    ],
+    bounds: '--replicas 5 --instances 2 --recoveries 2 --walks 200000 --steps 60 --minutes 3',
+  },
+  {
+    name: 'a wait ends in a no-op whatever the other recoverer counted',
+    patches: [
+      { file: 'wait.ts', from: '.waitingHeard > waiting)', to: '.waitingHeard > waiting - waiting)' },
+    ],
+    bounds: '--replicas 5 --instances 2 --recoveries 3 --walks 200000 --steps 80 --minutes 3',
+  },
+  {
+    name: 'no wait: what is open makes a no-op',
+    patches: [{ file: 'validate.ts', from: 'if (impossible) return', to: 'if (impossible || conflicts.length > 0) return' }],
+    bounds: '--replicas 5 --instances 2 --recoveries 2 --walks 200000 --steps 60 --minutes 3',
   },
   {
     name: 'Accept in a ballot below the promise',
