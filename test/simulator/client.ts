@@ -1,0 +1,280 @@
+import { FootprintBuilder } from '../../src/engine/footprint.ts'
+import { latin1 } from '../../src/execution/bytes.ts'
+import { encodeExpire, encodeGroup } from '../../src/execution/groups.ts'
+import { ResultReader, Status } from '../../src/execution/results.ts'
+import type { Answer } from '../../src/node/proposals.ts'
+import type { Random } from '../support/random.ts'
+import { stream } from './options.ts'
+import { type Record, type Recorded, sessionGroup } from './record.ts'
+import type { SimulatedReplica } from './simulated-replica.ts'
+import { Violation } from './violation.ts'
+import type { Ask } from './workload.ts'
+import type { World } from './world.ts'
+
+/** What a client waits for: commands that went out together, or the expiry of its session. */
+interface Request {
+  readonly operations: readonly Recorded[]
+  readonly group: Uint8Array
+  /** The first command is none of `operations`. */
+  readonly marked: boolean
+  /** Of the first command in its session; 0 without one. */
+  readonly first: number
+  /** Sent again until it is answered, wherever that is. */
+  readonly repeatable: boolean
+  /** Times it was sent. */
+  tries: number
+  open: boolean
+  /** Per command the status that it must have; null where it is an operation's. */
+  readonly expects: readonly Status[] | null
+  readonly whenDone: () => void
+}
+
+/** Between a client and a replica, one way, in ms. */
+const HOP_MS = 0.5
+/** A client that does not think still lets time go on. */
+const LEAST_PAUSE_MS = 0.2
+/** After a refusal, before it is tried elsewhere. */
+const PAUSE_MS = 20
+const MAX_GROUP = 3
+
+/**
+ * A client as surface.md promises it one: with a session it sends again, anywhere, until it has an answer; without one it sends once, and an
+ * answer that does not come means that the outcome is unknown.
+ */
+export class SimulatedClient {
+  readonly id: number
+  readonly #world: World
+  readonly #replicas: readonly SimulatedReplica[]
+  readonly #record: Record
+  readonly #random: Random
+  readonly #hasSession: boolean
+  #session = ''
+  #sessions = 0
+  /** The number of the next command, and those below it that are not answered. */
+  #next = 1
+  readonly #unanswered = new Set<number>()
+  readonly #open = new Set<Request>()
+  #target: number
+  #left: number
+  #draws = 0
+  #stopped = false
+  #expiring = false
+  #last: Request | null = null
+
+  constructor(world: World, id: number, replicas: readonly SimulatedReplica[], record: Record) {
+    const { seed, clients } = world.options
+    this.id = id
+    this.#world = world
+    this.#replicas = replicas
+    this.#record = record
+    this.#random = stream(seed, `client ${id}`)
+    this.#hasSession = id < clients.withSession
+    this.#target = this.#random.below(replicas.length)
+    this.#left = clients.operations
+    this.#newSession()
+  }
+
+  /** Requests without an answer. */
+  get waiting(): number {
+    return this.#open.size
+  }
+
+  start(): void {
+    const { thinkMs, window } = this.#world.options.clients
+    this.#world.time.after(LEAST_PAUSE_MS + 2 * this.#random.next() * thinkMs, () => {
+      if (this.#stopped || this.#left === 0) return
+      if (this.#open.size < window && !this.#expiring) this.#ask()
+      this.start()
+    })
+  }
+
+  /** Asks for nothing new. */
+  stop(): void {
+    this.#stopped = true
+  }
+
+  /** Forgets what it asked for, as a new process would. */
+  restart(): void {
+    this.#world.happened('client ends', this.id)
+    for (const request of this.#open) request.open = false
+    this.#open.clear()
+    this.#expiring = false
+    this.#last = null
+    this.#newSession()
+  }
+
+  /** Asks for this at a replica, whatever is under way. */
+  ask(input: Ask, replica: number): void {
+    this.#target = replica
+    this.#send(this.#request([input]))
+  }
+
+  #ask(): void {
+    const { expire, hedge } = this.#world.options.clients
+    if (this.#hasSession && this.#open.size === 0 && this.#random.chance(expire)) return this.#expire()
+    const count = this.#random.chance(0.9) ? 1 : 2 + this.#random.below(MAX_GROUP - 1)
+    this.#left = Math.max(0, this.#left - count)
+    const request = this.#request(Array.from({ length: count }, () => this.#draw()))
+    this.#send(request)
+    if (this.#hasSession && this.#random.chance(hedge)) this.#attempt(request, this.#other())
+  }
+
+  #draw(): Ask {
+    const { pools, workload, time } = this.#world
+    return workload.draw(this.#random, pools.draw(this.#random, time.now), `${this.id}x${++this.#draws}`)
+  }
+
+  #request(inputs: readonly Ask[]): Request {
+    const { workload } = this.#world
+    const commands = inputs.map(workload.command)
+    if (!this.#hasSession) {
+      // By this its group is known again: it occurs once.
+      const marker = workload.marker?.(`${this.id}m${++this.#draws}`)
+      const sent = marker === undefined ? commands : [marker, ...commands]
+      const name = sent[0] as Uint8Array
+      const operations = inputs.map((input) => this.#record.call(this.id, input, latin1(name, 0, name.length)))
+      const marked = marker !== undefined
+      return { ...FRESH, operations, marked, group: encodeGroup(sent), first: 0, repeatable: false, expects: null }
+    }
+    const first = this.#next
+    this.#next += commands.length
+    for (let number = first; number < this.#next; number++) this.#unanswered.add(number)
+    const acknowledged = Math.min(...this.#unanswered) - 1
+    const group = encodeGroup(commands, { session: this.#session, first, acknowledged })
+    const operations = inputs.map((input) => this.#record.call(this.id, input, sessionGroup(this.#session, first)))
+    return { ...FRESH, operations, group, first, repeatable: true, expects: null }
+  }
+
+  #newSession(): void {
+    this.#session = `client ${this.id} session ${++this.#sessions}`
+    this.#next = 1
+    this.#unanswered.clear()
+  }
+
+  /** Afterwards the session is closed for good: a request of it that comes again must say so. */
+  #expire(): void {
+    const last = this.#last
+    this.#expiring = true
+    const group = encodeExpire(this.#session)
+    this.#world.counters.add('sessions expired')
+    const whenDone = (): void => {
+      this.#expiring = false
+      this.#newSession()
+      if (last !== null) this.#send({ ...last, ...FRESH, operations: [], expects: this.#afterTheEnd(last) })
+    }
+    this.#last = null
+    this.#send({ ...FRESH, operations: [], group, first: 0, repeatable: true, expects: null, whenDone })
+  }
+
+  /** Reads are answered as ever, updates are not done any more. */
+  #afterTheEnd({ operations }: Request): Status[] {
+    const { workload } = this.#world
+    const machine = workload.machine()
+    return operations.map(({ input }) => {
+      const keys = new FootprintBuilder()
+      machine.footprint(workload.command(input), keys)
+      return keys.writes > 0 ? Status.expired : Status.applied
+    })
+  }
+
+  #send(request: Request): void {
+    this.#open.add(request)
+    this.#attempt(request, this.#target)
+  }
+
+  #attempt(request: Request, replica: number): void {
+    if (!request.open) return
+    const { time, options } = this.#world
+    const attempt = ++request.tries
+    if (attempt > 1) this.#world.counters.add('requests sent again')
+    this.#world.happened('asks', this.id, replica, ...request.operations.map(({ input }) => input.text))
+    let heard = false
+    time.after(HOP_MS, () => {
+      this.#replicas[replica]?.submit(
+        request.group,
+        (answer) => {
+          const copy = answer.outcome === 'done' ? { ...answer, results: answer.results.slice() } : answer
+          time.after(HOP_MS, () => {
+            heard = true
+            this.#heard(request, copy)
+          })
+        },
+        () =>
+          time.after(HOP_MS, () => {
+            heard = true
+            this.#unknown(request)
+          }),
+      )
+    })
+    time.after(options.clients.patienceMs, () => {
+      if (!heard) this.#unknown(request)
+    })
+  }
+
+  #heard(request: Request, answer: Answer): void {
+    if (!request.open) return
+    if (answer.outcome === 'done') return this.#done(request, answer.results)
+    if (answer.outcome === 'unknown') return this.#unknown(request)
+    if (!RETRIED.has(answer.code)) throw new Violation('Answers', `${answer.code}: ${answer.message}`)
+    this.#world.counters.add('refused')
+    if (this.#stopped && !request.repeatable) {
+      for (const operation of request.operations) this.#record.refused(operation)
+      return this.#close(request)
+    }
+    this.#again(request)
+  }
+
+  /** No answer, or one that says so: what can be repeated is, elsewhere. */
+  #unknown(request: Request): void {
+    if (!request.open) return
+    if (request.repeatable) return this.#again(request)
+    this.#world.counters.add('outcomes unknown')
+    this.#close(request)
+  }
+
+  #again(request: Request): void {
+    this.#target = this.#other()
+    this.#world.time.after(PAUSE_MS, () => this.#attempt(request, this.#target))
+  }
+
+  #other(): number {
+    return (this.#target + 1 + this.#random.below(Math.max(1, this.#replicas.length - 1))) % this.#replicas.length
+  }
+
+  #done(request: Request, results: Uint8Array): void {
+    const reader = new ResultReader(results)
+    if (request.marked) reader.next()
+    for (let index = 0; reader.next(); index++) {
+      this.#world.counters.add(`answers with status ${reader.status}`)
+      if (request.expects === null) this.#result(request.operations[index] as Recorded, reader)
+      else if (reader.status !== request.expects[index]) {
+        throw new Violation('Sessions', `status ${reader.status}, not ${request.expects[index]}, after its end`)
+      }
+    }
+    if (request.expects === null && request.first > 0) this.#last = request
+    this.#close(request)
+    request.whenDone()
+  }
+
+  #result(operation: Recorded, { status, result }: ResultReader): void {
+    const { input } = operation
+    if (status !== Status.applied && status !== Status.kept) {
+      throw new Violation('Exactly once', `client ${this.id} is answered with status ${status} to ${input.text}`)
+    }
+    const output = this.#world.workload.output(input, result)
+    this.#world.happened('answered', this.id, input.text, output)
+    this.#record.answered(operation, output)
+  }
+
+  #close(request: Request): void {
+    request.open = false
+    this.#open.delete(request)
+    for (let i = 0; i < request.operations.length; i++) this.#unanswered.delete(request.first + i)
+    if (this.#unanswered.size === 0) this.#unanswered.clear()
+  }
+}
+
+const FRESH = { tries: 0, open: true, marked: false, whenDone: () => {} }
+
+/** Refusals that another time, or another replica, may not repeat. */
+const RETRIED: ReadonlySet<string> = new Set(['not_ready', 'busy'])

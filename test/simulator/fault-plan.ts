@@ -1,0 +1,118 @@
+import type { Cut } from '../../src/transport/memory.ts'
+import type { Random } from '../support/random.ts'
+
+interface Planned {
+  readonly atMs: number
+}
+
+/** What goes wrong, when, and for how long. */
+export type Fault = Planned &
+  (
+    | { readonly kind: 'crash'; readonly replica: number; readonly forMs: number }
+    /** At its next PreAccept, or its next Commit in ballot 0. */
+    | {
+        readonly kind: 'crashSpeaking'
+        readonly replica: number
+        readonly saying: 'preAccept' | 'commit'
+        readonly afterMs: number
+        readonly forMs: number
+      }
+    /** All replicas at once. */
+    | { readonly kind: 'blackout'; readonly forMs: number }
+    | { readonly kind: 'pause'; readonly replica: number; readonly forMs: number }
+    | {
+        readonly kind: 'cut'
+        readonly from: number
+        readonly to: number
+        readonly how: Cut
+        readonly forMs: number
+      }
+    | { readonly kind: 'partition'; readonly side: readonly number[]; readonly how: Cut; readonly forMs: number }
+    /** Comes back with an empty disk, which must be refused, and then with its own. */
+    | { readonly kind: 'amnesia'; readonly replica: number; readonly forMs: number }
+    | { readonly kind: 'slowDisk'; readonly replica: number; readonly addedMs: number; readonly forMs: number }
+    | { readonly kind: 'fullDisk'; readonly replica: number; readonly forMs: number }
+    /** Comes back with a value of its journal damaged, which must be found, and then undamaged. Places are in [0, 1). */
+    | {
+        readonly kind: 'damage'
+        readonly replica: number
+        readonly torn: boolean
+        readonly value: number
+        readonly bit: number
+        readonly forMs: number
+      }
+    | { readonly kind: 'jump'; readonly replica: number; readonly byMs: number }
+    /** A client ends, and comes back without knowing what it asked for. */
+    | { readonly kind: 'clientEnds'; readonly client: number }
+  )
+
+export type FaultKind = Fault['kind']
+
+export const FAULT_KINDS: readonly FaultKind[] = [
+  'crash',
+  'crashSpeaking',
+  'blackout',
+  'pause',
+  'cut',
+  'partition',
+  'amnesia',
+  'slowDisk',
+  'fullDisk',
+  'damage',
+  'jump',
+  'clientEnds',
+]
+
+interface Scene {
+  readonly replicas: number
+  readonly crashes: number
+  readonly durationMs: number
+  readonly clients: number
+  readonly duel: boolean
+}
+
+/** A plan over the whole safety phase: some kinds of faults, at random times. */
+export function drawFaults(random: Random, scene: Scene): Fault[] {
+  const usual = 0.35
+  const kinds = FAULT_KINDS.filter((kind) => random.chance(scene.duel && kind === 'crashSpeaking' ? 0.9 : usual))
+  const gapMs = random.pick([400, 1000, 3000])
+  const faults: Fault[] = []
+  if (kinds.length === 0) return faults
+  for (let atMs = 300; atMs < scene.durationMs; atMs += 2 * random.next() * gapMs) {
+    faults.push(drawFault(random, random.pick(kinds), atMs, scene))
+  }
+  return faults
+}
+
+function drawFault(random: Random, kind: FaultKind, atMs: number, scene: Scene): Fault {
+  const replica = random.below(scene.replicas)
+  const forMs = random.pick([20, 200, 1000, 3000])
+  const how = random.pick(['closed', 'silent'] as const)
+  switch (kind) {
+    case 'crash':
+    case 'pause':
+    case 'amnesia':
+    case 'fullDisk':
+      return { atMs, kind, replica, forMs }
+    case 'crashSpeaking': {
+      const saying = random.pick(['preAccept', 'preAccept', 'commit'] as const)
+      return { atMs, kind, replica, saying, afterMs: random.pick([0, 1, 5, 30]), forMs }
+    }
+    case 'blackout':
+      return { atMs, kind, forMs: Math.min(forMs, 1000) }
+    case 'cut':
+      return { atMs, kind, from: replica, to: random.below(scene.replicas), how, forMs }
+    case 'partition': {
+      const side = Array.from({ length: scene.replicas }, (_, id) => id).filter(() => random.chance(0.5))
+      return { atMs, kind, side, how, forMs }
+    }
+    case 'slowDisk':
+      return { atMs, kind, replica, addedMs: random.pick([5, 50, 500]), forMs }
+    case 'damage':
+      return { atMs, kind, replica, torn: random.chance(0.5), value: random.next(), bit: random.next(), forMs }
+    case 'jump':
+      return { atMs, kind, replica, byMs: random.pick([50, 1000, 20_000]) }
+    case 'clientEnds':
+      return { atMs, kind, client: random.below(scene.clients) }
+  }
+}

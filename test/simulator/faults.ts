@@ -1,0 +1,160 @@
+import { ErrorCode } from '../../src/errors.ts'
+import type { SimulatedClient } from './client.ts'
+import type { Fault } from './fault-plan.ts'
+import type { SimulatedReplica } from './simulated-replica.ts'
+import type { World } from './world.ts'
+
+/** Lets the planned faults happen. What they break is mended by their own ends, or when the world heals. */
+export class Faults {
+  readonly #world: World
+  readonly #replicas: readonly SimulatedReplica[]
+  readonly #clients: readonly SimulatedClient[]
+
+  constructor(world: World, replicas: readonly SimulatedReplica[], clients: readonly SimulatedClient[]) {
+    this.#world = world
+    this.#replicas = replicas
+    this.#clients = clients
+  }
+
+  plan(faults: readonly Fault[]): void {
+    for (const fault of faults) {
+      this.#world.time.after(fault.atMs, () => {
+        if (this.#world.healed) return
+        this.#world.happened(`fault ${fault.kind}`, 'replica' in fault ? fault.replica : '')
+        if (this.#strike(fault)) this.#world.counters.add(`fault ${fault.kind}`)
+      })
+    }
+  }
+
+  /** Whether it could happen. */
+  #strike(fault: Fault): boolean {
+    const replica = 'replica' in fault ? this.#replicas[fault.replica] : undefined
+    switch (fault.kind) {
+      case 'blackout':
+        return this.#blackout(fault.forMs)
+      case 'cut':
+        return this.#cut([[fault.from, fault.to]], fault)
+      case 'partition':
+        return this.#cut(this.#between(fault.side), fault)
+      case 'clientEnds':
+        this.#clients[fault.client]?.restart()
+        return true
+      default:
+        return replica?.up === true && this.#strikeOne(replica, fault)
+    }
+  }
+
+  #strikeOne(replica: SimulatedReplica, fault: Fault): boolean {
+    switch (fault.kind) {
+      case 'crash':
+        replica.crash()
+        this.#later(fault.forMs, () => replica.start())
+        return true
+      case 'crashSpeaking':
+        this.#setTrap(replica, fault)
+        return true
+      case 'pause': {
+        const { life } = replica
+        life?.process.pause()
+        this.#later(fault.forMs, () => life?.process.resume())
+        return true
+      }
+      case 'amnesia':
+        return this.#amnesia(replica, fault.forMs)
+      case 'slowDisk':
+        replica.addedDiskMs = fault.addedMs
+        this.#later(fault.forMs, () => {
+          replica.addedDiskMs = 0
+        })
+        return true
+      case 'fullDisk':
+        replica.excused.add(ErrorCode.storage)
+        replica.disk.full = true
+        this.#later(fault.forMs, () => {
+          replica.disk.full = false
+          replica.start()
+        })
+        return true
+      case 'damage':
+        return this.#damage(replica, fault)
+      case 'jump':
+        replica.life?.process.jump(fault.byMs)
+        return true
+      default:
+        return false
+    }
+  }
+
+  /** What ends a fault happens only while there are faults. */
+  #later(ms: number, end: () => void): void {
+    this.#world.time.after(ms, () => {
+      if (!this.#world.healed) end()
+    })
+  }
+
+  #blackout(forMs: number): boolean {
+    for (const replica of this.#replicas) replica.crash()
+    this.#later(forMs, () => {
+      for (const replica of this.#replicas) replica.start()
+    })
+    return true
+  }
+
+  #setTrap(replica: SimulatedReplica, fault: Fault & { kind: 'crashSpeaking' }): void {
+    replica.trap = {
+      saying: fault.saying,
+      spring: (life) => {
+        this.#world.counters.add('coordinators crashed in mid-sentence')
+        life.muted = fault.afterMs === 0
+        this.#later(fault.afterMs, () => {
+          if (replica.life !== life) return
+          replica.crash()
+          this.#later(fault.forMs, () => replica.start())
+        })
+      },
+    }
+  }
+
+  /** Only a replica that all others know can be told from one that has never voted. */
+  #amnesia(replica: SimulatedReplica, forMs: number): boolean {
+    if (replica.knownTo.size < this.#replicas.length - 1 || this.#replicas.length === 1) return false
+    replica.crash()
+    replica.excused.add(ErrorCode.refusedByPeers)
+    replica.start({ amnesiac: true })
+    this.#later(forMs, () => {
+      replica.crash()
+      replica.excused.delete(ErrorCode.refusedByPeers)
+      replica.start()
+    })
+    return true
+  }
+
+  #damage(replica: SimulatedReplica, fault: Fault & { kind: 'damage' }): boolean {
+    replica.crash()
+    replica.excused.add(ErrorCode.damaged)
+    replica.start({ damage: fault })
+    this.#later(fault.forMs, () => {
+      replica.crash()
+      replica.excused.delete(ErrorCode.damaged)
+      replica.start()
+    })
+    return true
+  }
+
+  #between(side: readonly number[]): [number, number][] {
+    const pairs: [number, number][] = []
+    for (const a of this.#replicas) {
+      for (const b of this.#replicas) if (side.includes(a.id) !== side.includes(b.id)) pairs.push([a.id, b.id])
+    }
+    return pairs
+  }
+
+  #cut(pairs: readonly [number, number][], { how, forMs }: Fault & { kind: 'cut' | 'partition' }): boolean {
+    const { network } = this.#world
+    for (const [from, to] of pairs) if (from !== to) network.cut(from, to, how)
+    this.#later(forMs, () => {
+      for (const [from, to] of pairs) network.heal(from, to)
+    })
+    return true
+  }
+}

@@ -1,0 +1,245 @@
+import type { Vector } from '../../src/engine/engine.ts'
+import type { Footprint } from '../../src/engine/footprint.ts'
+import { SILENT } from '../../src/node/logger.ts'
+import { Member } from '../../src/node/member.ts'
+import type { Respond } from '../../src/node/proposals.ts'
+import { type Message, MessageType } from '../../src/protocol/messages.ts'
+import type { MemoryDisk } from '../../src/storage/memory.ts'
+import { MemoryTransport } from '../../src/transport/memory.ts'
+import { type Damage, DamagedJournal } from './damaged-journal.ts'
+import { stream } from './options.ts'
+import { SimulatedProcess } from './process.ts'
+import { Violation } from './violation.ts'
+import { WatchedEngine } from './watched-engine.ts'
+import { WatchedTransport } from './watched-transport.ts'
+import type { WatchedLife } from './watcher.ts'
+import type { World } from './world.ts'
+
+/** What a process is started with. */
+export interface Boot {
+  readonly id: number
+  /** Which life of its replica this is, from 1. */
+  readonly number: number
+  readonly disk: MemoryDisk
+  readonly incarnation: Uint8Array
+  /** It has lost its votes: nobody may listen to it. */
+  readonly amnesiac: boolean
+  /** Its journal must not be believed. */
+  readonly damage: Damage | null
+}
+
+/** How the owner of a life hears of it. */
+export interface LifeHandlers {
+  /** It said something, to the first of those it says it to. */
+  said(message: Message): void
+  admitted(peer: number): void
+  /** It stopped by itself. */
+  stopped(error: Error): void
+}
+
+/** One life of a replica: the shipped member on a simulated process, disk and network, watched. */
+export class Life {
+  readonly boot: Boot
+  readonly process: SimulatedProcess
+  readonly member: Member
+  readonly #world: World
+  readonly #handlers: LifeHandlers
+  readonly #transport: MemoryTransport
+  readonly #watched: WatchedLife
+  /** The footprints of what this life proposed, by own slot. */
+  readonly #proposed = new Map<number, Footprint>()
+  /** What to call for each request that is lost when the process ends. */
+  readonly #held = new Set<() => void>()
+  /** Promises of this life that are open. */
+  #unsettled = 0
+  /** Nothing it says leaves it any more. */
+  muted = false
+
+  constructor(world: World, boot: Boot, handlers: LifeHandlers) {
+    const { options, time } = world
+    const { id, number, disk, incarnation, damage } = boot
+    this.#world = world
+    this.#handlers = handlers
+    this.boot = boot
+    this.process = new SimulatedProcess(time, { rate: options.clockRates[id] as number, turnMs: options.turnMs })
+    const identity = { cluster: 'simulated', epoch: 0, replicas: options.replicas, id, incarnation, clientUrl: '' }
+    this.#transport = new MemoryTransport(world.network, { identity })
+    const opened = damage === null ? disk.open() : new DamagedJournal(disk.open(), damage)
+    const { sabotage } = world
+    this.member = new Member({
+      identity,
+      engine: this.#watchedEngine(),
+      machine: world.workload.machine(),
+      journal: sabotage.journal?.(opened, this.process) ?? opened,
+      transport: this.#watchedTransport(),
+      clock: this.process,
+      random: stream(options.seed, `jitter ${id} ${number}`).next,
+      logger: SILENT,
+      requestTimeoutMs: options.requestTimeoutMs,
+      timing: options.timing,
+      fastCrashes: options.fastCrashes,
+      linked: () => {},
+      failed: (error) => handlers.stopped(error),
+    })
+    sabotage.member?.(this.member)
+    this.#watched = world.watcher.life(id, this.member.core)
+    this.member.onTurn(() => this.look())
+  }
+
+  start(): void {
+    this.#unsettle()
+    this.member
+      .start()
+      .then(() => {
+        if (this.boot.damage !== null) throw new Violation('Checksum', `${this.boot.id} believes a damaged journal`)
+      })
+      .catch((error) => this.#handlers.stopped(error))
+      .finally(() => this.#settle())
+  }
+
+  /** kill -9, or the loss of power: nothing more is said or heard. */
+  end(): void {
+    const { options, diskRandom } = this.#world
+    this.#count()
+    this.process.end()
+    this.boot.disk.crash(options.disk.keeps ? { kept: diskRandom.next } : {})
+    void this.#transport.close()
+    while (this.#unsettled > 0) this.#settle()
+    for (const lost of this.#held) lost()
+  }
+
+  /** Gives a request to the member; `lost` is called instead of `respond` where the process ends before the answer. */
+  submit(group: Uint8Array, respond: Respond, lost: () => void): void {
+    this.#held.add(lost)
+    this.process.run(() => {
+      this.member.submit(group, (answer) => {
+        if (this.#held.delete(lost)) respond(answer)
+      })
+    })
+  }
+
+  /** Whether all that is known here, of any row, is committed and executed. */
+  get atRest(): boolean {
+    const { core, executor } = this.member
+    const executed = executor.executed.vector
+    return core.oldestUncommittedMs === 0 && core.committed.every((slot, row) => slot === executed[row])
+  }
+
+  look(): void {
+    if (this.#world.failure === null) this.#watched.look()
+  }
+
+  lookAtAll(): void {
+    this.#watched.lookAtAll()
+  }
+
+  #count(): void {
+    const { counters } = this.#world
+    const { core, executor, dropped } = this.member
+    const { fast, slow, recovered, recoveries } = core.counts
+    counters.addAll(Object.entries({ fast, slow, recovered, recoveries, 'links dropped': dropped }))
+    counters.add('messages dropped by the core', core.counts.dropped)
+    counters.add('instances executed', executor.counts.instances)
+    counters.add('no-ops executed', executor.counts.noops)
+    if (executor.counts.voidBatches > 0) throw new Violation('Batches', 'a batch of a client was executed as void')
+  }
+
+  #watchedEngine(): WatchedEngine {
+    const { counters, makeEngine, options, sabotage, watcher } = this.#world
+    const { decisions } = watcher
+    const { id } = this.boot
+    const engine = makeEngine(options.replicas)
+    return new WatchedEngine(sabotage.engine?.(engine) ?? engine, {
+      learned: (row, slot, footprint: Footprint) => {
+        decisions.learned(row, slot, footprint)
+        this.#watched.touch(row, slot)
+      },
+      preAccepted: (row, slot, footprint: Footprint) => {
+        // An own proposal that is lost before it leaves leaves its slot to another.
+        if (row === id) this.#proposed.set(slot, footprint)
+        else decisions.learned(row, slot, footprint)
+        this.#watched.touch(row, slot)
+      },
+      committed: (row, slot, deps: Vector | null) => {
+        const own = row === id ? this.#proposed.get(slot) : undefined
+        if (own !== undefined) decisions.learned(row, slot, own)
+        if (own !== undefined && deps === null) counters.add('proposed again')
+        this.#proposed.delete(row === id ? slot : 0)
+        decisions.committed(id, row, slot, deps)
+        this.#watched.touch(row, slot)
+      },
+      executed: (order, pending) => this.#executed(order, pending),
+    })
+  }
+
+  #executed(order: Float64Array, pending: number): void {
+    const { counters } = this.#world
+    if (pending > 0) counters.add('blocked executions')
+    for (let at = 0; at < order.length; ) {
+      const members = order[at++] as number
+      if (members > 1) counters.add('components > 1')
+      for (let i = 0; i < members; i++, at += 2) {
+        this.#executedOne(order[at] as number, order[at + 1] as number)
+      }
+    }
+  }
+
+  #executedOne(row: number, slot: number): void {
+    const { record } = this.#world
+    this.#world.happened('executes', this.boot.id, row, slot)
+    const isFirst = this.#watched.execution.executed(row, slot)
+    const commands = this.member.core.instance(row, slot)?.batch?.commands
+    if (isFirst && commands !== undefined) record.executed(commands)
+  }
+
+  #watchedTransport(): WatchedTransport {
+    const { options } = this.#world
+    const { id, amnesiac } = this.boot
+    return new WatchedTransport({
+      inner: this.#transport,
+      process: this.process,
+      replicas: options.replicas,
+      split: options.network.split,
+      watch: {
+        isMuted: () => this.muted,
+        sent: (to, messages, bytes, taken) => {
+          if (amnesiac && taken) throw new Violation('Amnesia', `${to} listens to ${id}, which has lost its votes`)
+          for (const message of messages) this.#said(to, message)
+          this.#world.traced(bytes)
+        },
+        received: (from, messages) => {
+          for (const message of messages) {
+            if (message.type === MessageType.heartbeat) continue
+            this.#world.happened('receives', id, from, message)
+            this.#watched.touch(message.row, message.slot)
+          }
+        },
+        admitted: (peer) => this.#handlers.admitted(peer),
+        unsettled: () => this.#unsettle(),
+        settled: () => this.#settle(),
+      },
+    })
+  }
+
+  #said(to: number, message: Message): void {
+    const { watcher, counters } = this.#world
+    counters.add(`message ${message.type}`)
+    if (message.type === MessageType.heartbeat) return
+    this.#watched.touch(message.row, message.slot)
+    this.#world.happened('sends', this.boot.id, to, message)
+    // The words of an amnesiac reach nobody, so they bind nobody.
+    if (!this.boot.amnesiac) watcher.said(this.boot.id, to, message)
+    this.#handlers.said(message)
+  }
+
+  #unsettle(): void {
+    this.#unsettled++
+    this.#world.time.unsettled++
+  }
+
+  #settle(): void {
+    if (this.#unsettled === 0) return
+    this.#unsettled--
+    this.#world.time.unsettled--
+  }
+}

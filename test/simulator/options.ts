@@ -1,0 +1,191 @@
+import { quorums } from '../../src/protocol/quorums.ts'
+import { DEFAULT_TIMING, type Timing } from '../../src/protocol/timing.ts'
+import { Random } from '../support/random.ts'
+import { drawFaults, type Fault } from './fault-plan.ts'
+
+export type MachineKind = 'kv' | 'list' | 'print'
+
+export interface ClientOptions {
+  readonly count: number
+  /** The first ones have sessions, the others do not. */
+  readonly withSession: number
+  /** Requests that one client has under way at a time. */
+  readonly window: number
+  /** Between two requests, on average. */
+  readonly thinkMs: number
+  readonly operations: number
+  /** Without an answer for this long a request is sent elsewhere, or given up where there is no session. */
+  readonly patienceMs: number
+  /** Chance of a request to go to two replicas at once. */
+  readonly hedge: number
+  /** Chance of a session to be expired before the next request. */
+  readonly expire: number
+}
+
+export interface KeyOptions {
+  /** Keys that transactions may span, for each pool. */
+  readonly pools: readonly number[]
+  /** Chance of the first pool; the others share the rest. */
+  readonly hot: number
+  readonly reads: number
+  readonly transactions: number
+  /** New keys after this time, so that no key's history grows for ever. */
+  readonly rotateMs: number
+}
+
+export interface NetworkOptions {
+  /** Least delay of a link, drawn for each pair from 0 to this. */
+  readonly distanceMs: number
+  readonly jitterMs: number
+  readonly loss: number
+  readonly duplicate: number
+  /** False lets frames overtake each other. */
+  readonly ordered: boolean
+  /** Every message in a frame of its own. */
+  readonly split: boolean
+  /** Chance of a frame with a Commit to be lost. */
+  readonly lostCommit: number
+  /** Chance of a Recover to be lost on its way to the coordinator of its instance. */
+  readonly deaf: number
+}
+
+export interface DiskOptions {
+  readonly leastMs: number
+  readonly mostMs: number
+  /** Whether some of what was not synced survives a crash. */
+  readonly keeps: boolean
+}
+
+/** Everything that a simulation does, drawn from its seed: plain data, so that a failing one can be written down and cut down. */
+export interface Options {
+  readonly seed: number
+  readonly replicas: number
+  /** e: crashes that the fast path survives. */
+  readonly fastCrashes: number
+  readonly machine: MachineKind
+  /** How long faults happen; then everything must come to rest. */
+  readonly durationMs: number
+  readonly timing: Timing
+  readonly requestTimeoutMs: number
+  readonly turnMs: number
+  readonly clients: ClientOptions
+  readonly keys: KeyOptions
+  readonly network: NetworkOptions
+  readonly disk: DiskOptions
+  /** How fast the clock of each replica goes. */
+  readonly clockRates: readonly number[]
+  readonly faults: readonly Fault[]
+  /** Replicas that must come to rest without the others; all, or a majority. */
+  readonly survivors: readonly number[]
+}
+
+/** A stream of its own for each concern: what one draws leaves the others as they are. */
+export function stream(seed: number, name: string): Random {
+  let hash = Math.imul(seed, 0x9e3779b1) ^ 0x5bd1e995
+  for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193)
+  return new Random(hash ^ (hash >>> 15))
+}
+
+/** @param durationMs drawn where absent */
+export function drawOptions(seed: number, durationMs?: number): Options {
+  const random = stream(seed, 'options')
+  const replicas = random.pick([1, 2, 3, 3, 3, 3, 4, 5, 5, 5, 5, 5, 6, 7, 7, 8, 9])
+  const lasting = durationMs ?? random.pick([2000, 5000, 5000, 10_000])
+  const { fastCrashes, crashes } = quorums(replicas)
+  // Few interfering commands at a time, coordinators that fall silent, impatient recoverers: what is rare elsewhere is the rule.
+  const duel = random.chance(0.4)
+  const clients = drawClients(random, lasting, duel)
+  return {
+    seed,
+    replicas,
+    fastCrashes: random.chance(0.7) ? fastCrashes : random.below(fastCrashes + 1),
+    machine: random.pick(['kv', 'kv', 'kv', 'list', 'list', 'print']),
+    durationMs: lasting,
+    timing: drawTiming(random, duel),
+    requestTimeoutMs: random.pick([300, 1000, 2000]),
+    turnMs: random.pick([0.01, 0.1, 1]),
+    clients,
+    keys: drawKeys(random, duel),
+    network: drawNetwork(random, duel),
+    disk: drawDisk(random),
+    clockRates: Array.from({ length: replicas }, () => (random.chance(0.3) ? 0.7 + random.next() * 0.7 : 1)),
+    faults: drawFaults(stream(seed, 'faults'), {
+      replicas,
+      crashes,
+      durationMs: lasting,
+      clients: clients.count,
+      duel,
+    }),
+    survivors: drawSurvivors(random, replicas),
+  }
+}
+
+function drawClients(random: Random, durationMs: number, duel: boolean): ClientOptions {
+  const count = 1 + random.below(6)
+  const thinkMs = duel ? random.pick([20, 100]) : random.pick([0, 5, 50, 200])
+  return {
+    count,
+    withSession: random.chance(0.6) ? count : random.below(count + 1),
+    window: random.pick([1, 1, 4, 16]),
+    thinkMs,
+    operations: Math.ceil(random.pick([20, 40, 80]) * Math.max(1, durationMs / 10_000)),
+    patienceMs: random.pick([200, 700, 2500]),
+    hedge: random.pick([0, 0, 0.1]),
+    expire: random.pick([0, 0.02]),
+  }
+}
+
+function drawTiming(random: Random, duel: boolean): Timing {
+  if (!duel && random.chance(0.6)) return DEFAULT_TIMING
+  return {
+    heartbeatMs: random.pick([20, 100]),
+    lazyMs: random.pick([0, 50]),
+    lookMs: random.pick([1, 10]),
+    suspectMs: random.pick([60, 450]),
+    retryMs: random.pick([5, 50, 300]),
+    recoverMs: random.pick([1, 10, 60]),
+    maxRetryMs: random.pick([400, 2000]),
+    patienceMs: random.pick([1, 20, 250]),
+    askMs: random.pick([10, 100]),
+  }
+}
+
+function drawKeys(random: Random, duel: boolean): KeyOptions {
+  const pools = Array.from({ length: duel ? 1 : 1 + random.below(6) }, () => random.pick([1, 1, 2, 3]))
+  return {
+    pools,
+    hot: random.pick([0, 0.5, 1]),
+    reads: random.pick([0.1, 0.5]),
+    transactions: random.pick([0, 0.2]),
+    rotateMs: random.pick([1000, 5000]),
+  }
+}
+
+function drawNetwork(random: Random, duel: boolean): NetworkOptions {
+  const lossy = random.chance(0.6)
+  return {
+    distanceMs: random.pick([0.2, 5, 40]),
+    jitterMs: random.pick([0.1, 1, 10, 50]),
+    loss: lossy ? random.pick([0.01, 0.05, 0.15]) : 0,
+    duplicate: random.pick([0, 0.02, 0.1]),
+    ordered: random.chance(0.4),
+    split: random.chance(0.5),
+    lostCommit: duel ? random.pick([0.2, 0.9]) : random.pick([0, 0, 0.2]),
+    deaf: duel ? random.pick([0, 0.8, 1]) : 0,
+  }
+}
+
+function drawDisk(random: Random): DiskOptions {
+  const leastMs = random.pick([0.05, 0.2])
+  return { leastMs, mostMs: leastMs + random.pick([0.1, 2, 20]), keeps: random.chance(0.7) }
+}
+
+function drawSurvivors(random: Random, replicas: number): number[] {
+  const all = Array.from({ length: replicas }, (_, id) => id)
+  if (random.chance(0.5)) return all
+  const ranked = all.map((id) => ({ id, rank: random.next() })).sort((a, b) => a.rank - b.rank)
+  return ranked
+    .slice(0, Math.floor(replicas / 2) + 1)
+    .map(({ id }) => id)
+    .sort((a, b) => a - b)
+}

@@ -1,0 +1,105 @@
+import { frame } from '../../src/codec/frame.ts'
+import { decodeFrame } from '../../src/codec/peer.ts'
+import type { Message } from '../../src/protocol/messages.ts'
+import type { Transport, TransportHandlers } from '../../src/transport/transport.ts'
+import type { SimulatedProcess } from './process.ts'
+
+/** Told of what one replica says and hears. */
+export interface TransportWatch {
+  /** Nothing leaves any more: it is as if the process had ended within its turn. */
+  isMuted(): boolean
+  /** The frame leaves the replica, so all that it rests on is durable there. `taken`: there is a link for it. */
+  sent(to: number, messages: readonly Message[], bytes: Uint8Array, taken: boolean): void
+  received(from: number, messages: readonly Message[]): void
+  /** The incarnation of the peer is known here, durably. */
+  admitted(peer: number): void
+  /** A promise is open until the other call. */
+  unsettled(): void
+  settled(): void
+}
+
+export interface WatchedTransportOptions {
+  readonly inner: Transport
+  readonly process: SimulatedProcess
+  readonly replicas: number
+  /** Sends every message in a frame of its own, so that each has its own fate. */
+  readonly split: boolean
+  readonly watch: TransportWatch
+}
+
+/** The transport of a simulated process: watched, and silent while the process does not run. */
+export class WatchedTransport implements Transport {
+  readonly #options: WatchedTransportOptions
+
+  constructor(options: WatchedTransportOptions) {
+    this.#options = options
+  }
+
+  start(handlers: TransportHandlers): Promise<void> {
+    const { inner, process, watch } = this.#options
+    return inner.start({
+      frame: (from, bytes) => {
+        // The bytes are gone when this returns.
+        const kept = process.paused ? bytes.slice() : bytes
+        process.run(() => {
+          watch.received(from, this.#messagesOf(kept))
+          handlers.frame(from, kept)
+        })
+      },
+      admit: (peer, incarnation) => this.#admit(handlers, peer, incarnation),
+      up: (peer, identity) => process.run(() => handlers.up(peer, identity)),
+      down: (peer) => process.run(() => handlers.down(peer)),
+      refused: (peer, reason) => process.run(() => handlers.refused(peer, reason)),
+      dropped: (what) => process.run(() => handlers.dropped(what)),
+    })
+  }
+
+  send(peer: number, bytes: Uint8Array): boolean {
+    const { inner, split, watch } = this.#options
+    if (watch.isMuted()) return false
+    const messages = this.#messagesOf(bytes)
+    let taken = true
+    for (const part of split ? partsOf(bytes) : [bytes]) taken = inner.send(peer, part) && taken
+    watch.sent(peer, messages, bytes, taken)
+    return taken
+  }
+
+  buffered(peer: number): number {
+    return this.#options.inner.buffered(peer)
+  }
+
+  close(): Promise<void> {
+    return this.#options.inner.close()
+  }
+
+  #admit(handlers: TransportHandlers, peer: number, incarnation: Uint8Array): Promise<boolean> {
+    const { process, watch } = this.#options
+    watch.unsettled()
+    return new Promise<boolean>((resolve, reject) => {
+      process.run(() => handlers.admit(peer, incarnation).then(resolve, reject))
+    })
+      .then((may) => {
+        if (may && !process.ended) watch.admitted(peer)
+        return may
+      })
+      .finally(() => watch.settled())
+  }
+
+  #messagesOf(bytes: Uint8Array): Message[] {
+    const messages: Message[] = []
+    decodeFrame(bytes, this.#options.replicas, (message) => messages.push(message))
+    return messages
+  }
+}
+
+/** Each message with its size, as a frame of its own. */
+function partsOf(bytes: Uint8Array): Uint8Array[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const parts: Uint8Array[] = []
+  for (let at = 0; at < bytes.length; ) {
+    const end = at + 4 + view.getUint32(at, true)
+    parts.push(frame([bytes.subarray(at, end)]))
+    at = end
+  }
+  return parts
+}

@@ -1,0 +1,90 @@
+import type { Core } from '../../src/protocol/core.ts'
+import type { Message } from '../../src/protocol/messages.ts'
+import { Promises } from '../protocol/promises.ts'
+import { type End, noEnds, Steps } from '../protocol/steps.ts'
+import { Decisions, type Execution } from './decisions.ts'
+import { Violation } from './violation.ts'
+
+/** With more open instances than this, only those that are spoken of are looked at. */
+const OPEN_LOOKED_AT = 64
+
+/** The protocol's invariants over the whole cluster and all lives of its replicas (protocol.md §5). */
+export class Watcher {
+  readonly decisions = new Decisions()
+  /** What recoveries came to. */
+  readonly ends: Map<End, number> = noEnds()
+  readonly #promises: Promises
+  readonly #cores: (Core | null)[]
+
+  constructor(replicas: number) {
+    this.#cores = new Array(replicas).fill(null)
+    this.#promises = new Promises({
+      replicas: this.#cores,
+      replica: (id) => ({ core: this.#cores[id] as Core }),
+    })
+  }
+
+  said(from: number, to: number, message: Message): void {
+    asViolation('Promises', () => this.#promises.sent({ from, to, message }))
+  }
+
+  /** A replica begins a life. */
+  life(replica: number, core: Core): WatchedLife {
+    this.#cores[replica] = core
+    return new WatchedLife(core, this.decisions.execution(replica), this.ends)
+  }
+}
+
+/** One life of a replica as the {@link Watcher} sees it. */
+export class WatchedLife {
+  readonly execution: Execution
+  readonly #core: Core
+  readonly #steps: Steps
+  readonly #touched = new Map<string, readonly [number, number]>()
+  readonly #open = new Map<string, readonly [number, number]>()
+  readonly #highest: number[]
+
+  constructor(core: Core, execution: Execution, ends: Map<End, number>) {
+    this.#core = core
+    this.execution = execution
+    this.#steps = new Steps(ends)
+    this.#highest = new Array(core.quorums.replicas).fill(0)
+  }
+
+  /** The instance was spoken of, or entered, or committed: the next look is at it. */
+  touch(row: number, slot: number): void {
+    this.#touched.set(`${row}.${slot}`, [row, slot])
+    this.#highest[row] = Math.max(this.#highest[row] as number, slot)
+  }
+
+  /** After a turn: at what was touched in it, and what is open. */
+  look(): void {
+    if (this.#open.size <= OPEN_LOOKED_AT) for (const [id, at] of this.#open) this.#touched.set(id, at)
+    for (const [id, at] of this.#touched) this.#lookAt(id, at)
+    this.#touched.clear()
+  }
+
+  /** At every instance that was ever touched. */
+  lookAtAll(): void {
+    for (const [row, highest] of this.#highest.entries()) {
+      for (let slot = 1; slot <= highest; slot++) this.touch(row, slot)
+    }
+    this.look()
+  }
+
+  #lookAt(id: string, at: readonly [number, number]): void {
+    const instance = this.#core.instance(...at)
+    if (instance === undefined) return
+    asViolation('Steps', () => this.#steps.look(instance))
+    if (instance.committed) this.#open.delete(id)
+    else this.#open.set(id, at)
+  }
+}
+
+function asViolation(property: string, look: () => void): void {
+  try {
+    look()
+  } catch (error) {
+    throw new Violation(property, (error as Error).message)
+  }
+}
