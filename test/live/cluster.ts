@@ -13,6 +13,10 @@ export interface LiveOptions {
   /** Put before the command line of each replica: a tracer, for instance, which may write into the folder. */
   readonly before?: (folder: string, id: number) => readonly string[]
   readonly flags?: readonly string[]
+  /** The port at which `from` reaches the peer port of `to`: a proxy's, for instance. */
+  readonly via?: (from: number, to: number, port: number) => Promise<number>
+  /** Leaves the data directories behind where the body throws. */
+  readonly keepOnFailure?: boolean
 }
 
 /** A cluster of real processes, each started by its own command line, so that any can be killed and started again. */
@@ -20,28 +24,35 @@ export class LiveCluster {
   readonly folder = mkdtempSync(join(tmpdir(), 'epaxos-live-'))
   readonly #options: LiveOptions
   readonly #running: (Cli | null)[]
-  readonly #peers: string[]
-  readonly #clients: string[]
+  /** Per replica: the peers as it is told of them. */
+  readonly #peers: readonly (readonly string[])[]
+  readonly #clients: readonly string[]
 
-  private constructor(options: LiveOptions, peers: readonly number[], clients: readonly number[]) {
+  private constructor(options: LiveOptions, peers: readonly (readonly number[])[], clients: readonly number[]) {
     this.#options = options
-    this.#peers = peers.map((port) => `127.0.0.1:${port}`)
+    this.#peers = peers.map((ports) => ports.map((port) => `127.0.0.1:${port}`))
     this.#clients = clients.map((port) => `127.0.0.1:${port}`)
     this.#running = peers.map(() => null)
   }
 
   /** Runs `body` with a cluster that is ready; stops it in order afterwards, however `body` ended. */
   static async use(options: LiveOptions, body: (cluster: LiveCluster) => Promise<void>): Promise<void> {
-    const { replicas = 3 } = options
+    const { replicas = 3, via = async (_from, _to, port) => port, keepOnFailure = false } = options
     const ports = await freePorts(2 * replicas)
-    const cluster = new LiveCluster(options, ports.slice(0, replicas), ports.slice(replicas))
+    const own = ports.slice(0, replicas)
+    const seen = (from: number) => Promise.all(own.map((port, to) => (to === from ? port : via(from, to, port))))
+    const peers = await Promise.all(own.map((_, from) => seen(from)))
+    const cluster = new LiveCluster(options, peers, ports.slice(replicas))
+    let failed = true
     try {
       for (const id of cluster.ids) cluster.start(id)
       await cluster.allReady()
       await body(cluster)
+      failed = false
     } finally {
       await Promise.all(cluster.ids.map((id) => cluster.stop(id, 'SIGTERM')))
-      rmSync(cluster.folder, { recursive: true, force: true })
+      if (failed && keepOnFailure) console.log(`the data directories are in ${cluster.folder}`)
+      else rmSync(cluster.folder, { recursive: true, force: true })
     }
   }
 
@@ -59,16 +70,27 @@ export class LiveCluster {
     return `http://${this.#clients[id]}`
   }
 
-  /** Starts a replica by its own command line. */
-  start(id: number): void {
-    const { engines, before, flags = [] } = this.#options
+  /** Starts a replica by its own command line, behind `before` where it is given. */
+  start(id: number, before = this.#options.before): void {
+    const { engines, flags = [] } = this.#options
+    const peers = (this.#peers[id] as readonly string[]).join(',')
     const line = [
-      ...['replica', '--id', `${id}`, '--peers', this.#peers.join(','), '--client', this.#clients[id] as string],
+      ...['replica', '--id', `${id}`, '--peers', peers, '--client', this.#clients[id] as string],
       ...['--data', join(this.folder, `${id}`), '--engine', engines?.[id] ?? 'wasm', '--log-level', 'warn'],
       ...flags,
     ]
     const program = before === undefined ? [] : [...before(this.folder, id), process.execPath, PROGRAM]
     this.#running[id] = new Cli(line, {}, program)
+  }
+
+  /** What replicas said that ended by themselves. */
+  get crashes(): string[] {
+    return this.#running.flatMap((cli, id) => (cli?.ended ? [`replica ${id} has ended:\n${cli.stderr}`] : []))
+  }
+
+  isRunning(id: number): boolean {
+    const cli = this.#running[id]
+    return cli !== null && cli !== undefined && !cli.ended
   }
 
   signal(id: number, signal: NodeJS.Signals): void {

@@ -120,7 +120,8 @@ test('a node that is alone says so at once, and lines that are no messages do no
     assert.is(network.complaints.length, lines.length, network.complaints.join('\n'))
     network.partition(['n0'])
     const codes: unknown[] = []
-    while (codes.at(-1) !== 11 && codes.length < 20) codes.push((await network.rpc('c1', 'n0', { type: 'read', key: 1 })).code)
+    while (codes.at(-1) !== 11 && codes.length < 20)
+      codes.push((await network.rpc('c1', 'n0', { type: 'read', key: 1 })).code)
     assert.is(codes.at(-1), 11)
     assert.ok(codes.every((code) => code === 0 || code === 11))
     assert.is((await network.rpc('c1', 'n1', { type: 'read', key: 1 })).value, 1)

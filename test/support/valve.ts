@@ -1,7 +1,12 @@
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 
-/** A TCP proxy on loopback that can be shut: bytes then go nowhere, and neither side is told, as when a cable is cut or a process is stopped. */
+/**
+ * A TCP proxy on loopback that can be shut: bytes then go nowhere, and neither side is told, as when a cable is cut or a process is stopped. It can be slow, and it can
+ * break what goes through it.
+ */
 export class Valve {
+  /** Bytes of either direction are this late. */
+  delayMs = 0
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
   #shut = false
@@ -34,15 +39,26 @@ export class Valve {
     for (const socket of this.#sockets) socket.resume()
   }
 
-  async close(): Promise<void> {
+  /** Every connection breaks, and both sides notice; new ones are let through. */
+  sever(): void {
     for (const socket of this.#sockets) socket.destroy()
+  }
+
+  async close(): Promise<void> {
+    this.sever()
     await new Promise((resolve) => this.#server.close(resolve))
   }
 
   #join(from: Socket, to: Socket): void {
     this.#sockets.add(from)
     from.setNoDelay()
-    from.on('data', (bytes) => to.write(bytes))
+    const late: Buffer[] = []
+    from.on('data', (bytes) => {
+      if (this.delayMs === 0 && late.length === 0) return to.write(bytes)
+      late.push(bytes)
+      // Whichever of several comes first lets the oldest bytes go, so that a change of the delay never exchanges any.
+      setTimeout(() => to.write(late.shift() as Buffer), this.delayMs)
+    })
     from.on('error', () => {})
     from.on('close', () => {
       this.#sockets.delete(from)

@@ -1,0 +1,35 @@
+import { Valve } from '../support/valve.ts'
+
+/** The links of a cluster, each through a proxy of its own: what `from` says to `to` can be cut, late or broken apart from what `to` says to `from`. */
+export class Links {
+  readonly #valves = new Map<string, Valve>()
+
+  /** For `LiveOptions.via`. */
+  readonly via = async (from: number, to: number, port: number): Promise<number> => {
+    const valve = await Valve.open(port)
+    this.#valves.set(`${from}>${to}`, valve)
+    return valve.port
+  }
+
+  /** What is said goes nowhere, and nobody is told. */
+  cut(from: number, to: number): void {
+    this.#valves.get(`${from}>${to}`)?.shut()
+  }
+
+  /** All links of a replica, in both directions. */
+  of(id: number): Valve[] {
+    return [...this.#valves].flatMap(([name, valve]) => (name.split('>').includes(`${id}`) ? [valve] : []))
+  }
+
+  /** Nothing is cut or late. */
+  heal(): void {
+    for (const valve of this.#valves.values()) {
+      valve.delayMs = 0
+      valve.reopen()
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#valves.values()].map((valve) => valve.close()))
+  }
+}
