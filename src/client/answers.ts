@@ -28,6 +28,7 @@ export function tell(entry: Entry, { status, result }: ResultReader, mightHaveBe
       return entry.fail(new CommandError(ErrorCode.sessionExpired, before, 'the session was closed'))
     case Status.refused:
       return entry.fail(new CommandError(ErrorCode.busy, before, 'too many requests of the session are open'))
+    case Status.crowded:
     case Status.omitted: {
       const outcome = entry.reads ? 'refused' : 'unknown'
       return entry.fail(new CommandError(ErrorCode.tooLarge, outcome, 'the result did not fit beside the others'))

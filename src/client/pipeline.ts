@@ -205,7 +205,7 @@ export class Pipeline {
     this.#settle(group)
     for (const [i, entry] of group.entries.entries()) {
       reader.next()
-      if (reader.status === Status.omitted && this.#asksAlone(group, entry)) {
+      if (this.#asksAlone(group, entry, reader.status)) {
         this.#wait(group.part(i, i + 1), true)
       } else {
         this.#giveBack(group)
@@ -214,9 +214,10 @@ export class Pipeline {
     }
   }
 
-  /** Results that did not fit beside the others of their group: whoever may do it twice, or has a session, asks for it alone. */
-  #asksAlone(group: Group, entry: Entry): boolean {
-    return group.entries.length > 1 && (entry.reads || group.numbering !== null)
+  /** A result did not fit beside the others of its group, or of other groups: whoever may do it twice, or has a session, asks for it alone. */
+  #asksAlone(group: Group, entry: Entry, status: Status): boolean {
+    const mayFit = status === Status.crowded || (status === Status.omitted && group.entries.length > 1)
+    return mayFit && (entry.reads || group.numbering !== null)
   }
 
   #onRefused(group: Group, connection: Connection, refusal: Reason): void {

@@ -16,6 +16,8 @@ export const Status = {
   refused: 3,
   /** Done, but its result does not fit beside the others of its group ({@link MAX_GROUP_RESULT_BYTES}): ask for it alone. */
   omitted: 4,
+  /** Done, but its result does not fit beside those of the other groups of its instance ({@link MAX_INSTANCE_RESULT_BYTES}): ask for it again. */
+  crowded: 5,
 } as const
 export type Status = (typeof Status)[keyof typeof Status]
 
@@ -47,9 +49,9 @@ export class ResultWriter {
 
   add(status: Status, result: Uint8Array): void {
     const { length } = result
-    if (length > SMALL_RESULT_BYTES && this.#exceeds(length)) {
-      this.add(Status.omitted, NOTHING)
-      return
+    if (length > SMALL_RESULT_BYTES) {
+      if (this.#length - this.#groupStart + length > MAX_GROUP_RESULT_BYTES) return this.add(Status.omitted, NOTHING)
+      if (this.#length + length > MAX_INSTANCE_RESULT_BYTES) return this.add(Status.crowded, NOTHING)
     }
     this.#reserve(RESULT_HEADER_BYTES + length)
     const at = this.#length
@@ -71,13 +73,6 @@ export class ResultWriter {
     this.#length = 0
     if (this.#bytes.length > MAX_GROUP_RESULT_BYTES) this.#bytes = new Uint8Array(4096)
     return results
-  }
-
-  #exceeds(length: number): boolean {
-    return (
-      this.#length - this.#groupStart + length > MAX_GROUP_RESULT_BYTES ||
-      this.#length + length > MAX_INSTANCE_RESULT_BYTES
-    )
   }
 
   #reserve(size: number): void {
@@ -110,7 +105,7 @@ export class ResultReader {
     const count = bytes.length < GROUP_HEADER_BYTES ? -1 : readU32(bytes, 4)
     let at = GROUP_HEADER_BYTES
     for (let i = 0; i < count && at <= bytes.length; i++) {
-      if ((bytes[at] as number) > Status.omitted) throw malformed()
+      if ((bytes[at] as number) > Status.crowded) throw malformed()
       at +=
         at + RESULT_HEADER_BYTES <= bytes.length
           ? RESULT_HEADER_BYTES + readU32(bytes, at + 1)
@@ -147,7 +142,9 @@ export function onlyResult(results: Uint8Array): Uint8Array {
     case Status.refused:
       throw new CommandError(ErrorCode.busy, 'refused', 'the request number is too far beyond the acknowledged one')
     case Status.omitted:
-      throw new CommandError(ErrorCode.tooLarge, 'unknown', 'the result did not fit beside those of other commands')
+      throw new CommandError(ErrorCode.tooLarge, 'unknown', 'the result is too large')
+    case Status.crowded:
+      throw new CommandError(ErrorCode.busy, 'unknown', 'the result did not fit beside those of other commands')
     default:
       return reader.result
   }

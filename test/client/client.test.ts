@@ -138,6 +138,14 @@ test('values that do not fit beside the others of their turn are fetched alone',
   await client.close()
 })
 
+test('more than one instance can answer is fetched all the same', async () => {
+  const db = await connect(replicas.urls)
+  await db.put('large', new Uint8Array(1 << 20))
+  const values = await Promise.all(Array.from({ length: 80 }, () => db.getBytes('large')))
+  for (const value of values) assert.is(value?.length, 1 << 20)
+  await db.close()
+})
+
 test('a stale read is answered without the log', async () => {
   const client = await connect(replicas.url(1))
   await client.put('stale', 'x')

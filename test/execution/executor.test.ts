@@ -5,6 +5,7 @@ import { encodeGroup } from '../../src/execution/groups.ts'
 import { deleteCommand, getCommand, incrementCommand, putCommand } from '../../src/machine/commands.ts'
 import { KeyValueStore } from '../../src/machine/key-value.ts'
 import { PrintingMachine } from '../../src/machine/printing.ts'
+import { checkedKeyValueStore } from '../support/checked-machine.ts'
 import { batchOf, type Group, orderOfCommits, Replica } from './support.ts'
 
 const test = suite('executor')
@@ -172,6 +173,22 @@ test('a session whose first update comes after a million reads opens', () => {
   const first = 2_000_000
   assert.equal(replica.run(inSession('s', first, [increment])), [['refused']])
   assert.equal(replica.run(inSession('s', first, [increment], first - 1)), [['applied 01']])
+})
+
+test('what only reads is applied where it is answered alone', () => {
+  const machine = checkedKeyValueStore()
+  const applied: number[] = []
+  const apply = machine.apply.bind(machine)
+  machine.apply = (command) => {
+    applied.push(command[0] as number)
+    return apply(command)
+  }
+  const replica = new Replica(machine)
+  const batch = batchOf(machine, [{ commands: [get, increment] }, inSession('s', 1, [get, increment])])
+  assert.equal(replica.execute(batch, 1), null)
+  assert.equal(applied, [increment[0], increment[0]])
+  replica.execute(batch, 0)
+  assert.equal(applied.slice(2), [get[0], increment[0], get[0]], 'the update of the session was done before')
 })
 
 test('two sessions do not know of each other', () => {

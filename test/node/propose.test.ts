@@ -27,7 +27,7 @@ test('a result that does not fit beside those of its batch is no empty result, a
   assert.ok(values.length < outcomes.length, 'not all fit')
   for (const value of values) assert.is(readResult(value).value.length, MEBIBYTE)
   for (const outcome of outcomes) {
-    if (!(outcome instanceof Uint8Array)) assert.is(codeAndOutcome(outcome), 'too_large unknown')
+    if (!(outcome instanceof Uint8Array)) assert.is(codeAndOutcome(outcome), 'busy unknown')
   }
 })
 
