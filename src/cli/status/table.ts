@@ -29,6 +29,7 @@ export function statusTable(reports: readonly Report[]): string {
     ],
     ['uncommitted', ({ oldestUncommittedMs }) => `${oldestUncommittedMs} ms`],
     ['journal', ({ journalBytes }) => bytes(journalBytes)],
+    ['replay', ({ replayMs }) => `${replayMs} ms`],
     ['durability', ({ durability }) => durability],
     ['engine', ({ engine }) => engine],
     ['state', ({ stateHash }) => stateHash],
