@@ -101,14 +101,14 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a wait ends in a no-op whatever the other recoverer counted',
-    patches: [
-      { file: 'wait.ts', from: '.waitingHeard > waiting)', to: '.waitingHeard > waiting - waiting)' },
-    ],
+    patches: [{ file: 'wait.ts', from: '.waitingHeard > waiting)', to: '.waitingHeard > waiting - waiting)' }],
     bounds: '--replicas 5 --instances 2 --recoveries 3 --walks 200000 --steps 80 --minutes 3',
   },
   {
     name: 'no wait: what is open makes a no-op',
-    patches: [{ file: 'validate.ts', from: 'if (impossible) return', to: 'if (impossible || conflicts.length > 0) return' }],
+    patches: [
+      { file: 'validate.ts', from: 'if (impossible) return', to: 'if (impossible || conflicts.length > 0) return' },
+    ],
     bounds: '--replicas 5 --instances 2 --recoveries 2 --walks 200000 --steps 60 --minutes 3',
   },
   {

@@ -21,6 +21,12 @@ const PROPOSAL = 0
 const RECOVERY = 4
 const CRASH = 8
 const RESTART = 12
+const COUNTED: Partial<Record<Input['kind'], number>> = {
+  propose: PROPOSAL,
+  recover: RECOVERY,
+  crash: CRASH,
+  doom: RESTART,
+}
 
 /**
  * The whole cluster. A state is n rows of n words and a last word: word (i, i) is the local state of replica i, word (i, j) the set of messages
@@ -69,19 +75,18 @@ export class System {
   steps(state: Uint32Array, visit: Visit): void {
     const n = this.bounds.replicas
     for (let id = 0; id < n; id++) {
-      const local = this.#local(state, id)
-      if (local.crashed) continue
+      if (this.#local(state, id).crashed) continue
       for (let from = 0; from < n; from++) {
         const set = from === id ? 0 : (state[from * n + id] as number)
         if (set === 0) continue
         const { moves } = this.#locals(id).inbox(state[id * n + id] as number, set, this.#spent(state))
-        for (const move of moves) this.#become(state, id, move, -1, visit)
+        for (const move of moves) this.#become(state, id, move, visit)
       }
-      for (const expiry of local.expiries) this.#stepBy(state, id, expiry, -1, visit)
-      this.#propose(state, id, visit)
-      this.#recover(state, id, visit)
-      this.#crash(state, id, visit)
-      this.#restart(state, id, visit)
+      for (const expiry of this.expiries(state, id)) this.#stepBy(state, id, expiry, visit)
+      if (this.proposals(state) < this.bounds.instances && this.bounds.proposers.includes(id)) {
+        this.#stepBy(state, id, { kind: 'propose', text: `propose ${id}` }, visit)
+      }
+      for (const input of this.own(state, id)) this.#stepBy(state, id, input, visit)
     }
   }
 
@@ -106,52 +111,72 @@ export class System {
     return this.#used(state, RECOVERY) >= this.bounds.recoveries
   }
 
-  #propose(state: Uint32Array, id: number, visit: Visit): void {
-    if (this.#used(state, PROPOSAL) >= this.bounds.instances || !this.bounds.proposers.includes(id)) return
-    this.#stepBy(state, id, this.#locals(id).input({ kind: 'propose', text: `propose ${id}` }), PROPOSAL, visit)
-  }
-
-  #recover(state: Uint32Array, id: number, visit: Visit): void {
-    if (this.#spent(state)) return
-    for (let row = 0; row < this.bounds.replicas; row++) {
-      for (let slot = 1; slot <= this.#local(state, row).slot; slot++) {
-        const input: Input = { kind: 'recover', row, slot, text: `recover ${id} ${row}.${slot}` }
-        this.#stepBy(state, id, this.#locals(id).input(input), RECOVERY, visit)
+  /** What may happen at the replica of itself, proposals and the end of hopes aside; some of it may change nothing. */
+  own(state: Uint32Array, id: number): Input[] {
+    const { replicas, crashes, restarts } = this.bounds
+    const inputs: Input[] = []
+    if (this.#local(state, id).crashed) return inputs
+    if (!this.#spent(state)) {
+      for (let row = 0; row < replicas; row++) {
+        for (let slot = 1; slot <= this.#local(state, row).slot; slot++) {
+          inputs.push({ kind: 'recover', row, slot, text: `recover ${id} ${row}.${slot}` })
+        }
       }
     }
+    if (this.#used(state, CRASH) < crashes) inputs.push({ kind: 'crash', text: `crash ${id}` })
+    for (let peer = 0; this.#used(state, CRASH) > 0 && peer < replicas; peer++) {
+      if (this.#local(state, peer).crashed) inputs.push({ kind: 'unlink', peer, text: `unlink ${id} ${peer}` })
+    }
+    // First nothing becomes durable any more, then the replica comes back.
+    if (this.#local(state, id).doomed) inputs.push({ kind: 'restart', text: `restart ${id}` })
+    else if (this.#used(state, RESTART) < restarts) inputs.push({ kind: 'doom', text: `doom ${id}` })
+    return inputs
   }
 
-  /** A replica that crashes stops; the others may notice. */
-  #crash(state: Uint32Array, id: number, visit: Visit): void {
+  expiries(state: Uint32Array, id: number): Input[] {
+    return this.#local(state, id).expiries.map((expiry) => this.input(id, expiry))
+  }
+
+  proposals(state: Uint32Array): number {
+    return this.#used(state, PROPOSAL)
+  }
+
+  /** The messages from one replica that may arrive at another, as inputs of it. */
+  inFlight(state: Uint32Array, from: number, to: number): readonly number[] {
+    const set = from === to ? 0 : (state[from * this.bounds.replicas + to] as number)
+    return this.#locals(to).sets.of(set)
+  }
+
+  input(id: number, number: number): Input {
+    return this.#locals(id).inputs[number] as Input
+  }
+
+  /** Takes a message out of flight. */
+  lose(state: Uint32Array, from: number, to: number, message: number): void {
+    const { sets } = this.#locals(to)
+    const at = from * this.bounds.replicas + to
+    state[at] = sets.number(sets.of(state[at] as number).filter((other) => other !== message))
+  }
+
+  /** Makes the step, in place; what it violates, '' for nothing. */
+  take(state: Uint32Array, id: number, input: Input): string {
+    let violated = ''
+    this.#stepBy(state, id, input, (child, _, violation) => {
+      violated = violation
+      state.set(child)
+    })
+    return violated
+  }
+
+  #stepBy(state: Uint32Array, id: number, input: Input, visit: Visit): void {
     const locals = this.#locals(id)
-    const crashes = this.#used(state, CRASH)
-    if (crashes < this.bounds.crashes) {
-      this.#stepBy(state, id, locals.input({ kind: 'crash', text: `crash ${id}` }), CRASH, visit)
-    }
-    for (let peer = 0; crashes > 0 && peer < this.bounds.replicas; peer++) {
-      if (!this.#local(state, peer).crashed) continue
-      this.#stepBy(state, id, locals.input({ kind: 'unlink', peer, text: `unlink ${id} ${peer}` }), -1, visit)
-    }
-  }
-
-  /** First nothing becomes durable any more, then the replica comes back. Where no more are to follow, the others need no disk. */
-  #restart(state: Uint32Array, id: number, visit: Visit): void {
-    const locals = this.#locals(id)
-    const { doomed } = this.#local(state, id)
-    if (doomed) this.#stepBy(state, id, locals.input({ kind: 'restart', text: `restart ${id}` }), -1, visit)
-    else if (this.#used(state, RESTART) < this.bounds.restarts) {
-      this.#stepBy(state, id, locals.input({ kind: 'doom', text: `doom ${id}` }), RESTART, visit)
-    }
-  }
-
-  /** `cost`: which bound it counts against, -1 for none. */
-  #stepBy(state: Uint32Array, id: number, input: number, cost: number, visit: Visit): void {
     const local = state[id * this.bounds.replicas + id] as number
-    const step = this.#locals(id).step(local, input)
-    if (step.next !== local) this.#become(state, id, step, cost, visit)
+    const step = locals.step(local, locals.input(input))
+    const silent = this.bounds.plain === true ? step.silent : true
+    if (step.next !== local || !silent) this.#become(state, id, step, visit)
   }
 
-  #become(state: Uint32Array, id: number, step: Step, cost: number, visit: Visit): void {
+  #become(state: Uint32Array, id: number, step: Step, visit: Visit): void {
     const input = this.#locals(id).inputs[step.input] as Input
     if (step.next < 0) return visit(state, input, step.violation)
     const n = this.bounds.replicas
@@ -160,21 +185,22 @@ export class System {
     child[id * n + id] = step.next
     this.#dirty[id] = ~(1 << id)
     this.#send(child, id, step.sent)
-    if (cost >= 0) this.#count(child, cost)
-    else if (input.kind === 'restart') this.#settle(child)
+    this.#count(child, input.kind)
     this.#answer(child)
     this.#drop(child)
     const same = this.#local(child, id).facts === this.#local(state, id).facts
     visit(child, input, same ? '' : this.#violation(child, id))
   }
 
-  #count(child: Uint32Array, cost: number): void {
-    child[this.width - 1] = (child[this.width - 1] as number) + (1 << cost)
-    if (cost === RESTART) this.#settle(child)
+  #count(child: Uint32Array, kind: Input['kind']): void {
+    const bound = COUNTED[kind]
+    if (bound !== undefined) child[this.width - 1] = (child[this.width - 1] as number) + (1 << bound)
+    if (kind === 'doom' || kind === 'restart') this.#settle(child)
     // What no longer matters once nobody recovers can go, everywhere.
-    if (cost === RECOVERY && this.#spent(child)) this.#dirty.fill(-1)
+    if (kind === 'recover' && this.#spent(child)) this.#dirty.fill(-1)
   }
 
+  /** Where no restart is to follow, the disks of those that are up and well no longer matter. */
   #settle(child: Uint32Array): void {
     if (this.#used(child, RESTART) < this.bounds.restarts) return
     const n = this.bounds.replicas
