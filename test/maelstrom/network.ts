@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Body, Message } from '../../src/cli/maelstrom/messages.ts'
 import { PROGRAM } from '../support/cli.ts'
 import type { Random } from '../support/random.ts'
@@ -21,6 +22,7 @@ export interface NetworkOptions {
 
 /** A request is given up after this, in ms: its outcome is unknown then. */
 const GIVE_UP_MS = 6000
+const READY_MS = 15_000
 
 /** The little of Maelstrom that a test needs: it starts the nodes and carries every message between them and the clients. */
 export class MaelstromNetwork {
@@ -107,6 +109,16 @@ export class MaelstromNetwork {
     const answers = node_ids.map((node_id) => this.rpc('c0', node_id, { type: 'init', node_id, node_ids }))
     for (const { type } of await Promise.all(answers)) {
       if (type !== 'init_ok') throw new Error(`a node was not initialized: ${this.complaints.join('\n')}`)
+    }
+    await Promise.all(node_ids.map((node) => this.ready(node)))
+  }
+
+  /** Resolves when the node answers requests: it has heard a quorum, and caught up with it. */
+  async ready(node: string): Promise<void> {
+    const end = performance.now() + READY_MS
+    while ((await this.rpc('c0', node, { type: 'txn', txn: [] })).type !== 'txn_ok') {
+      if (performance.now() > end) throw new Error(`${node} is not ready: ${this.complaints.join('\n')}`)
+      await pause(10)
     }
   }
 

@@ -1,93 +1,77 @@
-import type { Engine } from '../../engine/engine.ts'
+import { randomBytes } from 'node:crypto'
+import { INCARNATION_BYTES } from '../../codec/limits.ts'
 import { loadEngine, ReferenceEngine } from '../../engine/index.ts'
-import { Executor } from '../../execution/executor.ts'
+import { ErrorCode } from '../../errors.ts'
 import { encodeGroup } from '../../execution/groups.ts'
 import { ResultReader } from '../../execution/results.ts'
 import { realClock } from '../../node/clock.ts'
-import { Driver } from '../../node/driver.ts'
+import type { Logger } from '../../node/logger.ts'
+import { Member } from '../../node/member.ts'
 import type { EngineKind } from '../../node/options.ts'
-import { type Answer, Proposals } from '../../node/proposals.ts'
-import { Core } from '../../protocol/core.ts'
-import { DEFAULT_TIMING } from '../../protocol/timing.ts'
+import type { Answer } from '../../node/proposals.ts'
 import { MaelstromMachine } from './machine.ts'
-import { MaelstromCode, MaelstromError } from './messages.ts'
-import type { MaelstromTransport } from './transport.ts'
-
-/** Own instances that may be unexecuted at a time. */
-const WINDOW = 16
-/** Between looks at deadlines. */
-const POLL_MS = 25
+import { type Body, MaelstromCode, MaelstromError } from './messages.ts'
+import { MaelstromTransport } from './transport.ts'
 
 export interface MaelstromReplicaOptions {
+  /** Names of all nodes: a node's id is its position, the same at every node. */
+  readonly nodes: readonly string[]
   readonly id: number
-  readonly replicas: number
   readonly engine: EngineKind
   readonly requestTimeoutMs: number
-  readonly transport: MaelstromTransport
-  /** For people: a message was dropped. */
-  readonly dropped: (what: string) => void
+  readonly logger: Logger
+  readonly say: (dest: string, body: Body) => void
   /** An invariant broke: the replica has stopped. */
   readonly failed: (error: Error) => void
 }
 
-/** A replica like `Replica`, put together for a network that is nothing but messages, without a disk. */
+/** A member as in any other cluster, on a network that is nothing but messages, without a disk. */
 export class MaelstromReplica {
-  readonly #options: MaelstromReplicaOptions
-  readonly #core: Core
-  readonly #proposals: Proposals
-  readonly #driver: Driver
-  readonly #stopPolling: () => void
+  readonly #member: Member
+  readonly #transport: MaelstromTransport
 
   static async start(options: MaelstromReplicaOptions): Promise<MaelstromReplica> {
-    const { engine, replicas } = options
-    return new MaelstromReplica(
-      options,
-      engine === 'wasm' ? await loadEngine({ replicas }) : new ReferenceEngine(replicas),
-    )
-  }
-
-  private constructor(options: MaelstromReplicaOptions, engine: Engine) {
-    const { id, replicas, transport, dropped, failed } = options
-    const machine = new MaelstromMachine()
-    this.#options = options
-    this.#core = new Core({ id, replicas, engine, timing: DEFAULT_TIMING, random: Math.random, readBatch: null })
-    this.#proposals = new Proposals(machine, WINDOW)
-    const executor = new Executor({
-      engine,
-      machine,
-      ownRow: id,
-      batchOf: (row, slot) => this.#core.batchToExecute(row, slot),
-      onExecuted: (row, slot, results) => {
-        this.#core.executed(row, slot)
-        if (results !== null) this.#proposals.executed(slot, results)
-      },
+    const { nodes, id, say } = options
+    const incarnation = randomBytes(INCARNATION_BYTES)
+    const identity = { cluster: 'maelstrom', epoch: 0, replicas: nodes.length, id, incarnation, clientUrl: '' }
+    const transport = new MaelstromTransport({ nodes, identity, say })
+    const engine =
+      options.engine === 'wasm' ? await loadEngine({ replicas: nodes.length }) : new ReferenceEngine(nodes.length)
+    const { requestTimeoutMs, logger, failed } = options
+    const member = new Member({
+      ...{ identity, engine, transport, requestTimeoutMs, logger, failed },
+      machine: new MaelstromMachine(),
+      journal: null,
+      clock: realClock,
+      random: Math.random,
+      linked: () => {},
     })
-    const parts = { core: this.#core, executor, proposals: this.#proposals, transport, clock: realClock }
-    this.#driver = new Driver({ ...parts, journal: null, replicas, dropped, failed, turned: () => {} })
-    transport.start({ frame: (from, bytes) => this.#driver.frame(from, bytes), dropped })
-    this.#driver.start()
-    for (let peer = 0; peer < replicas; peer++) if (peer !== id) this.#driver.linkUp(peer)
-    this.#stopPolling = realClock.every(POLL_MS, () => this.#proposals.expire(realClock.now()))
+    await member.start()
+    return new MaelstromReplica(member, transport)
   }
 
-  /** Resolves with the command's result; rejects with a {@link MaelstromError}, or with the `EpaxosError` of a command that is refused. */
+  private constructor(member: Member, transport: MaelstromTransport) {
+    this.#member = member
+    this.#transport = transport
+  }
+
+  /** A message of another node. */
+  receive(src: string, body: Body): void {
+    this.#transport.receive(src, body)
+  }
+
+  /** Resolves with the command's result; rejects with a {@link MaelstromError}. */
   propose(command: Uint8Array): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
-      if (!this.#core.hasQuorum) {
-        throw new MaelstromError(MaelstromCode.temporarilyUnavailable, 'no quorum of nodes is heard')
-      }
-      const deadlineMs = realClock.now() + this.#options.requestTimeoutMs
-      this.#proposals.submit(encodeGroup([command]), deadlineMs, (answer) => {
+      this.#member.submit(encodeGroup([command]), (answer) => {
         if (answer.outcome === 'done') resolve(onlyResult(answer.results))
         else reject(refusal(answer))
       })
-      this.#driver.arm()
     })
   }
 
-  stop(): void {
-    this.#stopPolling()
-    this.#driver.stop()
+  close(): Promise<void> {
+    return this.#member.close()
   }
 }
 
@@ -97,7 +81,8 @@ function onlyResult(results: Uint8Array): Uint8Array {
   return reader.result.slice()
 }
 
-function refusal({ outcome, message }: Exclude<Answer, { outcome: 'done' }>): MaelstromError {
-  const code = outcome === 'unknown' ? MaelstromCode.timeout : MaelstromCode.temporarilyUnavailable
-  return new MaelstromError(code, message)
+function refusal({ outcome, code, message }: Exclude<Answer, { outcome: 'done' }>): MaelstromError {
+  if (outcome === 'unknown') return new MaelstromError(MaelstromCode.timeout, message)
+  const isFault = code === ErrorCode.badCommand || code === ErrorCode.tooLarge
+  return new MaelstromError(isFault ? MaelstromCode.malformedRequest : MaelstromCode.temporarilyUnavailable, message)
 }

@@ -1,4 +1,3 @@
-import { EpaxosError } from '../../errors.ts'
 import { Outcome, readResult, readTransactionResult } from '../../machine/command-results.ts'
 import { getCommand, putCommand, transactionCommand } from '../../machine/commands.ts'
 import { type Json, readTransaction, type Step, transactionOf } from '../../machine/list.ts'
@@ -15,23 +14,18 @@ const decoder = new TextDecoder()
 
 /**
  * The requests of the workloads `lin-kv` (read, write, cas), `txn-rw-register` and `txn-list-append` (txn). Keys and values are kept as their JSON texts.
- * @throws MaelstromError for any other request
+ * @throws MaelstromError for any other request, EpaxosError for one that a machine would refuse
  */
 export function requestOf(body: Body): Request {
-  try {
-    switch (body.type) {
-      case 'read':
-        return read(textOf(body, 'key'))
-      case 'write':
-        return { command: putCommand(textOf(body, 'key'), textOf(body, 'value')), answer: () => ({ type: 'write_ok' }) }
-      case 'cas':
-        return compareAndSet(body)
-      case 'txn':
-        return transaction(body)
-    }
-  } catch (error) {
-    if (error instanceof EpaxosError) throw new MaelstromError(MaelstromCode.malformedRequest, error.message)
-    throw error
+  switch (body.type) {
+    case 'read':
+      return read(textOf(body, 'key'))
+    case 'write':
+      return { command: putCommand(textOf(body, 'key'), textOf(body, 'value')), answer: () => ({ type: 'write_ok' }) }
+    case 'cas':
+      return compareAndSet(body)
+    case 'txn':
+      return transaction(body)
   }
   throw new MaelstromError(MaelstromCode.notSupported, `no such request: ${body.type}`)
 }

@@ -13,31 +13,33 @@ export async function runMaelstrom({ engine, requestTimeoutMs }: Settings<typeof
     engine,
     requestTimeoutMs,
     say: (message) => process.stdout.write(`${JSON.stringify(message)}\n`),
-    dropped: complain,
+    logger: { info: () => {}, warn: complain, error: complain },
     failed: (error) => ending.fail(error),
   })
+  // Whoever reads it may be gone first.
+  process.stdout.on('error', () => lines.close())
   const lines = createInterface({ input: process.stdin })
   const closed = new Promise<void>((resolve) => lines.once('close', resolve))
   lines.on('line', (line) => {
     const message = parseMessage(line)
-    if (message === null) complain('a line that is no message')
+    if (message === null) complain({}, 'a line that is no message')
     else node.receive(message).catch((error: Error) => ending.fail(error))
   })
   try {
     await ending.after(closed)
     return Exit.done
   } catch (error) {
-    complain((error as Error).stack ?? String(error))
+    complain({ stack: (error as Error).stack }, (error as Error).message)
     return Exit.failed
   } finally {
-    node.stop()
     lines.close()
+    await node.close()
     process.stdin.destroy()
     Ending.letGo()
   }
 }
 
 /** Maelstrom keeps what a node says on stderr. */
-function complain(what: string): void {
-  process.stderr.write(`${what}\n`)
+function complain(fields: object, message: string): void {
+  process.stderr.write(`${message} ${JSON.stringify(fields)}\n`)
 }

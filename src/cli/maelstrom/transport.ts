@@ -1,15 +1,13 @@
-import type { TransportHandlers } from '../../transport/transport.ts'
+import type { Identity, Transport, TransportHandlers } from '../../transport/transport.ts'
 import type { Body } from './messages.ts'
 
 /** The type of the messages between nodes. */
 export const FRAME_TYPE = 'epaxos'
 
 export interface MaelstromTransportOptions {
-  /** Names of all nodes: a node's id is its position, the same at every node. */
+  /** Names of all nodes, by id. */
   readonly nodes: readonly string[]
-  readonly id: number
-  /** Drawn at random at the start of this process. */
-  readonly incarnation: string
+  readonly identity: Identity
   readonly say: (dest: string, body: Body) => void
 }
 
@@ -17,36 +15,57 @@ export interface MaelstromTransportOptions {
  * Frames as messages of Maelstrom, one each, in base64. Its network has no links: every node counts as linked from the start, who is silent is found out by the
  * heartbeats, and what is lost is sent again by the protocol. A node that comes back without its memory is not heard again.
  */
-export class MaelstromTransport {
+export class MaelstromTransport implements Transport {
   readonly #options: MaelstromTransportOptions
-  readonly #incarnations = new Map<number, string>()
-  #handlers: Pick<TransportHandlers, 'frame' | 'dropped'> | null = null
+  readonly #incarnation: string
+  /** Of the nodes that were admitted, by id. */
+  readonly #admitted = new Map<number, string>()
+  #handlers: TransportHandlers | null = null
 
   constructor(options: MaelstromTransportOptions) {
     this.#options = options
+    this.#incarnation = Buffer.from(options.identity.incarnation).toString('base64')
   }
 
-  start(handlers: Pick<TransportHandlers, 'frame' | 'dropped'>): void {
+  async start(handlers: TransportHandlers): Promise<void> {
+    const { nodes, identity } = this.#options
     this.#handlers = handlers
+    for (const id of nodes.keys()) if (id !== identity.id) handlers.up(id, { ...identity, id })
   }
 
   send(peer: number, frame: Uint8Array): boolean {
-    const { nodes, incarnation, say } = this.#options
-    const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength).toString('base64')
-    say(nodes[peer] as string, { type: FRAME_TYPE, incarnation, frame: bytes })
+    if (this.#handlers === null) return false
+    const text = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength).toString('base64')
+    this.#options.say(this.#options.nodes[peer] as string, {
+      type: FRAME_TYPE,
+      incarnation: this.#incarnation,
+      frame: text,
+    })
     return true
   }
 
-  /** A message between nodes arrived. */
+  /** Standard output takes everything at once. */
+  buffered(): number {
+    return 0
+  }
+
+  async close(): Promise<void> {
+    this.#handlers = null
+  }
+
+  /** A message of another node. */
   receive(src: string, { incarnation, frame }: Body): void {
-    const from = this.#options.nodes.indexOf(src)
-    if (from < 0 || from === this.#options.id || typeof frame !== 'string' || typeof incarnation !== 'string') {
+    const { nodes, identity } = this.#options
+    const from = nodes.indexOf(src)
+    if (from < 0 || from === identity.id || typeof frame !== 'string' || typeof incarnation !== 'string') {
       this.#handlers?.dropped(`from ${src}: no frame of another node`)
-    } else if ((this.#incarnations.get(from) ?? incarnation) !== incarnation) {
-      this.#handlers?.dropped(`from ${src}: it has lost its memory`)
-    } else {
-      this.#incarnations.set(from, incarnation)
-      this.#handlers?.frame(from, Buffer.from(frame, 'base64'))
-    }
+    } else if (this.#admitted.get(from) === incarnation) this.#handlers?.frame(from, Buffer.from(frame, 'base64'))
+    else void this.#admit(from, incarnation)
+  }
+
+  /** What comes before the admission is dropped, and sent again. */
+  async #admit(from: number, incarnation: string): Promise<void> {
+    if (await this.#handlers?.admit(from, Buffer.from(incarnation, 'base64'))) this.#admitted.set(from, incarnation)
+    else this.#handlers?.dropped(`from ${this.#options.nodes[from]}: it has lost its memory`)
   }
 }
