@@ -4,6 +4,25 @@ export { CommandError, EpaxosError, ErrorCode, type Outcome } from './errors.ts'
 export { encodeExpire, encodeGroup, type GroupOptions } from './execution/groups.ts'
 export type { StateMachine } from './execution/machine.ts'
 export { type ClientServer, type ServeOptions, serveClients } from './http/index.ts'
+export {
+  type CommandResult,
+  Outcome as ResultOutcome,
+  readResult,
+  readTransactionResult,
+  type TransactionResult,
+} from './machine/command-results.ts'
+export {
+  type Bytes,
+  type Condition,
+  compareAndSetCommand,
+  deleteCommand,
+  getCommand,
+  incrementCommand,
+  type Operation,
+  putCommand,
+  type Transaction,
+  transactionCommand,
+} from './machine/commands.ts'
 export { KeyValueStore } from './machine/key-value.ts'
 export { PrintingMachine } from './machine/printing.ts'
 export type { Logger } from './node/logger.ts'

@@ -77,6 +77,9 @@ export class Row {
   highest = 0
   /** The last slot that a peer was asked for, 0 for none, and when to ask (again), in ms; 0: nothing is missing. */
   askedTo = 0
+  /** How far it was committed when it asked, and at the last look. */
+  askedPrefix = 0
+  lookedPrefix = 0
   askDueMs = 0
 
   constructor(row: number) {

@@ -34,7 +34,8 @@ export function lookAfter(context: Context): void {
     askForMissing(context, row)
     let seen = 0
     for (let slot = row.committedPrefix + 1; slot <= row.highest && seen < OPEN_PER_ROW; slot++) {
-      const instance = row.at(slot)
+      // An own slot that somebody depends on is used, whoever used it.
+      const instance = context.instance(row.row, slot)
       if (instance.committed) continue
       seen++
       if (instance.noticedMs === 0) instance.noticedMs = context.nowMs
@@ -159,12 +160,16 @@ function askForMissing(context: Context, row: Row): void {
     return
   }
   row.mention(furthest)
-  const progressed = row.askedTo > 0 && row.committedPrefix >= row.askedTo
+  // An answer ends at its limit: what came of it has come when the row stands still.
+  const stands = row.committedPrefix === row.lookedPrefix && row.committedPrefix > row.askedPrefix
+  row.lookedPrefix = row.committedPrefix
+  const progressed = row.askedTo > 0 && (row.committedPrefix >= row.askedTo || stands)
   if (row.askDueMs === 0) row.askDueMs = context.nowMs + context.timing.askMs
   else if (progressed || context.nowMs >= row.askDueMs) {
     const slot = row.committedPrefix + 1
     const count = Math.min(ASK_COUNT, furthest - row.committedPrefix)
     row.askedTo = slot + count - 1
+    row.askedPrefix = row.committedPrefix
     row.askDueMs = context.nowMs + context.timing.askMs * 3
     context.sendFreely(best, { type: MessageType.ask, epoch: context.epoch, row: row.row, slot, count })
   }

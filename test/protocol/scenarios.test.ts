@@ -1,7 +1,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { MessageType, Phase } from '../../src/protocol/messages.ts'
-import { batch, type Cluster } from '../support/cluster.ts'
+import { batch, Cluster } from '../support/cluster.ts'
 import { type EngineMaker, engineMakers } from '../support/engine-makers.ts'
 import { Random } from '../support/random.ts'
 import { Observer } from './observer.ts'
@@ -226,6 +226,21 @@ each(
       assert.ok(worst.halves <= 16, `${worst.halves} half round trips`)
       cluster.check()
     }
+  },
+)
+
+each(
+  'a peer that depends on slots nobody proposed takes them out of use, and the owner goes on above them',
+  (maker) => {
+    const cluster = new Cluster({ replicas: 3, makeEngine: maker.make })
+    const { footprint, commands } = batch('faulty', 'a')
+    const about = { type: preAccept, epoch: 0, row: 1, slot: 1, mode: 0 } as const
+    cluster.replica(0).receive(1, { ...about, initDeps: [5, 0, 0], batch: { footprint, commands } })
+    cluster.run(() => cluster.replica(0).core.slot >= 5, 10_000)
+    cluster.replica(0).propose(batch('after', 'a'))
+    cluster.run(() => cluster.replicas.every(({ executed }) => executed.includes('after')), 10_000)
+    assert.is(cluster.replica(0).core.slot, 6)
+    cluster.check()
   },
 )
 
