@@ -1,6 +1,7 @@
 import { FootprintBuilder } from '../../src/engine/footprint.ts'
 import { latin1 } from '../../src/execution/bytes.ts'
 import { encodeExpire, encodeGroup } from '../../src/execution/groups.ts'
+import type { StateMachine } from '../../src/execution/machine.ts'
 import { ResultReader, Status } from '../../src/execution/results.ts'
 import type { Answer } from '../../src/node/proposals.ts'
 import type { Random } from '../support/random.ts'
@@ -48,6 +49,8 @@ export class SimulatedClient {
   readonly #record: Record
   readonly #random: Random
   readonly #hasSession: boolean
+  /** Never applied to: asked for footprints. */
+  readonly #machine: StateMachine
   #session = ''
   #sessions = 0
   /** The number of the next command, and those below it that are not answered. */
@@ -68,6 +71,7 @@ export class SimulatedClient {
     this.#replicas = replicas
     this.#record = record
     this.#random = stream(seed, `client ${id}`)
+    this.#machine = world.workload.machine()
     this.#hasSession = id < clients.withSession
     this.#target = this.#random.below(replicas.length)
     this.#left = clients.operations
@@ -132,7 +136,7 @@ export class SimulatedClient {
       const marker = workload.marker?.(`${this.id}m${++this.#draws}`)
       const sent = marker === undefined ? commands : [marker, ...commands]
       const name = sent[0] as Uint8Array
-      const operations = inputs.map((input) => this.#record.call(this.id, input, latin1(name, 0, name.length)))
+      const operations = inputs.map((input) => this.#call(input, latin1(name, 0, name.length)))
       const marked = marker !== undefined
       return { ...FRESH, operations, marked, group: encodeGroup(sent), first: 0, repeatable: false, expects: null }
     }
@@ -141,7 +145,7 @@ export class SimulatedClient {
     for (let number = first; number < this.#next; number++) this.#unanswered.add(number)
     const acknowledged = Math.min(...this.#unanswered) - 1
     const group = encodeGroup(commands, { session: this.#session, first, acknowledged })
-    const operations = inputs.map((input) => this.#record.call(this.id, input, sessionGroup(this.#session, first)))
+    const operations = inputs.map((input) => this.#call(input, sessionGroup(this.#session, first)))
     return { ...FRESH, operations, group, first, repeatable: true, expects: null }
   }
 
@@ -160,21 +164,19 @@ export class SimulatedClient {
     const whenDone = (): void => {
       this.#expiring = false
       this.#newSession()
-      if (last !== null) this.#send({ ...last, ...FRESH, operations: [], expects: this.#afterTheEnd(last) })
+      if (last === null) return
+      // Reads are answered as ever, updates are not done any more.
+      const expects = last.operations.map(({ onlyReads }) => (onlyReads ? Status.applied : Status.expired))
+      this.#send({ ...last, ...FRESH, operations: [], expects })
     }
     this.#last = null
     this.#send({ ...FRESH, operations: [], group, first: 0, repeatable: true, expects: null, whenDone })
   }
 
-  /** Reads are answered as ever, updates are not done any more. */
-  #afterTheEnd({ operations }: Request): Status[] {
-    const { workload } = this.#world
-    const machine = workload.machine()
-    return operations.map(({ input }) => {
-      const keys = new FootprintBuilder()
-      machine.footprint(workload.command(input), keys)
-      return keys.writes > 0 ? Status.expired : Status.applied
-    })
+  #call(input: Ask, group: string): Recorded {
+    const keys = new FootprintBuilder()
+    this.#machine.footprint(this.#world.workload.command(input), keys)
+    return this.#record.call(this.id, input, group, keys.writes === 0)
   }
 
   #send(request: Request): void {
@@ -196,43 +198,45 @@ export class SimulatedClient {
           const copy = answer.outcome === 'done' ? { ...answer, results: answer.results.slice() } : answer
           time.after(HOP_MS, () => {
             heard = true
-            this.#heard(request, copy)
+            this.#heard(request, attempt, copy)
           })
         },
         () =>
           time.after(HOP_MS, () => {
             heard = true
-            this.#unknown(request)
+            this.#unknown(request, attempt)
           }),
       )
     })
     time.after(options.clients.patienceMs, () => {
-      if (!heard) this.#unknown(request)
+      if (!heard) this.#unknown(request, attempt)
     })
   }
 
-  #heard(request: Request, answer: Answer): void {
+  #heard(request: Request, attempt: number, answer: Answer): void {
     if (!request.open) return
     if (answer.outcome === 'done') return this.#done(request, answer.results)
-    if (answer.outcome === 'unknown') return this.#unknown(request)
+    if (answer.outcome === 'unknown') return this.#unknown(request, attempt)
     if (!RETRIED.has(answer.code)) throw new Violation('Answers', `${answer.code}: ${answer.message}`)
     this.#world.counters.add('refused')
     if (this.#stopped && !request.repeatable) {
       for (const operation of request.operations) this.#record.refused(operation)
       return this.#close(request)
     }
-    this.#again(request)
+    this.#again(request, attempt)
   }
 
   /** No answer, or one that says so: what can be repeated is, elsewhere. */
-  #unknown(request: Request): void {
+  #unknown(request: Request, attempt: number): void {
     if (!request.open) return
-    if (request.repeatable) return this.#again(request)
+    if (request.repeatable) return this.#again(request, attempt)
     this.#world.counters.add('outcomes unknown')
     this.#close(request)
   }
 
-  #again(request: Request): void {
+  /** Unless it was sent again already. */
+  #again(request: Request, attempt: number): void {
+    if (request.tries !== attempt) return
     this.#target = this.#other()
     this.#world.time.after(PAUSE_MS, () => this.#attempt(request, this.#target))
   }

@@ -144,14 +144,14 @@ export class Execution {
     this.#decisions = decisions
   }
 
-  /** Returns whether nobody has executed it before. */
+  /** Returns whether its commands are executed, by anybody, for the first time. */
   executed(row: number, slot: number): boolean {
     const id = `${row}.${slot}`
     if (this.#done.has(id)) throw new Violation('Execution', `${this.#replica} executes ${id} twice`)
     this.#done.add(id)
     const isFirst = this.#decisions.executed(id)
     const footprint = this.#decisions.footprint(id)
-    if (footprint === null) return isFirst
+    if (footprint === null) return false
     eachKey(footprint, (key, writes) => {
       const position = this.#written.get(key) ?? 0
       if (writes) {

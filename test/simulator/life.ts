@@ -6,6 +6,7 @@ import type { Respond } from '../../src/node/proposals.ts'
 import { type Message, MessageType } from '../../src/protocol/messages.ts'
 import type { MemoryDisk } from '../../src/storage/memory.ts'
 import { MemoryTransport } from '../../src/transport/memory.ts'
+import type { Sent } from '../support/cluster.ts'
 import { type Damage, DamagedJournal } from './damaged-journal.ts'
 import { stream } from './options.ts'
 import { SimulatedProcess } from './process.ts'
@@ -48,6 +49,7 @@ export class Life {
   readonly #watched: WatchedLife
   /** The footprints of what this life proposed, by own slot. */
   readonly #proposed = new Map<number, Footprint>()
+  #said: Sent[] = []
   /** What to call for each request that is lost when the process ends. */
   readonly #held = new Set<() => void>()
   /** Promises of this life that are open. */
@@ -83,7 +85,7 @@ export class Life {
     })
     sabotage.member?.(this.member)
     this.#watched = world.watcher.life(id, this.member.core)
-    this.member.onTurn(() => this.look())
+    this.process.afterwards = () => this.look()
   }
 
   start(): void {
@@ -125,8 +127,18 @@ export class Life {
     return core.oldestUncommittedMs === 0 && core.committed.every((slot, row) => slot === executed[row])
   }
 
+  /** After all that happens to the process. */
   look(): void {
-    if (this.#world.failure === null) this.#watched.look()
+    if (this.#world.failure !== null) return
+    const said = this.#said
+    this.#said = []
+    try {
+      // The words of an amnesiac reach nobody, so they bind nobody.
+      if (!this.boot.amnesiac) this.#world.watcher.said(said)
+      this.#watched.look(said.length > 0)
+    } catch (error) {
+      this.#world.fail(error as Error)
+    }
   }
 
   lookAtAll(): void {
@@ -204,7 +216,7 @@ export class Life {
         isMuted: () => this.muted,
         sent: (to, messages, bytes, taken) => {
           if (amnesiac && taken) throw new Violation('Amnesia', `${to} listens to ${id}, which has lost its votes`)
-          for (const message of messages) this.#said(to, message)
+          for (const message of messages) this.#says(to, message)
           this.#world.traced(bytes)
         },
         received: (from, messages) => {
@@ -221,14 +233,13 @@ export class Life {
     })
   }
 
-  #said(to: number, message: Message): void {
-    const { watcher, counters } = this.#world
+  #says(to: number, message: Message): void {
+    const { counters } = this.#world
     counters.add(`message ${message.type}`)
     if (message.type === MessageType.heartbeat) return
     this.#watched.touch(message.row, message.slot)
     this.#world.happened('sends', this.boot.id, to, message)
-    // The words of an amnesiac reach nobody, so they bind nobody.
-    if (!this.boot.amnesiac) watcher.said(this.boot.id, to, message)
+    this.#said.push({ from: this.boot.id, to, message })
     this.#handlers.said(message)
   }
 

@@ -19,6 +19,8 @@ export class SimulatedProcess implements Clock {
   readonly #time: VirtualTime
   readonly #options: ProcessOptions
   readonly #bornMs: number
+  /** Called after whatever happened to it. */
+  afterwards: () => void = () => {}
   #jumpedMs = 0
   #ended = false
   #waiting: (() => void)[] | null = null
@@ -41,7 +43,10 @@ export class SimulatedProcess implements Clock {
   run(action: () => void): void {
     if (this.#ended) return
     if (this.#waiting !== null) this.#waiting.push(action)
-    else action()
+    else {
+      action()
+      this.afterwards()
+    }
   }
 
   pause(): void {

@@ -1,6 +1,5 @@
 import { latin1 } from '../../src/execution/bytes.ts'
 import { GroupReader } from '../../src/execution/groups.ts'
-import type { Operation } from '../linearizability/history.ts'
 import { Violation } from './violation.ts'
 import type { Ask } from './workload.ts'
 
@@ -10,9 +9,17 @@ export interface Recorded {
   readonly input: Ask
   /** Of the group that it went out in: the same however often that is sent. */
   readonly group: string
+  /** It tests and changes nothing of its session: sent again, it is executed again. */
+  readonly onlyReads: boolean
   readonly calledAt: number
   output: string | null
   returnedAt: number
+}
+
+/** An operation at an execution of its group. What only reads may be executed more than once, and be answered from any of them. */
+export interface Executed {
+  readonly operation: Recorded
+  readonly executedAt: number
 }
 
 /** The name of a group that is sent as part of a session, by the number of its first command. */
@@ -23,13 +30,15 @@ export function sessionGroup(session: string, first: number): string {
 /** All that clients saw, and when their groups were first executed anywhere. */
 export class Record {
   readonly operations: Recorded[] = []
-  readonly #executedAt = new Map<string, number>()
+  /** By group: each instance that it was part of, by when that was first executed anywhere. */
+  readonly #executedAt = new Map<string, number[]>()
   readonly #reader = new GroupReader()
   #moment = 0
 
-  call(process: number, input: Ask, group: string): Recorded {
+  call(process: number, input: Ask, group: string, onlyReads: boolean): Recorded {
     const calledAt = ++this.#moment
-    const operation = { process, input, group, calledAt, output: null, returnedAt: Number.POSITIVE_INFINITY }
+    const returnedAt = Number.POSITIVE_INFINITY
+    const operation = { process, input, group, onlyReads, calledAt, output: null, returnedAt }
     this.operations.push(operation)
     return operation
   }
@@ -57,25 +66,26 @@ export class Record {
       const name = hasSession
         ? sessionGroup(reader.session(), first)
         : latin1(commands, reader.commandStart, reader.commandEnd)
-      if (!this.#executedAt.has(name)) this.#executedAt.set(name, ++this.#moment)
-      else if (!hasSession) throw new Violation('Exactly once', `${name} is executed twice`)
+      const moments = this.#executedAt.get(name) ?? []
+      if (moments.length > 0 && !hasSession) throw new Violation('Exactly once', `${name} is executed twice`)
+      moments.push(++this.#moment)
+      this.#executedAt.set(name, moments)
     }
   }
 
-  /**
-   * The history to be judged. What has no answer has taken effect when it was first executed anywhere: whatever comes before it in the
-   * order of execution was called by then, and whatever comes after it had not returned before. If it was not executed, it never happened.
-   */
-  history(): Operation<Ask, string>[] {
-    const history: Operation<Ask, string>[] = []
+  /** All that happened, in the order of execution. What was not executed must not have been answered, and never happened. */
+  executedOperations(): Executed[] {
+    const executed: Executed[] = []
     for (const operation of this.operations) {
-      const executedAt = this.#executedAt.get(operation.group)
-      if (executedAt === undefined && operation.output !== null) {
+      const moments = this.#executedAt.get(operation.group) ?? []
+      if (operation.output !== null && moments.length === 0) {
         throw new Violation('Answers', `${operation.input.text} is answered, and was not executed`)
       }
-      if (executedAt === undefined) continue
-      history.push(operation.output === null ? { ...operation, returnedAt: executedAt } : operation)
+      for (const executedAt of operation.onlyReads ? moments : moments.slice(0, 1)) {
+        executed.push({ operation, executedAt })
+      }
     }
-    return history
+    // Operations of one group keep their order.
+    return executed.sort((a, b) => a.executedAt - b.executedAt)
   }
 }

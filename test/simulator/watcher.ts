@@ -1,7 +1,8 @@
 import type { Core } from '../../src/protocol/core.ts'
-import type { Message } from '../../src/protocol/messages.ts'
+import { type Message, MessageType } from '../../src/protocol/messages.ts'
 import { Promises } from '../protocol/promises.ts'
 import { type End, noEnds, Steps } from '../protocol/steps.ts'
+import type { Sent } from '../support/cluster.ts'
 import { Decisions, type Execution } from './decisions.ts'
 import { Violation } from './violation.ts'
 
@@ -24,8 +25,12 @@ export class Watcher {
     })
   }
 
-  said(from: number, to: number, message: Message): void {
-    asViolation('Promises', () => this.#promises.sent({ from, to, message }))
+  /** All that a replica said in one turn, by receiver: its order is that of the ballots. */
+  said(sent: readonly Sent[]): void {
+    const inOrder = sent.length < 2 ? sent : [...sent].sort((a, b) => rank(a.message) - rank(b.message))
+    asViolation('Promises', () => {
+      for (const one of inOrder) this.#promises.sent(one)
+    })
   }
 
   /** A replica begins a life. */
@@ -57,9 +62,9 @@ export class WatchedLife {
     this.#highest[row] = Math.max(this.#highest[row] as number, slot)
   }
 
-  /** After a turn: at what was touched in it, and what is open. */
-  look(): void {
-    if (this.#open.size <= OPEN_LOOKED_AT) for (const [id, at] of this.#open) this.#touched.set(id, at)
+  /** At what was touched since the last look, and at all that is open where anything was said. */
+  look(spoke: boolean): void {
+    if (spoke && this.#open.size <= OPEN_LOOKED_AT) for (const [id, at] of this.#open) this.#touched.set(id, at)
     for (const [id, at] of this.#touched) this.#lookAt(id, at)
     this.#touched.clear()
   }
@@ -69,7 +74,7 @@ export class WatchedLife {
     for (const [row, highest] of this.#highest.entries()) {
       for (let slot = 1; slot <= highest; slot++) this.touch(row, slot)
     }
-    this.look()
+    this.look(true)
   }
 
   #lookAt(id: string, at: readonly [number, number]): void {
@@ -79,6 +84,14 @@ export class WatchedLife {
     if (instance.committed) this.#open.delete(id)
     else this.#open.set(id, at)
   }
+}
+
+/** Promises of a ballot before votes in it, and decisions last. */
+function rank(message: Message): number {
+  if (message.type === MessageType.commit) return Number.MAX_SAFE_INTEGER
+  const ballot = 'ballot' in message ? message.ballot : 0
+  const votes = message.type === MessageType.accept || message.type === MessageType.acceptOk
+  return 2 * ballot + (votes ? 1 : 0)
 }
 
 function asViolation(property: string, look: () => void): void {

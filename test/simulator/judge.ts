@@ -1,0 +1,55 @@
+import { check } from '../linearizability/checker.ts'
+import type { Executed, Recorded } from './record.ts'
+import { Violation } from './violation.ts'
+import type { Ask, Workload } from './workload.ts'
+
+/** Operations shown before the one that has no place. */
+const SHOWN = 12
+
+/**
+ * Whether what clients saw is linearizable. The order of execution is tried as the witness: every operation between its call and its return,
+ * every answer the model's. It must be one: what comes before an operation in the order of execution was called when that was first
+ * executed anywhere, and what comes after it had not returned.
+ */
+export function judge(workload: Workload, executed: readonly Executed[]): void {
+  const { model } = workload
+  const states = new Map<string, unknown>()
+  const past = new Map<string, string[]>()
+  /** Reads that none of their executions so far explains, with what came before the last of them. */
+  const unexplained = new Map<Recorded, string>()
+  const explained = new Set<Recorded>()
+  for (const { operation, executedAt } of executed) {
+    const { input, output, onlyReads } = operation
+    const pool = model.partition(input)
+    const lines = past.get(pool) ?? []
+    past.set(pool, lines)
+    lines.push(model.describe(input, output))
+    const step = model.step(states.has(pool) ? states.get(pool) : model.initial, input, output)
+    const isInTime = executedAt > operation.calledAt && executedAt < operation.returnedAt
+    if (step !== null && isInTime) explained.add(operation)
+    else if (onlyReads) unexplained.set(operation, lines.slice(-SHOWN).join('\n'))
+    else throw misplaced(lines.slice(-SHOWN).join('\n'), isInTime)
+    if (step !== null) states.set(pool, step.state)
+  }
+  for (const [operation, before] of unexplained) {
+    if (operation.output !== null && !explained.has(operation)) throw misplaced(before, true)
+  }
+}
+
+function misplaced(lines: string, isInTime: boolean): Violation {
+  const what = isInTime ? 'cannot be the answer there' : 'was not executed between its call and its return'
+  return new Violation('Linearizability', `the last of these ${what}:\n${lines}`)
+}
+
+/** The same by search, knowing only what clients saw: for histories with little concurrency. */
+export function search(workload: Workload, executed: readonly Executed[]): void {
+  const history = executed
+    .filter(({ operation }, i) => !operation.onlyReads || executed.findIndex((e) => e.operation === operation) === i)
+    .filter(({ operation }) => operation.output !== null || !operation.onlyReads)
+    // What has no answer has taken effect by its execution.
+    .map(({ operation, executedAt }) =>
+      operation.output === null ? { ...operation, returnedAt: executedAt } : operation,
+    )
+  const verdict = check<Ask, string, unknown>(workload.model, history)
+  if (!verdict.linearizable) throw new Violation('Linearizability', `no order explains\n${verdict.window}`)
+}
