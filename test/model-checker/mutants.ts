@@ -59,17 +59,6 @@ export const MUTANTS: readonly Mutant[] = [
     bounds: '--instances 2 --recoveries 1',
   },
   {
-    name: 'case c left out',
-    patches: [
-      {
-        file: 'recover.ts',
-        from: '  if (hasVote(attempt.answered, instance.row)) return acceptNoop(context, instance)\n',
-        to: '',
-      },
-    ],
-    bounds: '--replicas 5 --instances 2 --recoveries 3 --walks 200000 --steps 80 --minutes 3',
-  },
-  {
     name: 'case b takes any accepted value, not that of the highest vote ballot',
     patches: [{ file: 'recover.ts', from: 'a.voteBallot === highest && a.phase', to: 'highest >= 0 && a.phase' }],
     bounds: '--instances 1 --proposers 0 --recoveries 3',
@@ -98,11 +87,6 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     bounds: '--replicas 5 --instances 2 --recoveries 2 --walks 200000 --steps 60 --minutes 3',
-  },
-  {
-    name: 'a wait ends in a no-op whatever the other recoverer counted',
-    patches: [{ file: 'wait.ts', from: '.waitingHeard > waiting)', to: '.waitingHeard > waiting - waiting)' }],
-    bounds: '--replicas 5 --instances 2 --recoveries 3 --walks 200000 --steps 80 --minutes 3',
   },
   {
     name: 'no wait: what is open makes a no-op',
