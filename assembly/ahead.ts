@@ -1,5 +1,5 @@
 import { Instance } from './instance'
-import { bucketOfKey, findKey, Key, loadSpareKeys, WRITES } from './keys'
+import { bucketOfKey, findKey, Key, lastWord, loadSpareKeys, WRITES } from './keys'
 import { hash, likelyRecord } from './table'
 
 // Loading ahead. Keys lie all over the memory: looked up one after the other, each waits for its bucket and then for its record. So groups of
@@ -11,8 +11,8 @@ export const GROUP: u32 = 64
 /** Per key of the group its hash, and its bucket, then its record as far as the bucket tells, or 0. */
 const tags = memory.data(4 * 64, 8)
 const likely = memory.data(4 * 64, 8)
-/** Zeros, in place of the record of a key that has none. */
-const nobody = memory.data(64, 8)
+/** Zeros, in place of the record of a key that has none, as large as the largest. */
+const nobody = memory.data(256, 8)
 /** Only there so that the loads are not optimized away. */
 let sink: u32 = 0
 
@@ -40,14 +40,15 @@ function loadLikely(count: u32): void {
   sink = sum
 }
 
-/** What the records lead to, and room for those that are missing. */
+/** The records' ends, what the records lead to, and room for those that are missing. */
 function loadRest(count: u32): void {
   let sum: u32 = 0
   let missing: u32 = 0
   for (let i: u32 = 0; i < count; ++i) {
     const key = <usize>load<u32>(likely + (i << 2))
     missing += <u32>!key
-    sum += load<u32>(changetype<Key>(select<usize>(key, nobody, key != 0)).reads)
+    const record = select<usize>(key, nobody, key != 0)
+    sum += load<u32>(changetype<Key>(record).reads) + lastWord(record)
   }
   if (missing) sum += loadSpareKeys(missing)
   sink = sum

@@ -71,6 +71,13 @@ export function highestWrite(key: usize, row: u32): f64 {
   return load<f64>(key + highest + (<usize>row << 3))
 }
 
+/** For more than three replicas it lies on another cache line than the record's beginning. */
+// @ts-ignore: decorator
+@inline
+export function lastWord(key: usize): u32 {
+  return load<u32>(key + highest + (<usize>(replicas - 1) << 3))
+}
+
 // @ts-ignore: decorator
 @inline
 export function highestRead(key: usize, row: u32): f64 {
