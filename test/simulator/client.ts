@@ -249,7 +249,8 @@ export class SimulatedClient {
     const reader = new ResultReader(results)
     if (request.marked) reader.next()
     for (let index = 0; reader.next(); index++) {
-      this.#world.counters.add(`answers with status ${reader.status}`)
+      if (reader.status === Status.kept) this.#world.counters.add('answered from a session')
+      if (reader.status === Status.expired) this.#world.counters.add('refused by a closed session')
       if (request.expects === null) this.#result(request.operations[index] as Recorded, reader)
       else if (reader.status !== request.expects[index]) {
         throw new Violation('Sessions', `status ${reader.status}, not ${request.expects[index]}, after its end`)

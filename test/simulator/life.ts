@@ -235,7 +235,7 @@ export class Life {
 
   #says(to: number, message: Message): void {
     const { counters } = this.#world
-    counters.add(`message ${message.type}`)
+    counters.add(`message ${MESSAGE_NAMES.get(message.type)}`)
     if (message.type === MessageType.heartbeat) return
     this.#watched.touch(message.row, message.slot)
     this.#world.happened('sends', this.boot.id, to, message)
@@ -254,3 +254,5 @@ export class Life {
     this.#world.time.unsettled--
   }
 }
+
+const MESSAGE_NAMES = new Map<number, string>(Object.entries(MessageType).map(([name, type]) => [type, name]))

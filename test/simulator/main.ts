@@ -1,32 +1,93 @@
+/**
+ * Simulates whole clusters of the shipped code on virtual time, everything drawn from a seed:
+ *
+ *     npm run simulate -- --seed N [--minutes M] [--seeds COUNT] [--engine wasm|reference|both] [--shrink]
+ *     npm run simulate -- --options '{…}'
+ *
+ * `--minutes` is the virtual length of the safety phase; `--seeds` makes it a campaign over COUNT seeds from N on, which fails as well when a
+ * rare path was never reached. `--shrink` looks for a shorter way to the first failure. `--options` runs just these.
+ */
 import { parseArgs } from 'node:util'
-import { referenceEngine, wasmEngine } from '../support/engine-makers.ts'
-import { drawOptions } from './options.ts'
-import { Simulation } from './simulation.ts'
+import { type EngineMaker, engineMakers, referenceEngine, wasmEngine } from '../support/engine-makers.ts'
+import { freshSeed } from '../support/random.ts'
+import { Campaign, runWith } from './campaign.ts'
+import type { Options } from './options.ts'
+import { countersText, failureText, outcomeLine } from './report.ts'
+import { Shrinker } from './shrink.ts'
+import type { Outcome } from './simulation.ts'
 
 const { values } = parseArgs({
   options: {
-    seed: { type: 'string', default: '1' },
+    seed: { type: 'string' },
     seeds: { type: 'string', default: '1' },
+    minutes: { type: 'string' },
     engine: { type: 'string', default: 'wasm' },
+    shrink: { type: 'boolean', default: false },
+    options: { type: 'string' },
   },
 })
-for (let seed = Number(values.seed); seed < Number(values.seed) + Number(values.seeds); seed++) {
-  const start = performance.now()
-  const o = await new Simulation(drawOptions(seed), values.engine === 'wasm' ? wasmEngine : referenceEngine).run()
-  console.log(
-    seed,
-    o.options.replicas,
-    o.options.machine,
-    o.failure?.message ?? 'ok',
-    o.virtualMs.toFixed(0),
-    `${(performance.now() - start).toFixed(0)} ms`,
-    o.traceHash,
-    o.events,
-    o.counters.get('operations'),
-  )
-  if (o.failure && Number(values.seeds) === 1) {
-    console.log(JSON.stringify(o.options))
-    console.log(o.lastEvents.join('\n'))
-    console.log(o.failure.stack)
+
+const ENGINES: Readonly<Record<string, readonly EngineMaker[]>> = {
+  wasm: [wasmEngine],
+  reference: [referenceEngine],
+  both: engineMakers,
+}
+
+const engines = ENGINES[values.engine]
+const seed = values.seed === undefined ? freshSeed() : Number(values.seed)
+const seeds = Number(values.seeds)
+const minutes = values.minutes === undefined ? undefined : Number(values.minutes)
+if (
+  engines === undefined ||
+  !Number.isSafeInteger(seed) ||
+  !(seeds >= 1) ||
+  (minutes !== undefined && !(minutes > 0))
+) {
+  console.error('usage: npm run simulate -- --seed N [--minutes M] [--seeds COUNT] [--engine wasm|reference|both]')
+  process.exit(2)
+}
+if (values.options === undefined) await campaign(engines)
+else await one(await runWith(JSON.parse(values.options) as Options, engines), engines)
+
+async function one(outcome: Outcome, engines: readonly EngineMaker[]): Promise<void> {
+  console.log(`options: ${JSON.stringify(outcome.options)}`)
+  console.log(countersText(outcome.counters))
+  console.log(outcomeLine(outcome))
+  await failed(outcome, engines)
+}
+
+async function campaign(engines: readonly EngineMaker[]): Promise<void> {
+  const campaign = new Campaign(engines, minutes === undefined ? undefined : minutes * 60_000)
+  const cpu = process.cpuUsage()
+  const startedAt = performance.now()
+  for (let at = seed; at < seed + seeds; at++) {
+    const outcome = await campaign.run(at)
+    if (seeds === 1) return one(outcome, engines)
+    if (outcome.failure !== null) {
+      console.log(outcomeLine(outcome))
+      if (campaign.failures.length === 1) await failed(outcome, engines)
+    }
   }
+  const { user, system } = process.cpuUsage(cpu)
+  const virtualS = campaign.virtualMs / 1000
+  console.log(countersText(campaign.counters))
+  console.log(
+    `seeds ${seed} to ${seed + seeds - 1}: ${virtualS.toFixed(0)} s of virtual time, ${campaign.events} events, ` +
+      `${(virtualS / ((user + system) / 1e6)).toFixed(1)} virtual seconds per CPU second, ` +
+      `${(campaign.runs / ((performance.now() - startedAt) / 60_000)).toFixed(0)} seeds a minute`,
+  )
+  const { failures, missed } = campaign
+  if (missed.length > 0) console.log(`never reached: ${missed.join(', ')}`)
+  console.log(`${campaign.runs - failures.length} passed, ${failures.length} failed`)
+  if (failures.length > 0 || missed.length > 0) process.exitCode = 1
+}
+
+async function failed(outcome: Outcome, engines: readonly EngineMaker[]): Promise<void> {
+  if (outcome.failure === null) return
+  process.exitCode = 1
+  console.log(failureText(outcome))
+  if (!values.shrink) return
+  const { outcome: shortest, runs } = await new Shrinker(outcome, engines[0] as EngineMaker).run()
+  console.log(`\nshrunk in ${runs} runs to ${shortest.events} events and ${shortest.options.faults.length} faults:`)
+  console.log(failureText(shortest))
 }

@@ -95,19 +95,23 @@ export function drawOptions(seed: number, durationMs?: number): Options {
   // Few interfering commands at a time, coordinators that fall silent, impatient recoverers: what is rare elsewhere is the rule.
   const duel = random.chance(0.4)
   const clients = drawClients(random, lasting, duel)
+  const network = drawNetwork(random, duel)
+  const disk = drawDisk(random)
+  // There and back, and onto both disks: timeouts that are shorter for ever let nobody finish.
+  const roundMs = 2 * (network.distanceMs + network.jitterMs + disk.mostMs)
   return {
     seed,
     replicas,
     fastCrashes: random.chance(0.7) ? fastCrashes : random.below(fastCrashes + 1),
     machine: random.pick(['kv', 'kv', 'kv', 'list', 'list', 'print']),
     durationMs: lasting,
-    timing: drawTiming(random, duel),
-    requestTimeoutMs: random.pick([300, 1000, 2000]),
+    timing: drawTiming(random, duel, roundMs),
+    requestTimeoutMs: Math.max(random.pick([300, 1000, 2000]), 8 * roundMs),
     turnMs: random.pick([0.01, 0.1, 1]),
     clients,
     keys: drawKeys(random, duel),
-    network: drawNetwork(random, duel),
-    disk: drawDisk(random),
+    network,
+    disk,
     clockRates: Array.from({ length: replicas }, () => (random.chance(0.3) ? 0.7 + random.next() * 0.7 : 1)),
     faults: drawFaults(stream(seed, 'faults'), {
       replicas,
@@ -135,16 +139,16 @@ function drawClients(random: Random, durationMs: number, duel: boolean): ClientO
   }
 }
 
-function drawTiming(random: Random, duel: boolean): Timing {
+function drawTiming(random: Random, duel: boolean, roundMs: number): Timing {
   if (!duel && random.chance(0.6)) return DEFAULT_TIMING
   return {
     heartbeatMs: random.pick([20, 100]),
     lazyMs: random.pick([0, 50]),
     lookMs: random.pick([1, 10]),
-    suspectMs: random.pick([60, 450]),
+    suspectMs: Math.max(random.pick([60, 450]), 2 * roundMs),
     retryMs: random.pick([5, 50, 300]),
     recoverMs: random.pick([1, 10, 60]),
-    maxRetryMs: random.pick([400, 2000]),
+    maxRetryMs: Math.max(random.pick([400, 2000]), 6 * roundMs),
     patienceMs: random.pick([1, 20, 250]),
     askMs: random.pick([10, 100]),
   }

@@ -32,7 +32,7 @@ export interface Outcome {
 }
 
 /** Everything open ends within this time after the faults, in ms. */
-const LIVENESS_MS = 120_000
+const LIVENESS_MS = 60_000
 
 /** For the first part of the liveness phase to be over, and the last commits to be everywhere. */
 const SETTLE_MS = 60_000

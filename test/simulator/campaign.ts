@@ -1,0 +1,83 @@
+import { MessageType } from '../../src/protocol/messages.ts'
+import { ENDS } from '../protocol/steps.ts'
+import type { EngineMaker } from '../support/engine-makers.ts'
+import { Counters } from './counters.ts'
+import { FAULT_KINDS } from './fault-plan.ts'
+import { drawOptions, type Options } from './options.ts'
+import { type Outcome, Simulation } from './simulation.ts'
+import { Violation } from './violation.ts'
+
+const { heartbeat: _, truncated: __, ...SENT } = MessageType
+
+/** What a campaign must have reached: one that never did has not tested what it claims. */
+export const RARE_PATHS: readonly string[] = [
+  'fast',
+  'slow',
+  'recovered',
+  ...ENDS,
+  'no-ops decided',
+  'proposed again',
+  'components > 1',
+  'blocked executions',
+  'duplicates',
+  'frames lost',
+  'restarts',
+  'requests sent again',
+  'outcomes unknown',
+  'answered from a session',
+  'refused by a closed session',
+  'coordinators crashed in mid-sentence',
+  'stopped: refused_by_peers',
+  'stopped: damaged',
+  'stopped: storage',
+  'histories searched',
+  ...FAULT_KINDS.map((kind) => `fault ${kind}`),
+  ...Object.keys(SENT).map((name) => `message ${name}`),
+]
+
+/** Runs the options with each engine, which must give the same trace. */
+export async function runWith(options: Options, engines: readonly EngineMaker[]): Promise<Outcome> {
+  let first: Outcome | null = null
+  for (const engine of engines) {
+    const outcome = await new Simulation(options, engine).run()
+    if (first !== null && outcome.traceHash !== first.traceHash) {
+      const what = `trace ${first.traceHash} with one engine, ${outcome.traceHash} with the other`
+      return { ...outcome, failure: outcome.failure ?? new Violation('Engines', what) }
+    }
+    first = outcome
+    if (first.failure !== null) break
+  }
+  return first as Outcome
+}
+
+/** Sums up many simulations. */
+export class Campaign {
+  readonly counters = new Counters()
+  readonly failures: Outcome[] = []
+  runs = 0
+  events = 0
+  virtualMs = 0
+  readonly #engines: readonly EngineMaker[]
+  readonly #durationMs: number | undefined
+
+  /** @param durationMs of each safety phase; drawn from the seed where absent */
+  constructor(engines: readonly EngineMaker[], durationMs?: number) {
+    this.#engines = engines
+    this.#durationMs = durationMs
+  }
+
+  async run(seed: number): Promise<Outcome> {
+    const outcome = await runWith(drawOptions(seed, this.#durationMs), this.#engines)
+    this.runs++
+    this.events += outcome.events
+    this.virtualMs += outcome.virtualMs
+    this.counters.addAll(outcome.counters.entries())
+    if (outcome.failure !== null) this.failures.push(outcome)
+    return outcome
+  }
+
+  /** What was never reached. */
+  get missed(): string[] {
+    return RARE_PATHS.filter((what) => this.counters.get(what) === 0)
+  }
+}
