@@ -113,6 +113,11 @@ export class SimulatedClient {
     this.#send(this.#request([input]))
   }
 
+  /** Asks for anything at a replica, if the session is open. */
+  askSomething(replica: number): void {
+    if (!this.#expiring) this.ask(this.#draw(), replica)
+  }
+
   #ask(): void {
     const { expire, hedge } = this.#world.options.clients
     if (this.#hasSession && this.#open.size === 0 && this.#random.chance(expire)) return this.#expire()

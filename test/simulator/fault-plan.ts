@@ -17,6 +17,14 @@ export type Fault = Planned &
         readonly afterMs: number
         readonly forMs: number
       }
+    /** Some propose at once what interferes, and soon some end. */
+    | {
+        readonly kind: 'duel'
+        readonly proposers: readonly number[]
+        readonly silent: readonly number[]
+        readonly afterMs: number
+        readonly forMs: number
+      }
     /** All replicas at once. */
     | { readonly kind: 'blackout'; readonly forMs: number }
     | { readonly kind: 'pause'; readonly replica: number; readonly forMs: number }
@@ -51,6 +59,7 @@ export type FaultKind = Fault['kind']
 export const FAULT_KINDS: readonly FaultKind[] = [
   'crash',
   'crashSpeaking',
+  'duel',
   'blackout',
   'pause',
   'cut',
@@ -74,12 +83,13 @@ interface Scene {
 /** A plan over the whole safety phase: some kinds of faults, at random times. */
 export function drawFaults(random: Random, scene: Scene): Fault[] {
   const usual = 0.35
-  const kinds = FAULT_KINDS.filter((kind) => random.chance(scene.duel && kind === 'crashSpeaking' ? 0.9 : usual))
+  const kinds = FAULT_KINDS.filter((kind) => random.chance(scene.duel && kind === 'duel' ? 1 : usual))
   const gapMs = random.pick([400, 1000, 3000])
   const faults: Fault[] = []
   if (kinds.length === 0) return faults
   for (let atMs = 300; atMs < scene.durationMs; atMs += 2 * random.next() * gapMs) {
-    faults.push(drawFault(random, random.pick(kinds), atMs, scene))
+    const duels = scene.duel && random.chance(0.5)
+    faults.push(drawFault(random, duels ? 'duel' : random.pick(kinds), atMs, scene))
   }
   return faults
 }
@@ -97,6 +107,14 @@ function drawFault(random: Random, kind: FaultKind, atMs: number, scene: Scene):
     case 'crashSpeaking': {
       const saying = random.pick(['preAccept', 'preAccept', 'commit'] as const)
       return { atMs, kind, replica, saying, afterMs: random.pick([0, 1, 5, 30]), forMs }
+    }
+    case 'duel': {
+      const ranked = Array.from({ length: scene.replicas }, (_, id) => ({ id, rank: random.next() }))
+      const ids = ranked.sort((x, y) => x.rank - y.rank).map(({ id }) => id)
+      const silent = ids.slice(0, Math.max(1, scene.crashes - random.below(2)))
+      // One that ends, and one or two that live.
+      const proposers = [ids[0] as number, ...ids.slice(-1 - random.below(2))]
+      return { atMs, kind, proposers, silent, afterMs: random.pick([1, 5, 30, 100]), forMs: 1000 + forMs }
     }
     case 'blackout':
       return { atMs, kind, forMs: Math.min(forMs, 1000) }

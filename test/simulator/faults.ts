@@ -30,6 +30,8 @@ export class Faults {
   #strike(fault: Fault): boolean {
     const replica = 'replica' in fault ? this.#replicas[fault.replica] : undefined
     switch (fault.kind) {
+      case 'duel':
+        return this.#duel(fault)
       case 'blackout':
         return this.#blackout(fault.forMs)
       case 'cut':
@@ -47,9 +49,7 @@ export class Faults {
   #strikeOne(replica: SimulatedReplica, fault: Fault): boolean {
     switch (fault.kind) {
       case 'crash':
-        replica.crash()
-        this.#later(fault.forMs, () => replica.start())
-        return true
+        return this.#crash(replica, fault.forMs)
       case 'crashSpeaking':
         this.#setTrap(replica, fault)
         return true
@@ -100,16 +100,34 @@ export class Faults {
     return true
   }
 
-  #setTrap(replica: SimulatedReplica, fault: Fault & { kind: 'crashSpeaking' }): void {
+  #duel({ proposers, silent, afterMs, forMs }: Fault & { kind: 'duel' }): boolean {
+    for (const [i, id] of proposers.entries()) this.#clients[i % this.#clients.length]?.askSomething(id)
+    for (const id of silent) {
+      const replica = this.#replicas[id] as SimulatedReplica
+      if (!replica.up) continue
+      if (proposers.includes(id)) this.#setTrap(replica, { saying: 'preAccept', afterMs, forMs })
+      else this.#later(2 * afterMs, () => this.#crash(replica, forMs))
+    }
+    return true
+  }
+
+  #crash(replica: SimulatedReplica, forMs: number): boolean {
+    replica.crash()
+    this.#later(forMs, () => replica.start())
+    return true
+  }
+
+  #setTrap(
+    replica: SimulatedReplica,
+    fault: { readonly saying: 'preAccept' | 'commit'; readonly afterMs: number; readonly forMs: number },
+  ): void {
     replica.trap = {
       saying: fault.saying,
       spring: (life) => {
         this.#world.counters.add('coordinators crashed in mid-sentence')
         life.muted = fault.afterMs === 0
         this.#later(fault.afterMs, () => {
-          if (replica.life !== life) return
-          replica.crash()
-          this.#later(fault.forMs, () => replica.start())
+          if (replica.life === life) this.#crash(replica, fault.forMs)
         })
       },
     }
@@ -131,6 +149,10 @@ export class Faults {
 
   #damage(replica: SimulatedReplica, fault: Fault & { kind: 'damage' }): boolean {
     replica.crash()
+    if (!replica.hasWritten) {
+      replica.start()
+      return false
+    }
     replica.excused.add(ErrorCode.damaged)
     replica.start({ damage: fault })
     this.#later(fault.forMs, () => {

@@ -51,11 +51,12 @@ export function makeNetwork(weather: Weather): MemoryNetwork {
 }
 
 function lossOf({ network, replicas }: Options, to: number, frame: Uint8Array): number {
-  const { loss, lostCommit, deaf } = network
-  if (lostCommit === 0 && deaf === 0) return loss
+  const { loss, lostCommit, lostOk, deaf } = network
+  if (lostCommit + lostOk + deaf === 0) return loss
   let chance = loss
   decodeFrame(frame, replicas, (message: Message) => {
     if (message.type === MessageType.commit) chance = Math.max(chance, lostCommit)
+    if (message.type === MessageType.preAcceptOk) chance = Math.max(chance, lostOk)
     if (message.type === MessageType.recover && message.row === to) chance = Math.max(chance, deaf)
   })
   return chance

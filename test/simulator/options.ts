@@ -45,6 +45,8 @@ export interface NetworkOptions {
   readonly split: boolean
   /** Chance of a frame with a Commit to be lost. */
   readonly lostCommit: number
+  /** Chance of a PreAcceptOk to be lost. */
+  readonly lostOk: number
   /** Chance of a Recover to be lost on its way to the coordinator of its instance. */
   readonly deaf: number
 }
@@ -89,11 +91,13 @@ export function stream(seed: number, name: string): Random {
 /** @param durationMs drawn where absent */
 export function drawOptions(seed: number, durationMs?: number): Options {
   const random = stream(seed, 'options')
-  const replicas = random.pick([1, 2, 3, 3, 3, 3, 4, 5, 5, 5, 5, 5, 6, 7, 7, 8, 9])
+  // Few interfering commands at a time, coordinators that fall silent, impatient recoverers: what is rare elsewhere is the rule.
+  const duel = random.chance(0.5)
+  const replicas = duel
+    ? random.pick([3, 4, 5, 5, 5, 5, 7, 8])
+    : random.pick([1, 2, 3, 3, 3, 3, 4, 5, 5, 5, 6, 7, 8, 9])
   const lasting = durationMs ?? random.pick([2000, 5000, 5000, 10_000])
   const { fastCrashes, crashes } = quorums(replicas)
-  // Few interfering commands at a time, coordinators that fall silent, impatient recoverers: what is rare elsewhere is the rule.
-  const duel = random.chance(0.4)
   const clients = drawClients(random, lasting, duel)
   const network = drawNetwork(random, duel)
   const disk = drawDisk(random)
@@ -126,7 +130,7 @@ export function drawOptions(seed: number, durationMs?: number): Options {
 
 function drawClients(random: Random, durationMs: number, duel: boolean): ClientOptions {
   const count = 1 + random.below(6)
-  const thinkMs = duel ? random.pick([20, 100]) : random.pick([0, 5, 50, 200])
+  const thinkMs = duel ? random.pick([50, 400]) : random.pick([0, 5, 50, 200])
   return {
     count,
     withSession: random.chance(0.6) ? count : random.below(count + 1),
@@ -175,6 +179,7 @@ function drawNetwork(random: Random, duel: boolean): NetworkOptions {
     ordered: random.chance(0.4),
     split: random.chance(0.5),
     lostCommit: duel ? random.pick([0.2, 0.9]) : random.pick([0, 0, 0.2]),
+    lostOk: duel ? random.pick([0, 0.5, 0.8, 0.9]) : 0,
     deaf: duel ? random.pick([0, 0.8, 1]) : 0,
   }
 }

@@ -69,6 +69,7 @@ const SIMPLER: readonly ((options: Options) => Options)[] = [
   (o) => ({ ...o, network: { ...o.network, loss: 0 } }),
   (o) => ({ ...o, network: { ...o.network, duplicate: 0 } }),
   (o) => ({ ...o, network: { ...o.network, lostCommit: 0 } }),
+  (o) => ({ ...o, network: { ...o.network, lostOk: 0 } }),
   (o) => ({ ...o, network: { ...o.network, deaf: 0 } }),
   (o) => ({ ...o, network: { ...o.network, ordered: true } }),
   (o) => ({ ...o, network: { ...o.network, split: false } }),

@@ -41,6 +41,13 @@ export class SimulatedReplica {
     return this.#life !== null
   }
 
+  /** Whether there is anything on its disk; only while it does not run. */
+  get hasWritten(): boolean {
+    const { last } = this.disk.open()
+    this.disk.crash()
+    return last > 0
+  }
+
   /** Starts the process, unless it runs. */
   start(how: { readonly amnesiac?: boolean; readonly damage?: Damage } = {}): void {
     if (this.#life !== null) return

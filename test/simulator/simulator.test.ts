@@ -1,0 +1,57 @@
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { engineMakers, wasmEngine } from '../support/engine-makers.ts'
+import { freshSeed } from '../support/random.ts'
+import { volume } from '../support/volumes.ts'
+import { Campaign, RARE_PATHS, runWith } from './campaign.ts'
+import { drawOptions } from './options.ts'
+import { failureText } from './report.ts'
+
+const test = suite('simulated clusters')
+
+/** Virtual length of a safety phase. */
+const DURATION_MS = 2000
+
+/** Reach what is rare: how a recovery's Validate and its wait may end. */
+const RARE_SEEDS: readonly number[] = []
+
+const campaign = new Campaign([wasmEngine], DURATION_MS)
+
+async function run(seed: number): Promise<void> {
+  const outcome = await campaign.run(seed)
+  volume('simulated events', outcome.events)
+  volume('simulated virtual seconds', Math.round(outcome.virtualMs / 1000))
+  volume('simulated clusters', 1)
+  assert.is(outcome.failure, null, outcome.failure === null ? '' : failureText(outcome))
+}
+
+test('keep every promise under every kind of fault', async () => {
+  for (let seed = 1; seed <= 40; seed++) await run(seed)
+  for (const seed of RARE_SEEDS) await run(seed)
+})
+
+test('keep them from a fresh seed on', async () => {
+  const first = freshSeed()
+  for (let seed = first; seed < first + 20; seed++) await run(seed)
+})
+
+test('take the same way from the same seed, with either engine', async () => {
+  for (const seed of [3, 11, 26, 39]) {
+    const options = drawOptions(seed, DURATION_MS)
+    const [first, second] = [await runWith(options, engineMakers), await runWith(options, [wasmEngine])]
+    assert.is(first.failure, null, String(first.failure?.stack))
+    assert.is(second.traceHash, first.traceHash)
+    assert.is(second.events, first.events)
+  }
+})
+
+test('take another way from another seed', async () => {
+  const [a, b] = [await runWith(drawOptions(3, 500), [wasmEngine]), await runWith(drawOptions(4, 500), [wasmEngine])]
+  assert.is.not(a.traceHash, b.traceHash)
+})
+
+test('have reached every rare path', () => {
+  assert.equal(campaign.missed, [], `of ${RARE_PATHS.length}`)
+})
+
+test.run()
