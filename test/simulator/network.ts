@@ -35,10 +35,12 @@ export function makeNetwork(weather: Weather): MemoryNetwork {
     fate: (from, to, frame) => {
       const delays = [delay(from, to)]
       if (weather.healed) return delays
-      if (random.chance(lossOf(options, to, frame))) {
+      const { loss, late } = chancesOf(options, to, frame)
+      if (random.chance(loss)) {
         weather.counters.add('frames lost')
         return []
       }
+      if (random.chance(late)) return [delay(from, to) + random.next() * LATE_MS]
       if (random.chance(network.duplicate)) {
         weather.counters.add('duplicates')
         delays.push(delay(from, to) + random.next() * 10 * network.jitterMs)
@@ -50,14 +52,20 @@ export function makeNetwork(weather: Weather): MemoryNetwork {
   })
 }
 
-function lossOf({ network, replicas }: Options, to: number, frame: Uint8Array): number {
+/** How much later a frame may arrive that is late. */
+const LATE_MS = 300
+
+/** The chance of a frame to be lost, and of one that is not to be late. */
+function chancesOf({ network, replicas }: Options, to: number, frame: Uint8Array): { loss: number; late: number } {
   const { loss, lostCommit, lostOk, deaf } = network
-  if (lostCommit + lostOk + deaf === 0) return loss
-  let chance = loss
+  const chances = { loss, late: 0 }
+  if (lostCommit + lostOk + deaf === 0) return chances
   decodeFrame(frame, replicas, (message: Message) => {
-    if (message.type === MessageType.commit) chance = Math.max(chance, lostCommit)
-    if (message.type === MessageType.preAcceptOk) chance = Math.max(chance, lostOk)
-    if (message.type === MessageType.recover && message.row === to) chance = Math.max(chance, deaf)
+    if (message.type === MessageType.commit) chances.loss = Math.max(chances.loss, lostCommit)
+    if (message.type === MessageType.preAcceptOk) chances.loss = Math.max(chances.loss, lostOk)
+    if (message.type !== MessageType.recover || message.row !== to) return
+    chances.loss = Math.max(chances.loss, deaf / 2)
+    chances.late = deaf
   })
-  return chance
+  return chances
 }

@@ -47,7 +47,7 @@ export interface NetworkOptions {
   readonly lostCommit: number
   /** Chance of a PreAcceptOk to be lost. */
   readonly lostOk: number
-  /** Chance of a Recover to be lost on its way to the coordinator of its instance. */
+  /** Chance of a Recover to be late, or lost, on its way to the coordinator of its instance. */
   readonly deaf: number
 }
 
