@@ -49,7 +49,7 @@ function outcomes(bounds: Bounds): string[] {
 }
 
 test('what is left out of a search takes no outcome away', () => {
-  const bounds = [ONE, { ...ONE, recoveries: 0, instances: 2 }]
+  const bounds = [ONE, { ...ONE, recoveries: 0, instances: 2 }, { ...ONE, crashes: 1 }, { ...ONE, restarts: 1 }]
   for (const reduced of bounds) assert.equal(outcomes(reduced), outcomes({ ...reduced, plain: true }))
 })
 

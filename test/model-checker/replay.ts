@@ -1,6 +1,6 @@
 import { AllFacts } from './facts.ts'
 import { deliverText, type Input, textOf } from './inputs.ts'
-import { Replica } from './replica.ts'
+import { type Output, Replica } from './replica.ts'
 import type { Bounds } from './system.ts'
 
 /** A step delivers what nobody has sent. */
@@ -9,20 +9,44 @@ export class NotInFlight extends Error {}
 export interface Replayed {
   /** What the steps violate, '' for nothing. */
   readonly property: string
-  /** All that happened, the deliveries that a search makes without saying so included: messages whose answers the next steps need. */
+  /** What happened, the deliveries that a search makes without saying so included where a later step needs their answers. */
   readonly steps: readonly string[]
 }
 
-/** Gives plain replicas the steps of a trace, one after the other, without anything that the search remembers, merges or leaves out. */
+/**
+ * Gives plain replicas the steps of a trace, one after the other, without anything that the search remembers, merges or drops. As in the search,
+ * answers that change nothing at who gives them are given at once.
+ */
 export function replay(bounds: Bounds, trace: readonly string[]): Replayed {
   const run = new Run(bounds)
+  let property = ''
   try {
     for (const text of trace) run.step(text)
+    property = run.violation()
   } catch (error) {
     if (error instanceof NotInFlight) throw error
-    return { property: (error as Error).message, steps: run.steps }
+    property = (error as Error).message
   }
-  return { property: run.violation(), steps: run.steps }
+  return { property, steps: needed(run.done) }
+}
+
+/** Without the answers that nobody hears. */
+function needed(done: readonly Done[]): string[] {
+  const heard = new Set<string>()
+  const kept = [...done].reverse().filter(({ text, asked, sent }) => {
+    const keep = asked || sent.some((message) => heard.has(message))
+    if (keep) heard.add(text)
+    return keep
+  })
+  return kept.reverse().map(({ text }) => text)
+}
+
+interface Done {
+  readonly text: string
+  /** A step of the trace. */
+  readonly asked: boolean
+  /** What had not been sent before. */
+  readonly sent: string[]
 }
 
 interface Sent {
@@ -31,7 +55,7 @@ interface Sent {
 }
 
 class Run {
-  readonly steps: string[] = []
+  readonly done: Done[] = []
   readonly #bounds: Bounds
   readonly #replicas: Replica[]
   /** What each replica was given. */
@@ -47,10 +71,15 @@ class Run {
 
   step(text: string): void {
     const [kind, first, second] = text.split(' ') as [string, string, string | undefined]
-    if (kind === 'deliver') return this.#deliver(text)
-    const [row, slot] = (second ?? '0.0').split('.').map(Number) as [number, number]
-    const input = { kind, text, row, slot, peer: Number(second) } as unknown as Input
-    this.#give(Number(first), input)
+    if (kind === 'deliver') {
+      const sent = this.#sent.get(text)
+      if (sent === undefined) throw new NotInFlight(`not in flight: ${text}`)
+      this.#give(sent.to, sent.input, true)
+    } else {
+      const [row, slot] = (second ?? '0.0').split('.').map(Number) as [number, number]
+      this.#give(Number(first), { kind, text, row, slot, peer: Number(second) } as unknown as Input, true)
+    }
+    for (let more = this.#answer(); more !== null; more = this.#answer()) this.#give(more.to, more.input, false)
   }
 
   violation(): string {
@@ -67,32 +96,41 @@ class Run {
     return new Replica({ ...this.#bounds, restarts: this.#bounds.restarts > 0 }, id)
   }
 
-  #deliver(text: string): void {
-    while (!this.#sent.has(text)) this.#answerMore(text)
-    const { to, input } = this.#sent.get(text) as Sent
-    this.#give(to, input)
-  }
-
-  /** Delivers one message whose only effect is an answer that was not there before. */
-  #answerMore(wanted: string): void {
-    for (const { to, input } of this.#sent.values()) {
-      const replica = this.#replicas[to] as Replica
-      const trial = this.#fresh(to)
-      for (const given of this.#given[to] as Input[]) trial.apply(given)
-      const answers = trial.apply(input).map((output) => deliverText(to, output.to, textOf(output.message)))
-      if (trial.text() !== replica.text() || answers.every((text) => this.#sent.has(text))) continue
-      return this.#give(to, input)
+  /** A message that changes nothing where it arrives, and is answered with something that was not said before. */
+  #answer(): Sent | null {
+    for (const sent of this.#sent.values()) {
+      const answers = this.#answersTo(sent)
+      if (answers.some((text) => !this.#sent.has(text))) return sent
     }
-    throw new NotInFlight(`not in flight: ${wanted}`)
+    return null
   }
 
-  #give(to: number, input: Input): void {
-    this.steps.push(input.text)
+  #answersTo({ to, input }: Sent): string[] {
+    const trial = this.#fresh(to)
+    for (const given of this.#given[to] as Input[]) trial.apply(given)
+    const before = trial.text()
+    try {
+      const answers = trial.apply(input)
+      return trial.text() === before ? answers.map((output) => textOfOutput(to, output)) : []
+    } catch {
+      // A violation is a step of its own.
+      return []
+    }
+  }
+
+  #give(to: number, input: Input, asked: boolean): void {
+    const sent: string[] = []
+    this.done.push({ text: input.text, asked, sent })
     ;(this.#given[to] as Input[]).push(input)
     for (const output of (this.#replicas[to] as Replica).apply(input)) {
-      const text = deliverText(to, output.to, textOf(output.message))
+      const text = textOfOutput(to, output)
       if (this.#sent.has(text)) continue
+      sent.push(text)
       this.#sent.set(text, { to: output.to, input: { kind: 'deliver', from: to, message: output.message, text } })
     }
   }
+}
+
+function textOfOutput(from: number, { to, message }: Output): string {
+  return deliverText(from, to, textOf(message))
 }
