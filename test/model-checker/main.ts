@@ -21,7 +21,9 @@ function main(options: Options): void {
   }
   report(
     options,
-    options.walks > 0 ? walk(bounds, options, options.limits) : search(bounds, options.limits, { progress }),
+    options.walks > 0
+      ? walk(bounds, options, options.limits)
+      : search(bounds, options.limits, { progress }, options.opening),
   )
 }
 

@@ -1,7 +1,6 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { volume } from '../support/volumes.ts'
-import { check, MUTANTS } from './mutants.ts'
 import { replay } from './replay.ts'
 import { type Found, search } from './search.ts'
 import type { Bounds } from './system.ts'
@@ -59,16 +58,6 @@ test('random walks of five replicas find no violation', () => {
   volume('model checker steps of walks', found.transitions)
   assert.is(found.violation, null)
 })
-
-for (const name of ['dissenting replies count for the fast path', 'the COM of a fast commit not synced']) {
-  test(`a core with a defect is found out, and the run that shows it can be replayed: ${name}`, () => {
-    const mutant = MUTANTS.find((candidate) => candidate.name === name)
-    assert.ok(mutant)
-    const killed = check(mutant)
-    assert.ok(killed.confirmed, killed.verdict)
-    assert.match(killed.verdict, /Agreement|Visibility/)
-  })
-}
 
 test('a trace is replayed, step by step, with the answers that it needs', () => {
   const trace = [

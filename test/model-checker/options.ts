@@ -1,17 +1,19 @@
 import { parseArgs } from 'node:util'
+import { OPENINGS } from './openings.ts'
 import type { Limits } from './search.ts'
 import type { Bounds } from './system.ts'
 
 export const HELP = `Looks at every state of a small cluster of the shipped core, the nearest first.
 
 npm run model-check -- [--replicas 3] [--instances 2] [--proposers 0,1] [--recoveries 2] [--crashes 0] [--restarts 0]
-                       [--limit STATES] [--minutes M] [--walks N --steps 200 --seed S] [--replay FILE]
+                       [--limit STATES] [--minutes M] [--walks N --steps 200 --seed S] [--opening NAME] [--replay FILE]
 
 --proposers   who proposes the interfering commands, --instances of them in all; the first two replicas by default
 --recoveries  how many are begun in all, by anyone, of any instance
 --crashes     replicas that stop for good; what a crash brings about is also in runs without one: messages that never arrive
 --restarts    replicas that lose what is not durable, and come back
 --walks       instead, N random walks within the same bounds
+--opening     where to begin: ${Object.keys(OPENINGS).join(', ')} (openings.ts); with nothing happened by default
 --replay      instead, the steps of a trace, a line each, as a violation is printed
 `
 
@@ -21,6 +23,7 @@ export interface Options {
   readonly walks: number
   readonly steps: number
   readonly seed: number
+  readonly opening: readonly string[]
   readonly replay: string | null
   readonly help: boolean
 }
@@ -42,6 +45,7 @@ export function readOptions(args: readonly string[]): Options {
       walks: text,
       steps: text,
       seed: text,
+      opening: text,
       replay: text,
       help: { type: 'boolean' },
     },
@@ -65,6 +69,7 @@ export function readOptions(args: readonly string[]): Options {
     walks: whole('--walks', values.walks ?? '0', 1e9),
     steps: whole('--steps', values.steps ?? '200', 1e6),
     seed: whole('--seed', values.seed ?? '1', 2 ** 32 - 1),
+    opening: values.opening === undefined ? [] : openingOf(values.opening),
     replay: values.replay ?? null,
     help: values.help === true,
   }
@@ -76,4 +81,10 @@ function whole(name: string, text: string, most: number): number {
     throw new RangeError(`${name}: a whole number from 0 to ${most}, not ${text}`)
   }
   return value
+}
+
+function openingOf(name: string): readonly string[] {
+  const opening = OPENINGS[name]
+  if (opening === undefined) throw new RangeError(`--opening: one of ${Object.keys(OPENINGS).join(', ')}, not ${name}`)
+  return opening
 }

@@ -37,11 +37,15 @@ export interface Violation {
   readonly trace: readonly string[]
 }
 
-/** Looks at the states within the bounds, nearest first, until all were seen, a property is violated, or a limit is reached. */
-export function search(bounds: Bounds, limits: Limits, watch: Watch = {}): Found {
+/**
+ * Looks at the states within the bounds, nearest to where the opening leads first, until all were seen, a property is violated, or a limit is
+ * reached.
+ */
+export function search(bounds: Bounds, limits: Limits, watch: Watch = {}, opening: readonly string[] = []): Found {
   const system = new System(bounds)
   const table = new StateTable(system.width)
   const state = new Uint32Array(system.width)
+  const opened = system.open(state, opening)
   const [startedAt, cpuAt] = [performance.now(), process.cpuUsage()]
   let transitions = 0
   let [current, depth, levelEnd] = [0, 0, 1]
@@ -56,7 +60,7 @@ export function search(bounds: Bounds, limits: Limits, watch: Watch = {}): Found
     exhausted,
     violation: violated && {
       property: violated.property,
-      trace: [...pathTo(system, table, current), violated.input.text],
+      trace: [...opened, ...pathTo(system, table, current), violated.input.text],
     },
   })
   table.add(state, 0)

@@ -90,6 +90,22 @@ export class System {
     }
   }
 
+  /** Makes the steps of an opening (openings.ts), in place; returns their whole texts. Throws where one is not possible. */
+  open(state: Uint32Array, opening: readonly string[]): string[] {
+    return opening.map((step) => {
+      let whole = ''
+      const after = new Uint32Array(this.width)
+      this.steps(state, (child, { text }) => {
+        if (whole !== '' || !`${text} `.startsWith(`${step} `)) return
+        whole = text
+        after.set(child)
+      })
+      if (whole === '') throw new RangeError(`the opening is not possible: ${step}`)
+      state.set(after)
+      return whole
+    })
+  }
+
   /** What the execution was told at each replica. */
   outcome(state: Uint32Array): string {
     return this.locals.map((_, id) => this.#facts.text(this.#local(state, id).facts)).join(' | ')

@@ -133,9 +133,13 @@ export class Faults {
     }
   }
 
-  /** Only a replica that all others know can be told from one that has never voted. */
+  /**
+   * Only a replica that all others know can be told from one that has never voted. One at a time: two that have lost their disks know nothing of
+   * each other.
+   */
   #amnesia(replica: SimulatedReplica, forMs: number): boolean {
     if (replica.knownTo.size < this.#replicas.length - 1 || this.#replicas.length === 1) return false
+    if (this.#replicas.some(({ life }) => life?.boot.amnesiac)) return false
     replica.crash()
     replica.excused.add(ErrorCode.refusedByPeers)
     replica.start({ amnesiac: true })

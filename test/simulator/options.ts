@@ -145,11 +145,13 @@ function drawClients(random: Random, durationMs: number, duel: boolean): ClientO
 
 function drawTiming(random: Random, duel: boolean, roundMs: number): Timing {
   if (!duel && random.chance(0.6)) return DEFAULT_TIMING
+  const heartbeatMs = random.pick([20, 100])
   return {
-    heartbeatMs: random.pick([20, 100]),
+    heartbeatMs,
     lazyMs: random.pick([0, 50]),
     lookMs: random.pick([1, 10]),
-    suspectMs: Math.max(random.pick([60, 450]), 2 * roundMs),
+    // Who says nothing between two heartbeats is not gone.
+    suspectMs: Math.max(random.pick([60, 450]), 2 * roundMs, 3 * heartbeatMs),
     retryMs: random.pick([5, 50, 300]),
     recoverMs: random.pick([1, 10, 60]),
     maxRetryMs: Math.max(random.pick([400, 2000]), 6 * roundMs),

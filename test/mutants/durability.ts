@@ -1,0 +1,130 @@
+import type { Mutant } from './mutant.ts'
+
+const notSynced = (file: string, type: string) => ({
+  file,
+  from: `  context.record(instance, {\n    type: RecordType.${type},`,
+  to: `  context.recordLazily(instance, {\n    type: RecordType.${type},`,
+})
+
+/** Defects of what is durable before what, and of coming back (protocol.md §9). */
+export const DURABILITY: readonly Mutant[] = [
+  {
+    name: 'PRE not synced',
+    patches: [notSynced('protocol/preaccept.ts', 'pre')],
+    hunter: { by: 'model-check', bounds: '--instances 1 --proposers 0 --recoveries 1 --restarts 1' },
+  },
+  {
+    name: 'BAL not synced',
+    patches: [notSynced('protocol/recover.ts', 'bal')],
+    hunter: { by: 'model-check', bounds: '--instances 1 --proposers 0 --recoveries 1 --restarts 1' },
+  },
+  {
+    name: 'ACC not synced',
+    patches: [notSynced('protocol/accept.ts', 'acc')],
+    hunter: { by: 'model-check', bounds: '--instances 1 --proposers 0 --recoveries 2 --restarts 1' },
+  },
+  {
+    name: 'VAL not synced',
+    patches: [notSynced('protocol/validate.ts', 'val')],
+    hunter: {
+      by: 'model-check',
+      bounds: '--replicas 5 --opening validated --instances 2 --proposers 0,4 --recoveries 1 --restarts 2',
+    },
+  },
+  {
+    name: 'the COM of a fast commit not synced',
+    patches: [{ file: 'protocol/preaccept.ts', from: 'durably: true,', to: 'durably: false,' }],
+    hunter: { by: 'model-check', bounds: '--instances 1 --proposers 0 --recoveries 1 --restarts 1' },
+  },
+  {
+    name: 'messages do not wait for the journal',
+    patches: [
+      {
+        file: 'protocol/context.ts',
+        from: '    if (instance.gate <= this.durable) this.#messages.push({ to, message })\n',
+        to: '    if (instance.gate <= this.durable || to >= 0) this.#messages.push({ to, message })\n',
+      },
+    ],
+    hunter: { by: 'simulator' },
+  },
+  {
+    name: 'a fast commit is executed and answered before it is durable',
+    patches: [
+      {
+        file: 'protocol/context.ts',
+        from: '    if (!decidedHere || instance.gate <= this.durable) this.#commits',
+        to: '    if (!decidedHere || instance.gate >= 0) this.#commits',
+      },
+    ],
+    hunter: { by: 'simulator' },
+  },
+  {
+    name: 'own slots are used again after a restart',
+    patches: [
+      {
+        file: 'protocol/replay.ts',
+        from: '  const instance = context.instance(record.row, record.slot)\n',
+        to: '  const instance = context.row(record.row).at(record.slot)\n',
+      },
+    ],
+    hunter: { by: 'simulator' },
+  },
+  {
+    name: 'a promise is not restored after a restart',
+    patches: [
+      {
+        file: 'protocol/replay.ts',
+        from: '      instance.ballot = record.ballot\n      return\n',
+        to: '      return\n',
+      },
+    ],
+    hunter: { by: 'model-check', bounds: '--instances 1 --proposers 0 --recoveries 2 --restarts 1' },
+  },
+  {
+    name: 'the vote ballot is not restored after a restart',
+    patches: [
+      {
+        file: 'protocol/replay.ts',
+        from: '      instance.ballot = record.ballot\n      instance.voteBallot = record.ballot\n',
+        to: '      instance.ballot = record.ballot\n',
+      },
+    ],
+    hunter: {
+      by: 'model-check',
+      bounds: '--opening two-votes --instances 2 --proposers 0,1 --recoveries 2 --restarts 1',
+    },
+  },
+  {
+    name: 'a batch that a commit brought is not journaled',
+    patches: [
+      {
+        file: 'protocol/commit.ts',
+        from: 'batch: instance.command === Command.batch ? context.batchToRecord(instance) : null,',
+        to: 'batch: null,',
+      },
+    ],
+    hunter: { by: 'simulator' },
+  },
+  {
+    name: 'checksums of the journal are not compared',
+    patches: [
+      {
+        file: 'codec/records.ts',
+        from: '  if (crc32(flatbuffer) !== reader.view.getUint32(at + 4, true))',
+        to: '  if (crc32(flatbuffer) < 0)',
+      },
+    ],
+    hunter: { by: 'simulator' },
+  },
+  {
+    name: 'a replica that lost its disk is admitted',
+    patches: [
+      {
+        file: 'node/incarnations.ts',
+        from: '} else if (!isSame(known, incarnation)) return false\n',
+        to: '} else if (known.length === 0) return false\n',
+      },
+    ],
+    hunter: { by: 'simulator' },
+  },
+]

@@ -1,0 +1,156 @@
+import type { Mutant } from './mutant.ts'
+
+const REFERENCE = 'engine/reference.ts'
+
+/** Defects of the order of execution, and of executing once (protocol.md §6 and §8). Those of the order are in the reference engine. */
+export const EXECUTION: readonly Mutant[] = [
+  {
+    name: 'only the highest of a prefix is a dependency',
+    patches: [
+      {
+        file: REFERENCE,
+        from: '      for (const other of unexecuted(state, upTo)) {\n',
+        to: '      for (const other of unexecuted(state, upTo)) {\n        if (other.slot !== upTo) continue\n',
+      },
+    ],
+    hunter: { by: 'simulator', engine: 'reference' },
+  },
+  {
+    name: 'an unknown member of a prefix blocks nothing',
+    patches: [
+      {
+        file: REFERENCE,
+        from: '      if (unknown <= upTo) missing.push({ row: r, slot: unknown })\n',
+        to: '      if (unknown < 0) missing.push({ row: r, slot: unknown })\n',
+      },
+    ],
+    hunter: { by: 'simulator', engine: 'reference' },
+  },
+  {
+    name: 'an uncommitted dependency blocks nothing',
+    patches: [
+      {
+        file: REFERENCE,
+        from: '        if (other.outcome === undefined) uncommitted.push(other)\n',
+        to: '        if (other.outcome === undefined) continue\n',
+      },
+    ],
+    hunter: { by: 'simulator', engine: 'reference' },
+  },
+  {
+    name: 'ties in a component by arrival',
+    patches: [{ file: REFERENCE, from: 'members: members.sort(byInstance) }', to: 'members: members }' }],
+    hunter: { by: 'simulator', engine: 'reference' },
+  },
+  {
+    name: 'components as they come, not dependencies first',
+    patches: [
+      {
+        file: REFERENCE,
+        from: '    leveled.sort((a, b) => a.level - b.level || byInstance(first(a.members), first(b.members)))\n',
+        to: '    leveled.sort((a, b) => byInstance(first(a.members), first(b.members)))\n',
+      },
+    ],
+    hunter: { by: 'simulator', engine: 'reference' },
+  },
+  {
+    name: 'a second Commit executes again',
+    patches: [
+      {
+        file: 'protocol/commit.ts',
+        from: ' is committed with one outcome`,\n    )\n    return\n',
+        to: ' is committed with one outcome`,\n    )\n    return context.execute(instance, false)\n',
+      },
+      { file: 'execution/executor.ts', from: '    if (!this.executed.has(row, slot)) this', to: '    this' },
+      { file: REFERENCE, from: '    if (known?.outcome !== undefined) return\n', to: '' },
+    ],
+    hunter: { by: 'simulator', engine: 'reference' },
+  },
+  {
+    name: 'a no-op is executed as its batch',
+    patches: [
+      {
+        file: 'protocol/core.ts',
+        from: '    if (instance.command === Command.noop) return null\n',
+        to: '    if (instance.batch === null) return null\n',
+      },
+    ],
+    hunter: { by: 'simulator' },
+  },
+  {
+    name: 'sessions know only the highest request, and their updates do not interfere',
+    patches: [
+      {
+        file: 'execution/session.ts',
+        from: '    if (number <= this.#acknowledged) return Status.expired\n',
+        to: '    if (number <= Math.max(this.#acknowledged, this.highest)) return Status.expired\n    this.highest = number\n',
+      },
+      {
+        file: 'execution/session.ts',
+        from: '  #acknowledged = 0\n',
+        to: '  #acknowledged = 0\n  private highest = 0\n',
+      },
+      {
+        file: 'execution/groups.ts',
+        from: '  keys.write(sessionKey, 0,',
+        to: '  if (group.length < 0) keys.write(sessionKey, 0,',
+      },
+    ],
+    hunter: { by: 'simulator' },
+  },
+  {
+    name: 'updates of one session do not interfere',
+    patches: [
+      {
+        file: 'execution/groups.ts',
+        from: '  keys.write(sessionKey, 0,',
+        to: '  if (group.length < 0) keys.write(sessionKey, 0,',
+      },
+    ],
+    hunter: { by: 'simulator' },
+  },
+  {
+    name: 'a request of a session that was executed is executed again',
+    patches: [
+      {
+        file: 'execution/session.ts',
+        from: '    if (found !== undefined) {\n',
+        to: '    if (found !== undefined && number < 0) {\n',
+      },
+    ],
+    hunter: { by: 'simulator' },
+  },
+  {
+    name: 'a session lets go of results that were not acknowledged',
+    patches: [
+      {
+        file: 'execution/executor.ts',
+        from: '        session.trim(group.acknowledged)\n        session.enter(',
+        to: '        session.trim(group.first + group.index - 1)\n        session.enter(',
+      },
+    ],
+    hunter: { by: 'simulator' },
+  },
+  {
+    name: 'a session that was expired opens again',
+    patches: [
+      {
+        file: 'execution/sessions.ts',
+        from: '    this.#sessions.set(id, null)\n',
+        to: '    this.#sessions.delete(id)\n',
+      },
+    ],
+    hunter: { by: 'simulator' },
+  },
+  {
+    name: 'a read does not wait for the writes before it',
+    patches: [
+      {
+        file: 'engine/footprint.ts',
+        from: '  take(): Footprint {\n',
+        to: '  take(): Footprint {\n    this.#readWords = 0\n',
+      },
+    ],
+    hunter: { by: 'simulator' },
+  },
+]

@@ -1,0 +1,42 @@
+import { spawnSync } from 'node:child_process'
+import { inCopy } from './copy.ts'
+import type { Hunted, Mutant } from './mutant.ts'
+
+/** Looks for the mutant in a copy of the project, for so long at most. Throws where the hunt itself fails. */
+export function hunt({ patches, hunter }: Mutant, minutes: number): Hunted {
+  return inCopy(patches, (folder) => {
+    if (hunter.by === 'model-check') return checked(run(folder, 'model-checker/main.ts', hunter.bounds, minutes))
+    const engine = `--engine ${hunter.engine ?? 'wasm'}`
+    const replicas = hunter.replicas === undefined ? '' : ` --replicas ${hunter.replicas}`
+    return simulated(run(folder, 'mutants/simulate.ts', engine + replicas, minutes))
+  })
+}
+
+function run(folder: string, program: string, flags: string, minutes: number): { text: string; found: boolean } {
+  const args = ['--import', 'tsx', `test/${program}`, ...flags.split(' '), '--minutes', `${minutes}`]
+  const { stdout, stderr, status } = spawnSync(process.execPath, args, { cwd: folder, encoding: 'utf8' })
+  if (status !== 0 && status !== 1) throw new Error(`${program} ended with ${status}: ${stderr}`)
+  return { text: stdout, found: status === 1 }
+}
+
+/** The model checker's violation counts when plain replicas, which merge nothing, show it too. */
+function checked({ text, found }: { text: string; found: boolean }): Hunted {
+  const [, verdict = 'no violation'] = /^VIOLATION (.*)$/m.exec(text) ?? []
+  const [, replayed = 'not confirmed'] = /^replayed on plain replicas: (.*)$/m.exec(text) ?? []
+  const [, states = '0'] = /states (\d+)/.exec(text) ?? []
+  const [, seconds = '0'] = /, ([\d.]+) s/.exec(text) ?? []
+  const [, seed] = /\(walk of seed (\d+)\)/.exec(text) ?? []
+  return {
+    killed: found && replayed !== 'not confirmed',
+    verdict: verdict.replace(/ \(walk.*/, ''),
+    effort: seed === undefined ? `${states} states` : `${seed} walks`,
+    seconds: Number(seconds),
+  }
+}
+
+function simulated({ text, found }: { text: string; found: boolean }): Hunted {
+  const { verdict, seed, seeds, seconds } = JSON.parse(text) as Record<'verdict' | 'seed' | 'seeds', string> & {
+    seconds: number
+  }
+  return { killed: found, verdict, effort: found ? `${seeds} seeds (${seed})` : `${seeds} seeds`, seconds }
+}

@@ -1,0 +1,24 @@
+/**
+ * `npm run mutants [-- WORD] [--minutes M]`: defects that somebody could make, one after the other, in copies of the source; the simulator or the
+ * model checker must find each, within M minutes. Prints a table, and exits with 1 where one survives.
+ */
+import { parseArgs } from 'node:util'
+import { hunt } from './hunt.ts'
+import { MUTANTS } from './list.ts'
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { minutes: { type: 'string', default: '5' } },
+})
+const [word = ''] = positionals
+const chosen = MUTANTS.filter(({ name, hunter }) => name.includes(word) || hunter.by === word)
+let survived = 0
+console.log('| defect | found by | what it violates | after | s |\n|---|---|---|---|---|')
+for (const mutant of chosen) {
+  const { killed, verdict, effort, seconds } = hunt(mutant, Number(values.minutes))
+  if (!killed) survived++
+  const found = killed ? verdict.replaceAll('|', '\\|').slice(0, 120) : `**SURVIVED** ${verdict}`
+  console.log(`| ${mutant.name} | ${mutant.hunter.by} | ${found} | ${effort} | ${seconds.toFixed(1)} |`)
+}
+console.log(`\n${chosen.length - survived} killed, ${survived} survived`)
+if (survived > 0 || chosen.length === 0) process.exitCode = 1
