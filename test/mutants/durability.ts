@@ -127,4 +127,16 @@ export const DURABILITY: readonly Mutant[] = [
     ],
     hunter: { by: 'simulator' },
   },
+  {
+    name: 'a disk calls durable what came while it wrote',
+    patches: [
+      { file: 'storage/memory.ts', from: '      this.#onDurable(upTo)\n', to: '      this.#onDurable(this.last)\n' },
+    ],
+    hunter: { by: 'simulator' },
+  },
+  {
+    name: 'a journal value is written over before it is on the disk',
+    patches: [{ file: 'codec/records.ts', from: '  return writer.copy()\n', to: '  return writer.since(0)\n' }],
+    hunter: { by: 'simulator' },
+  },
 ]

@@ -105,17 +105,6 @@ export const RECOVERY: readonly Mutant[] = [
     hunter: { by: 'model-check', bounds: FIVE },
   },
   {
-    name: 'I is computed with the dependencies, not with the initial ones',
-    patches: [
-      {
-        file: 'protocol/validate.ts',
-        from: '!includes(other.initDeps, row, slot)',
-        to: '!includes(other.deps ?? other.initDeps, row, slot)',
-      },
-    ],
-    hunter: { by: 'model-check', bounds: FIVE },
-  },
-  {
     name: 'I is taken from the highest of each row',
     patches: [
       {
