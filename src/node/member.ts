@@ -264,13 +264,13 @@ export class Member {
 
   /** Fail-stop: everything open is answered as unknown, and nothing is said any more. */
   #fail(error: Error): void {
-    if (this.#failure !== null || this.#closing !== null) return
+    if (this.#failure !== null) return
     this.#failure = error
     this.#options.logger.error(
       { code: (error as EpaxosError).code ?? 'internal', error: error.message, stack: error.stack },
       'the replica stops',
     )
-    this.#closing = this.#release()
+    this.#closing ??= this.#release()
     this.#options.failed(error)
   }
 }

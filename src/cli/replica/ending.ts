@@ -2,6 +2,8 @@
 export class Ending {
   /** Resolves when the process is told to stop, rejects with why the replica failed. */
   readonly come: Promise<void>
+  /** Why the replica failed, before it was told to stop or while it did; null where it has not. */
+  failure: Error | null = null
   #fail: (error: Error) => void = () => {}
 
   /** Listens to SIGTERM and SIGINT from now on, and to the end of a parent that holds a channel to this process. */
@@ -21,6 +23,7 @@ export class Ending {
   }
 
   fail(error: Error): void {
+    this.failure ??= error
     this.#fail(error)
   }
 

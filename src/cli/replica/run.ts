@@ -20,6 +20,7 @@ export async function runReplica(given: Given<typeof replicaFlags>): Promise<num
     const options = optionsOf(given, logger, (error) => ending.fail(error))
     const replica = await Replica.create(options)
     await serve(replica, given, options, ending)
+    if (ending.failure !== null) throw ending.failure
     logger.info({}, 'stopped')
     return ReplicaExit.stopped
   } catch (error) {

@@ -1,0 +1,57 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { INCARNATION_BYTES } from '../../src/codec/limits.ts'
+import { encodeGroup } from '../../src/execution/groups.ts'
+import { putCommand } from '../../src/machine/commands.ts'
+import { KeyValueStore } from '../../src/machine/key-value.ts'
+import { realClock } from '../../src/node/clock.ts'
+import { SILENT } from '../../src/node/logger.ts'
+import { Member } from '../../src/node/member.ts'
+import type { Answer } from '../../src/node/proposals.ts'
+import { MemoryDisk } from '../../src/storage/memory.ts'
+import { MemoryNetwork, MemoryTransport } from '../../src/transport/memory.ts'
+import { wasmEngine } from '../support/engine-makers.ts'
+import { until } from '../support/until.ts'
+
+const test = suite('closing a replica whose storage fails')
+
+test('what is under way is answered as unknown, and the failure is told', async () => {
+  let write = (): void => {}
+  const disk = new MemoryDisk({
+    schedule: (written) => {
+      write = written
+    },
+  })
+  const failures: Error[] = []
+  const incarnation = new Uint8Array(INCARNATION_BYTES)
+  const identity = { cluster: 'closing', epoch: 0, replicas: 1, id: 0, incarnation, clientUrl: '' }
+  const network = new MemoryNetwork({ schedule: (ms, action) => setTimeout(action, ms) })
+  const member = new Member({
+    ...{ identity, engine: wasmEngine.make(1), machine: new KeyValueStore(), journal: disk.open() },
+    ...{ transport: new MemoryTransport(network, { identity }), clock: realClock, random: Math.random },
+    ...{ logger: SILENT, requestTimeoutMs: 5000, linked: () => {}, failed: (error) => failures.push(error) },
+  })
+  await member.start()
+  await until(() => {
+    write()
+    return member.notReady === null
+  }, 'the member to be ready')
+  const answers: Answer[] = []
+  member.submit(encodeGroup([putCommand('k', 'v')]), (answer) => answers.push({ ...answer }))
+  const closed = member.close()
+  await turn()
+  disk.full = true
+  write()
+  await closed
+  assert.equal(
+    failures.map((error) => (error as { code?: string }).code),
+    ['storage'],
+  )
+  assert.equal(
+    answers.map(({ outcome }) => outcome),
+    ['unknown'],
+  )
+})
+
+test.run()
