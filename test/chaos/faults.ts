@@ -18,8 +18,8 @@ export const hasSlowDisk = spawnSync('strace', ['--seccomp-bpf', '-f', '-e', 'tr
 
 const SYNCS = 'fdatasync,fsync,msync'
 
-/** A sync of the disk takes so much longer, in µs. */
-const slowDisk = (delayUs: number) => () => {
+/** Put before a replica's command line: a sync of the disk takes so much longer, in µs. */
+export const slowDisk = (delayUs: number) => () => {
   const inject = ['-e', `trace=${SYNCS}`, '-e', `inject=${SYNCS}:delay_enter=${delayUs}`]
   return ['strace', '-D', '-f', '--seccomp-bpf', ...inject, '-o', '/dev/null']
 }

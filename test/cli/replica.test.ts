@@ -203,7 +203,7 @@ test('says 503 and why while it is not ready, and stops with 0 also then', () =>
     endedWith(await cli.kill('SIGTERM'), 0, /stopped/)
   }))
 
-test('refuses a directory that another process uses with 3', () =>
+test('refuses a directory that another process uses with 3 (scenario 29)', () =>
   withFolder(async (folder) => {
     const [first, second] = [await alone(folder), await alone(folder)]
     const cli = await start(first)
@@ -267,7 +267,7 @@ test('ends with 2 when a port is taken', () =>
     }
   }))
 
-test('ends with 5 when it comes back with an empty disk, and the others go on', () =>
+test('ends with 5 when it comes back with an empty disk, and the others go on (scenario 12)', () =>
   withFolder(async (folder) => {
     const all = await places(3, folder)
     const [, second, third] = (await Promise.all(all.map((place) => start(place)))) as [Cli, Cli, Cli]

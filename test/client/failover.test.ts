@@ -40,7 +40,7 @@ function incrementing(
   return { tally, done: Promise.all(Array.from({ length: callers }, call)).then(() => {}) }
 }
 
-test('with sessions no increment is lost or doubled when a replica goes, comes back, and another one goes', async () => {
+test('with sessions no increment is lost or doubled when a replica goes, comes back, and another one goes (scenario 15)', async () => {
   const replicas = await Replicas.open({ durability: 'fsync' })
   try {
     const calls = 700
@@ -67,7 +67,7 @@ test('with sessions no increment is lost or doubled when a replica goes, comes b
   }
 })
 
-test('without a session the count lies between the answered and the answered plus the unknown', async () => {
+test('without a session the count lies between the answered and the answered plus the unknown (scenario 26)', async () => {
   const replicas = await Replicas.open()
   try {
     const client = await connect(replicas.urls, { session: false })
@@ -167,7 +167,7 @@ test('a replica that is not ready refuses, and the next one is asked', async () 
   }
 })
 
-test('where nobody can, a call is given up at its deadline, as refused', async () => {
+test('where nobody can, a call is given up at its deadline, as refused (scenario 26)', async () => {
   const lone = await Replicas.open({ open: [0] })
   try {
     const client = await connect(lone.urls.slice(0, 1), { requestTimeoutMs: 400 })
@@ -185,7 +185,7 @@ test('where nobody can, a call is given up at its deadline, as refused', async (
   }
 })
 
-test('what was under way when nobody was left is unknown', async () => {
+test('what was under way when nobody was left is unknown (scenario 26)', async () => {
   const replicas = await Replicas.open({ valves: true })
   const valve = await Valve.open(replicas.port(0))
   try {

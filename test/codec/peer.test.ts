@@ -210,7 +210,7 @@ function recoverOk(random: Random): RecoverOk {
 }
 
 for (const [what, make] of forbidden) {
-  test(`refused: ${what}`, () => {
+  test(`refused: ${what} (scenario 18)`, () => {
     const random = new Random(seed)
     for (let round = 0; round < 20; round++) {
       const bad = make(random)

@@ -124,7 +124,7 @@ class Follower {
   }
 }
 
-test('replicas with either engine that learn of one log in any order end in one state, every request applied once (scenario 3, 14, 16)', async () => {
+test('replicas with either engine that learn of one log in any order end in one state, every request applied once (scenario 14, 16)', async () => {
   const seed = freshSeed()
   const random = new Random(seed)
   let instances = 0

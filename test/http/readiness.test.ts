@@ -6,7 +6,7 @@ import { ask, codeOf } from './ask.ts'
 
 const test = suite('HTTP without a quorum')
 
-test('a lone replica of three answers client work with 503 at once, and holds nothing', async () => {
+test('a lone replica of three answers client work with 503 at once, and holds nothing (scenario 24)', async () => {
   const replicas = await Replicas.open({ open: [1] })
   try {
     const url = replicas.url(1)
@@ -44,7 +44,7 @@ test('a lone replica of three answers client work with 503 at once, and holds no
   }
 })
 
-test('what was taken before the quorum was lost is 504 after the request timeout', async () => {
+test('what was taken before the quorum was lost is 504 after the request timeout (scenario 24, 26)', async () => {
   const replicas = await Replicas.open({ requestTimeoutMs: 600, valves: true })
   try {
     const seen: { status: number; code: string; tookMs: number }[] = []

@@ -19,7 +19,7 @@ function inSession(session: string, request: number, acknowledged?: number): Rec
 const increment = (id: number, headers: Record<string, string>) =>
   ask(replicas.url(id), 'POST', '/kv/n/increment', '', headers)
 
-test('a repeated write is done once, and answered as the first time, at whichever replica', async () => {
+test('a repeated write is done once, and answered as the first time, at whichever replica (scenario 15)', async () => {
   for (const id of [0, 1, 2, 0]) assert.is((await increment(id, inSession('s', 1))).text, '1')
   assert.is((await increment(1, inSession('s', 2))).text, '2')
   assert.is((await increment(2, inSession('s', 1))).text, '1')

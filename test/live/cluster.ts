@@ -93,6 +93,11 @@ export class LiveCluster {
     return cli !== null && cli !== undefined && !cli.ended
   }
 
+  /** Of a replica that runs. */
+  pid(id: number): number {
+    return (this.#running[id] as Cli).pid
+  }
+
   signal(id: number, signal: NodeJS.Signals): void {
     this.#running[id]?.process.kill(signal)
   }
@@ -103,6 +108,8 @@ export class LiveCluster {
     this.#running[id] = null
     if (!cli || cli.ended) return
     cli.process.kill(signal)
+    // A process that is stopped does not end before it goes on.
+    cli.process.kill('SIGCONT')
     await cli.exited()
   }
 

@@ -12,7 +12,7 @@ const test = suite('live cluster, crashes')
 const CLIENTS = 6
 const OUTSTANDING = 8
 
-test('one of three is killed under conflicting load: the others go on, its own commands end, and it comes back', () =>
+test('one of three is killed under conflicting load: the others go on, its own commands end, and it comes back (scenario 19)', () =>
   LiveCluster.use({}, async (cluster) => {
     const clients = await connectAll(cluster)
     let ended = false
@@ -50,7 +50,7 @@ test('one of three is killed under conflicting load: the others go on, its own c
     await closeAll(clients)
   }))
 
-test('all three are killed at once: every answered write is there afterwards', () =>
+test('all three are killed at once: every answered write is there afterwards (scenario 14)', () =>
   LiveCluster.use({}, async (cluster) => {
     const clients = await connectAll(cluster)
     const answered: string[] = []

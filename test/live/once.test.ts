@@ -46,7 +46,7 @@ for (const [outstanding, usual] of [
   [16, 10_000],
 ] as const) {
   const each = INCREMENTS || usual
-  test(`three sessions increment ${each} times each, ${outstanding} outstanding, through a crash: exactly ${3 * each}`, () =>
+  test(`three sessions increment ${each} times each, ${outstanding} outstanding, through a crash: exactly ${3 * each} (scenario 14, 15)`, () =>
     LiveCluster.use({}, async (cluster) => {
       const outcome = await increments(cluster, each, outstanding, true)
       assert.equal(outcome, { counter: 3 * each, answered: 3 * each, refused: 0, unknown: 0 })
@@ -54,7 +54,7 @@ for (const [outstanding, usual] of [
     }))
 }
 
-test('without sessions the counter is between the answered and the answered plus unknown', () =>
+test('without sessions the counter is between the answered and the answered plus unknown (scenario 26)', () =>
   LiveCluster.use({}, async (cluster) => {
     const { counter, answered, unknown } = await increments(cluster, 3000, 16, false)
     const within = counter >= answered && counter <= answered + unknown

@@ -58,11 +58,11 @@ for (const maker of engineMakers) {
   })
 }
 
-test('many recoverers of a few interfering instances decide one outcome (reference)', () => {
+test('many recoverers of a few interfering instances decide one outcome (scenario 22, reference)', () => {
   campaign(1, 2000, duelWith(referenceEngine))
 })
 
-test('many recoverers decide one outcome, from a fresh seed (wasm)', () => {
+test('many recoverers decide one outcome, from a fresh seed (scenario 22, wasm)', () => {
   campaign(fresh, 1000, duelWith(wasmEngine))
 })
 

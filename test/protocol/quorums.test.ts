@@ -47,7 +47,7 @@ for (const [n, , , slow, fast] of TABLE) {
   for (const maker of engineMakers) {
     const others = Array.from({ length: n - 1 }, (_, i) => i + 1)
 
-    test(`n = ${n}: the ${fast - 1}th equal answer commits, not one before (${maker.kind})`, () => {
+    test(`n = ${n}: the ${fast - 1}th equal answer commits, not one before (scenario 24, ${maker.kind})`, () => {
       const story = new Story(n, maker)
       story.propose(0, 'a')
       if (n > 1) story.preAccept(0, others)
@@ -62,7 +62,7 @@ for (const [n, , , slow, fast] of TABLE) {
     })
 
     if (n < 3) continue
-    test(`n = ${n}: the ${slow - 1}th AcceptOk commits, not one before (${maker.kind})`, () => {
+    test(`n = ${n}: the ${slow - 1}th AcceptOk commits, not one before (scenario 24, ${maker.kind})`, () => {
       const story = new Story(n, maker)
       story.propose(n - 1, 'a')
       story.preAccept(n - 1, others.slice(0, -1))
@@ -79,7 +79,7 @@ for (const [n, , , slow, fast] of TABLE) {
       assert.is(story.outcome('0.1'), `[${[...Array(n - 1).fill(0), 1]}]`)
     })
 
-    test(`n = ${n}: the ${slow - 1}th answer decides a recovery, not one before (${maker.kind})`, () => {
+    test(`n = ${n}: the ${slow - 1}th answer decides a recovery, not one before (scenario 24, ${maker.kind})`, () => {
       const story = new Story(n, maker)
       story.begin(0, 1)
       for (const id of others.slice(1)) story.deliver({ type: MessageType.recover, to: id })

@@ -4,7 +4,7 @@ import { Command, MessageType, Phase } from '../../src/protocol/messages.ts'
 import { type EngineMaker, engineMakers } from '../support/engine-makers.ts'
 import { Story } from './story.ts'
 
-/** Scenarios of scenarios.md in which recoveries find out what was decided: each is named by its number there. */
+/** Scenarios of test/README.md in which recoveries find out what was decided: each is named by its number there. */
 const test = suite('recovery')
 
 const { commit, waiting } = MessageType

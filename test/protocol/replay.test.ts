@@ -142,7 +142,7 @@ for (const maker of engineMakers) {
     }
   })
 
-  test(`after a restart every instance is as it was, but for what was being coordinated (${maker.kind})`, () => {
+  test(`after a restart every instance is as it was, but for what was being coordinated (scenario 14, ${maker.kind})`, () => {
     for (const seed of [11, 12, 13, 14]) {
       const { replicas } = someRun(seed, maker)
       for (const { id, core: before, journal } of replicas) {

@@ -5,7 +5,7 @@ import type { EngineMaker } from '../support/engine-makers.ts'
 
 type Filter = Parameters<Cluster['find']>[0]
 
-/** A cluster whose every message is delivered, held or lost by name: what is told in protocol.md and scenarios.md step by step. */
+/** A cluster whose every message is delivered, held or lost by name: what is told in protocol.md and test/README.md step by step. */
 export class Story {
   readonly cluster: Cluster
 

@@ -149,7 +149,7 @@ directories('a crash at any moment of the making is finished, or begun again, by
   }),
 )
 
-directories('a directory in use is refused, to this process and to others, and free after kill -9', () =>
+directories('a directory in use is refused, to this process and to others, and free after kill -9 (scenario 29)', () =>
   withDirectory(async (directory, start) => {
     const path = join(directory, 'data')
     const holder = start(['hold', path])

@@ -56,7 +56,7 @@ lmdb('after kill -9, in the middle of appending and trimming, all that was durab
   }),
 )
 
-lmdb('a file that can grow no more fails the journal, once; what was durable is there afterwards', () =>
+lmdb('a file that can grow no more fails the journal, once; what was durable is there afterwards (scenario 28)', () =>
   withDirectory(async (directory, start) => {
     const blocks = 700
     const child = start(['fill', directory], ['bash', '-c', `ulimit -f ${blocks}; exec "$@"`, 'bash'])

@@ -34,7 +34,7 @@ lock('a locked directory is refused within the same process, and free after the 
 )
 
 lock(
-  'a directory locked by another process is refused, also while that process is stopped, and free after kill -9',
+  'a directory locked by another process is refused, also while that process is stopped, and free after kill -9 (scenario 29)',
   () =>
     withDirectory(async (directory, start) => {
       const holder = start(['race', directory])

@@ -215,7 +215,7 @@ function refusalTests(test: Test, newFabric: () => Promise<Fabric>): void {
       assert.ok(c.seen.drops.includes('link refused: row'))
     }))
 
-  test('a replica that lost its memory is refused in both directions, and the one that kept it is linked', () =>
+  test('a replica that lost its memory is refused in both directions, and the one that kept it is linked (scenario 12)', () =>
     withPair(newFabric, async (fabric, [a, b], open) => {
       await b.transport.close()
       await fabric.until(() => a.seen.downs.length === 1, 'the end of the link')

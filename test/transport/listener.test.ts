@@ -77,7 +77,7 @@ const rawBytes: readonly (readonly [string, Uint8Array, RegExp])[] = [
 ]
 
 for (const [title, bytes, expected] of rawBytes) {
-  test(`${title} on the port is dropped and harms nobody`, () =>
+  test(`${title} on the port is dropped and harms nobody (scenario 18)`, () =>
     withVictim(async ({ port, seen }) => {
       const socket = connect(port, '127.0.0.1')
       socket.on('error', () => {})
@@ -117,7 +117,7 @@ const lawless: readonly (readonly [string, Step, RegExp])[] = [
 ]
 
 for (const [title, step, expected] of lawless) {
-  test(`a link that says ${title} is closed`, () =>
+  test(`a link that says ${title} is closed (scenario 18)`, () =>
     withVictim(async ({ port, seen }) => {
       const stranger = new Stranger(port)
       await stranger.challenged()

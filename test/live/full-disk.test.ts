@@ -1,0 +1,58 @@
+import { spawnSync } from 'node:child_process'
+import { rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { NEARLY_FULL_BYTES } from '../../src/storage/space.ts'
+import { LiveCluster, until } from './cluster.ts'
+
+const test = suite('live cluster, a full disk')
+
+/** The replica whose disk is a small one. */
+const FULL = 2
+const DISK_BYTES = NEARLY_FULL_BYTES + (64 << 20)
+
+/** Runs the command with a file system of so many bytes at the folder, which only it sees. */
+function onSmallDisk(folder: string): [string, ...string[]] {
+  const mount = `mkdir -p "$0" && mount -t tmpfs -o size=${DISK_BYTES} none "$0" && exec "$@"`
+  return ['unshare', '--user', '--map-root-user', '--mount', 'sh', '-c', mount, folder]
+}
+
+async function put(url: string): Promise<{ status: number; code: string }> {
+  const response = await fetch(`${url}/kv/k`, { method: 'PUT', body: 'v' })
+  const text = await response.text()
+  return { status: response.status, code: text === '' ? '' : JSON.parse(text).error.code }
+}
+
+const TITLE =
+  'a replica whose disk is nearly full refuses writes and says why, all else goes on, and so does it with space again (scenario 28)'
+
+const [program, ...args] = onSmallDisk(tmpdir())
+if (spawnSync(program, [...args, 'true']).status !== 0) {
+  console.log('skipped: no file system can be mounted here, so no disk is full')
+  test.skip(TITLE, () => {})
+} else {
+  test(TITLE, () =>
+    LiveCluster.use(
+      { before: (folder, id) => (id === FULL ? onSmallDisk(join(folder, `${id}`)) : []) },
+      async (cluster) => {
+        const [url, other] = [cluster.url(FULL), cluster.url(0)]
+        assert.is((await put(url)).status, 204)
+        const ballast = join('/proc', `${cluster.pid(FULL)}`, 'root', cluster.folder, `${FULL}`, 'ballast')
+        writeFileSync(ballast, Buffer.alloc(DISK_BYTES - NEARLY_FULL_BYTES))
+        await until('writes are refused', 10_000, async () => (await put(url)).status !== 204)
+        assert.equal(await put(url), { status: 503, code: 'disk_full' })
+        assert.is((await fetch(`${url}/kv/k?consistency=stale`)).status, 200)
+        for (let n = 0; n < 20; n++) assert.is((await put(other)).status, 204)
+        assert.is((await fetch(`${other}/kv/k`)).status, 200)
+        assert.ok(await cluster.isReady(FULL))
+        rmSync(ballast)
+        await until('writes are taken again', 10_000, async () => (await put(url)).status === 204)
+        await cluster.converged()
+      },
+    ),
+  )
+}
+
+test.run()

@@ -1,0 +1,108 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { freePorts } from '../../support/ports.ts'
+import { until } from '../cluster.ts'
+import type { Transcript } from './judge.ts'
+import type { Proposal, Report } from './messages.ts'
+import { LineProcess } from './process.ts'
+
+const REPLICAS = [0, 1, 2]
+
+/** For all to execute what is answered. */
+const CATCH_UP_MS = 20_000
+
+/** Three replicas, each a process that writes down the lines which it executes. */
+export class LineCluster {
+  readonly #folder = mkdtempSync(join(tmpdir(), 'epaxos-lines-'))
+  readonly #peers: readonly string[]
+  /** Null for those that were killed. */
+  readonly #processes: (LineProcess | null)[] = REPLICAS.map(() => null)
+  #answered = 0
+  #closed = false
+
+  /** Resolves when all take proposals. */
+  static async open(): Promise<LineCluster> {
+    const cluster = new LineCluster(await freePorts(REPLICAS.length))
+    try {
+      await Promise.all(REPLICAS.map((id) => cluster.start(id)))
+      return cluster
+    } catch (error) {
+      await cluster.close()
+      throw error
+    }
+  }
+
+  static async use(body: (cluster: LineCluster) => Promise<void>): Promise<void> {
+    const cluster = await LineCluster.open()
+    try {
+      await body(cluster)
+    } finally {
+      await cluster.close()
+    }
+  }
+
+  private constructor(ports: readonly number[]) {
+    this.#peers = ports.map((port) => `127.0.0.1:${port}`)
+  }
+
+  /** Resolves when the replica takes proposals: it has executed all that was answered before. */
+  async start(id: number): Promise<void> {
+    const where = ['--data', join(this.#folder, `${id}`), '--transcript', this.#transcript(id)]
+    const replica = new LineProcess(['--id', `${id}`, '--peers', this.#peers.join(','), ...where])
+    this.#processes[id] = replica
+    await replica.ready
+  }
+
+  /** kill -9. */
+  async kill(id: number): Promise<void> {
+    const replica = this.#processes[id]
+    this.#processes[id] = null
+    await replica?.kill()
+  }
+
+  /** Null where the replica is killed, refuses, or does not know: then the proposal is to be repeated, here or elsewhere. */
+  async propose(id: number, proposal: Proposal): Promise<number | null> {
+    const replica = this.#processes[id]
+    if (this.#closed || replica?.ended) throw new Error(`replica ${id} has ended`)
+    const number = (await replica?.propose(proposal)) ?? null
+    if (number !== null) this.#answered++
+    return number
+  }
+
+  /** Of the replicas that run. */
+  reports(): Promise<Report[]> {
+    return Promise.all(this.#running.map((replica) => replica.report()))
+  }
+
+  /** Waits until every replica that runs has executed all that was ever answered, to the same state. */
+  allExecuted(): Promise<void> {
+    return until('all replicas have executed the same', CATCH_UP_MS, async () => {
+      const reports = await this.reports()
+      const isEqual = reports.every(({ stateHash }) => stateHash === reports[0]?.stateHash)
+      return isEqual && reports.every(({ lines }) => lines >= this.#answered)
+    })
+  }
+
+  /** What each has executed: those that were killed, up to then. */
+  transcripts(): Transcript[] {
+    return REPLICAS.map((id) => ({
+      isWhole: this.#processes[id] !== null,
+      lines: readFileSync(this.#transcript(id), 'utf8').split('\n').slice(0, -1),
+    }))
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    await Promise.all(this.#running.map((replica) => replica.kill()))
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+
+  get #running(): LineProcess[] {
+    return this.#processes.filter((replica) => replica !== null)
+  }
+
+  #transcript(id: number): string {
+    return join(this.#folder, `transcript-${id}`)
+  }
+}

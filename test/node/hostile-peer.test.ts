@@ -1,0 +1,80 @@
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { encodeMessage } from '../../src/codec/peer.ts'
+import { incrementCommand, putCommand } from '../../src/machine/commands.ts'
+import { KeyValueStore } from '../../src/machine/key-value.ts'
+import { Replica } from '../../src/node/replica.ts'
+import { Command, type Commit, type Message, MessageType } from '../../src/protocol/messages.ts'
+import { MAX_FRAME_BYTES } from '../../src/transport/transport.ts'
+import { buildHotMessage, type HotMessage } from '../support/builders.ts'
+import { freePorts } from '../support/ports.ts'
+import { until } from '../support/until.ts'
+import { identityOf } from '../transport/observer.ts'
+import { Stranger } from '../transport/stranger.ts'
+
+const test = suite('a replica with a faulty peer')
+
+const NOOP: Commit = {
+  type: MessageType.commit,
+  epoch: 0,
+  row: 1,
+  slot: 1,
+  ballot: 0,
+  command: Command.noop,
+  deps: [0, 0, 0],
+  batch: null,
+}
+
+/** What no replica says, as frames, with the log line that tells of those that cannot be read. The last one ends the link. */
+const FRAMES: readonly (readonly [string, Uint8Array, RegExp | null])[] = [
+  ['a byte', Uint8Array.of(7), /of 0 bytes/],
+  ['garbage', new Uint8Array(4096).fill(0xa5), /bytes at 0 of 4096/],
+  ['half a message', encodeMessage(NOOP).slice(0, 20), /bytes at 0 of 20/],
+  ['an unknown type', buildHotMessage({ ...NOOP, type: 99 } as unknown as HotMessage), /of no known type/],
+  ['a row that does not exist', encodeMessage({ ...NOOP, row: 3 }), /row 3 of 3/],
+  ['dependencies of other replicas than there are', encodeMessage({ ...NOOP, deps: [0, 0, 0, 0] }), /4 entries/],
+  ['an epoch that does not exist', encodeMessage({ ...NOOP, epoch: 7 }), null],
+  ['a slot that its owner cannot have used', encodeMessage({ ...NOOP, row: 0, slot: 2 ** 40 }), null],
+  ['a PreAccept for the row of another', encodeMessage(preAcceptOf(2)), null],
+  ['a frame above the limit', new Uint8Array(MAX_FRAME_BYTES + 1), /too big/],
+]
+
+function preAcceptOf(row: number): Message {
+  const batch = { footprint: Uint32Array.of(0), commands: Uint8Array.of(1) }
+  return { type: MessageType.preAccept, epoch: 0, row, slot: 99, mode: 0, initDeps: [98, 98, 98], batch }
+}
+
+test('garbage, unknown types, rows and epochs, and frames above the limit are dropped and counted, and have no effect (scenario 18)', async () => {
+  const ports = await freePorts(3)
+  const peers = ports.map((port) => `127.0.0.1:${port}`)
+  const lines: string[] = []
+  const note = (fields: object, message: string) => lines.push(`${message} ${JSON.stringify(fields)}`)
+  const logger = { info: () => {}, warn: note, error: note }
+  const open = (id: number) => Replica.open({ id, peers, machine: new KeyValueStore(), durability: 'memory', logger })
+  const [victim, other] = await Promise.all([open(0), open(2)])
+  try {
+    await until(() => victim.notReady === null && other.notReady === null, 'a quorum')
+    await victim.propose(putCommand('k', 'v'))
+    const before = victim.status()
+    const peer = await new Stranger(ports[0] as number).greet(identityOf(1, 3), 0)
+    for (const [i, [what, frame, line]] of FRAMES.entries()) {
+      peer.socket.send(frame)
+      await until(() => victim.status().counts.dropped === before.counts.dropped + i + 1, `${what} to be counted`)
+      if (line !== null)
+        assert.ok(
+          lines.some((text) => line.test(text)),
+          `${what} in the log`,
+        )
+    }
+    await peer.hungUp()
+    const { stateHash, committed } = victim.status()
+    assert.is(stateHash, before.stateHash)
+    assert.is(committed[1], before.committed[1])
+    assert.is(Buffer.from((await victim.propose(incrementCommand('n', 1))).subarray(1)).toString(), '1')
+    await until(() => other.status().stateHash === victim.status().stateHash, 'equal states')
+  } finally {
+    await Promise.all([victim.close(), other.close()])
+  }
+})
+
+test.run()
