@@ -64,6 +64,8 @@ export class Member {
   #closing: Promise<void> | null = null
   #failure: Error | null = null
   #dropped = 0
+  /** Of what the core dropped: what the log has told. */
+  #toldDropped = 0
   #replayMs = 0
   /** Resolved after the turn in which the journal value is durable, by its number. */
   #durable: { number: number; resolve: () => void }[] = []
@@ -118,6 +120,11 @@ export class Member {
   /** Messages and links that were dropped before they came to the core. */
   get dropped(): number {
     return this.#dropped
+  }
+
+  /** While true, what may change something is refused: the disk is nearly full. */
+  set onlyReads(value: boolean) {
+    this.#proposals.onlyReads = value
   }
 
   /** How long the journal's replay took. */
@@ -226,6 +233,9 @@ export class Member {
       for (const { number, resolve } of this.#durable) if (number <= durable) resolve()
       this.#durable = this.#durable.filter(({ number }) => number > durable)
     }
+    const { dropped } = this.core.counts
+    if (dropped > this.#toldDropped) this.#tellDropped('a message that no correct peer sends', dropped)
+    this.#toldDropped = dropped
     for (const listener of this.#turned) listener()
   }
 
@@ -250,10 +260,12 @@ export class Member {
 
   #drop(what: string): void {
     this.#dropped++
-    // A flood of garbage must not become a flood of lines.
-    if (this.#dropped <= 100 || this.#dropped % 1000 === 0) {
-      this.#options.logger.warn({ what, dropped: this.#dropped }, 'dropped')
-    }
+    this.#tellDropped(what, this.#dropped)
+  }
+
+  /** A flood of garbage must not become a flood of lines. */
+  #tellDropped(what: string, dropped: number): void {
+    if (dropped <= 100 || dropped % 1000 === 0) this.#options.logger.warn({ what, dropped }, 'dropped')
   }
 
   #poll(): void {

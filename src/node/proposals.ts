@@ -38,6 +38,8 @@ interface Gathered {
  * are unexecuted, what arrives gathers into the next batch (protocol.md §6, bounded tails).
  */
 export class Proposals {
+  /** While the disk is nearly full, only groups that change nothing are taken. */
+  onlyReads = false
   readonly #machine: StateMachine
   readonly #window: number
   readonly #keys = new FootprintBuilder()
@@ -188,7 +190,11 @@ export class Proposals {
       this.#commands = larger
     }
     this.#commands.set(group, this.#length)
-    return prepareGroup(this.#commands.subarray(this.#length, end), this.#machine, this.#keys)
+    const mark = this.#keys.mark()
+    const prepared = prepareGroup(this.#commands.subarray(this.#length, end), this.#machine, this.#keys)
+    if (!this.onlyReads || (prepared.updates === 0 && prepared.kind === GroupKind.commands)) return prepared
+    this.#keys.rewind(mark)
+    throw new EpaxosError(ErrorCode.diskFull, 'the disk is nearly full: updates are refused')
   }
 
   #close(): void {

@@ -139,9 +139,6 @@ export class Replica {
    * valid until it returns.
    */
   submit(group: Uint8Array, respond: Respond): void {
-    if (this.#diskFull && this.notReady === null) {
-      return respond({ outcome: 'refused', code: ErrorCode.diskFull, message: 'the disk is nearly full' })
-    }
     this.#member.submit(group, respond)
   }
 
@@ -239,6 +236,7 @@ export class Replica {
     if (full !== this.#diskFull)
       logger.warn({ full }, full ? 'the disk is nearly full: updates are refused' : 'there is space again')
     this.#diskFull = full
+    this.#member.onlyReads = full
     if (!this.#warnedOfSize && this.#journal.bytes > LARGE_JOURNAL_BYTES) {
       this.#warnedOfSize = true
       logger.warn({ journalBytes: this.#journal.bytes }, 'the journal has grown large: nothing of it is truncated')
