@@ -6,6 +6,9 @@ import * as assert from 'uvu/assert'
 import { connect } from '../../src/client/index.ts'
 import { volume } from '../support/volumes.ts'
 import { LiveCluster, until } from './cluster.ts'
+import { Clients } from './lines/clients.ts'
+import { LineCluster } from './lines/cluster.ts'
+import { faultsOf } from './lines/judge.ts'
 import { load } from './load.ts'
 
 const test = suite('live cluster, engines and syncs')
@@ -34,6 +37,19 @@ test('wasm, reference and wasm together end with equal state', () =>
     volume('live commands', 3 * PUTS)
     await Promise.all(clients.map((client) => client.close()))
   }))
+
+test('wasm, reference and wasm together execute what conflicts in one order', () =>
+  LineCluster.use(
+    async (cluster) => {
+      const clients = new Clients(cluster, { proposers: [0, 1, 2], commands: PUTS, conflicts: true, seed: 1 })
+      await clients.done()
+      await cluster.allExecuted()
+      assert.is(clients.history.length, 3 * PUTS)
+      assert.equal(faultsOf(cluster.transcripts(), clients.history), [])
+      volume('live commands', 3 * PUTS)
+    },
+    ['wasm', 'reference', 'wasm'],
+  ))
 
 const WRITES = 50
 

@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { EngineKind } from '../../../src/node/options.ts'
 import { freePorts } from '../../support/ports.ts'
 import { until } from '../cluster.ts'
 import type { Transcript } from './judge.ts'
@@ -9,6 +10,9 @@ import { LineProcess } from './process.ts'
 
 const REPLICAS = [0, 1, 2]
 
+/** By replica. */
+export type Engines = readonly [EngineKind, EngineKind, EngineKind]
+
 /** For all to execute what is answered. */
 const CATCH_UP_MS = 20_000
 
@@ -16,14 +20,15 @@ const CATCH_UP_MS = 20_000
 export class LineCluster {
   readonly #folder = mkdtempSync(join(tmpdir(), 'epaxos-lines-'))
   readonly #peers: readonly string[]
+  readonly #engines: Engines
   /** Null for those that were killed. */
   readonly #processes: (LineProcess | null)[] = REPLICAS.map(() => null)
   #answered = 0
   #closed = false
 
   /** Resolves when all take proposals. */
-  static async open(): Promise<LineCluster> {
-    const cluster = new LineCluster(await freePorts(REPLICAS.length))
+  static async open(engines: Engines = ['wasm', 'wasm', 'wasm']): Promise<LineCluster> {
+    const cluster = new LineCluster(await freePorts(REPLICAS.length), engines)
     try {
       await Promise.all(REPLICAS.map((id) => cluster.start(id)))
       return cluster
@@ -33,8 +38,8 @@ export class LineCluster {
     }
   }
 
-  static async use(body: (cluster: LineCluster) => Promise<void>): Promise<void> {
-    const cluster = await LineCluster.open()
+  static async use(body: (cluster: LineCluster) => Promise<void>, engines?: Engines): Promise<void> {
+    const cluster = await LineCluster.open(engines)
     try {
       await body(cluster)
     } finally {
@@ -42,14 +47,16 @@ export class LineCluster {
     }
   }
 
-  private constructor(ports: readonly number[]) {
+  private constructor(ports: readonly number[], engines: Engines) {
+    this.#engines = engines
     this.#peers = ports.map((port) => `127.0.0.1:${port}`)
   }
 
   /** Resolves when the replica takes proposals: it has executed all that was answered before. */
   async start(id: number): Promise<void> {
     const where = ['--data', join(this.#folder, `${id}`), '--transcript', this.#transcript(id)]
-    const replica = new LineProcess(['--id', `${id}`, '--peers', this.#peers.join(','), ...where])
+    const how = ['--engine', this.#engines[id] as EngineKind]
+    const replica = new LineProcess(['--id', `${id}`, '--peers', this.#peers.join(','), ...where, ...how])
     this.#processes[id] = replica
     await replica.ready
   }

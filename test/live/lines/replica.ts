@@ -1,23 +1,25 @@
 /**
- * One replica as a process: `replica.ts --id I --peers HOST:PORT,… --data DIR --transcript FILE`. It proposes what its parent asks for, and writes what it
+ * One replica as a process: `replica.ts --id I --peers HOST:PORT,… --data DIR --transcript FILE --engine wasm|reference`. It proposes what its parent asks for, and writes what it
  * executes into the file. It ends with its parent.
  */
 import { openSync, writeSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { CommandError, ErrorCode } from '../../../src/errors.ts'
+import type { EngineKind } from '../../../src/node/options.ts'
 import { Replica } from '../../../src/node/replica.ts'
 import { LineMachine } from './machine.ts'
 import type { Answer, Proposal, Question } from './messages.ts'
 
 const text = { type: 'string', default: '' } as const
-const { values } = parseArgs({ options: { id: text, peers: text, data: text, transcript: text } })
+const { values } = parseArgs({ options: { id: text, peers: text, data: text, transcript: text, engine: text } })
 const file = openSync(values.transcript, 'w')
 const machine = new LineMachine((line) => writeSync(file, `${line}\n`))
 const replica = await Replica.open({
   id: Number(values.id),
   peers: values.peers.split(','),
   data: values.data,
+  engine: values.engine as EngineKind,
   machine,
   onFailure: (error) => {
     throw error
