@@ -67,6 +67,7 @@ export class Connection {
   #ticker: ReturnType<typeof setInterval> | null = null
   #ticks = 0
   #bufferedAmount = 0
+  #bytesRead = 0
 
   /**
    * Opens a link. Rejects with an `EpaxosError`: `configuration` for what is no URL, `unreachable`, `unauthorized`, `malformed` for another
@@ -224,11 +225,13 @@ export class Connection {
   }
 
   #tick(): void {
-    const { bufferedAmount } = this.#socket
-    // While the system goes on taking what was sent, somebody reads it.
+    const { bufferedAmount, bytesRead = 0 } = this.#socket
+    // While the system goes on taking what was sent, somebody reads it; what comes in pieces comes from somebody.
     const draining = bufferedAmount > 0 && bufferedAmount < this.#bufferedAmount
+    const hearing = bytesRead > this.#bytesRead
     this.#bufferedAmount = bufferedAmount
-    this.#ticks = draining ? 0 : this.#ticks + 1
+    this.#bytesRead = bytesRead
+    this.#ticks = draining || hearing ? 0 : this.#ticks + 1
     if (this.#ticks === ASK_TICKS) this.#ask()
     if (this.#ticks >= this.#silentTicks) this.#end('the replica has fallen silent')
   }

@@ -64,7 +64,7 @@ export class Pipeline {
   #ticker: ReturnType<typeof setInterval> | null = null
   #flushing = false
   #numbered = false
-  #closing = false
+  #closing: Promise<void> | null = null
   #drained: () => void = () => {}
 
   /** Throws an `EpaxosError` with code `configuration`. */
@@ -115,8 +115,12 @@ export class Pipeline {
   }
 
   /** Waits for what is under way, gives the session back, and hangs up. */
-  async close(): Promise<void> {
-    this.#closing = true
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
     if (this.#open.size > 0 || this.#flushing) {
       await new Promise<void>((resolve) => {
         this.#drained = resolve
@@ -128,7 +132,7 @@ export class Pipeline {
 
   #refusalOf(command: Uint8Array): CommandError | null {
     const refused = (code: ErrorCode, message: string) => new CommandError(code, 'refused', message)
-    if (this.#closing) return refused(ErrorCode.closed, 'the client is closed')
+    if (this.#closing !== null) return refused(ErrorCode.closed, 'the client is closed')
     const most = MAX_GROUP_BYTES - GROUP_HEADROOM_BYTES
     if (command.length > most) return refused(ErrorCode.tooLarge, `a command has at most ${most} bytes`)
     const full = this.#waitingBytes + this.#gatheredBytes + command.length > MAX_WAITING_BYTES

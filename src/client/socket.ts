@@ -5,6 +5,8 @@ import { EpaxosError, ErrorCode } from '../errors.ts'
 export interface Socket {
   binaryType: string
   readonly bufferedAmount: number
+  /** Node only: bytes that have come, those of a message included that is not whole yet. */
+  readonly bytesRead?: number
   send(bytes: Uint8Array): void
   close(): void
   /** Node only: hangs up at once, where {@link close} would wait for the other side. */
@@ -48,7 +50,8 @@ async function nodeSocket(url: string): Promise<Socket> {
   const { default: NodeWebSocket } = (await import(/* @vite-ignore */ /* webpackIgnore: true */ NODE_PACKAGE)) as {
     default: new (url: string, options: object) => Socket
   }
-  return new NodeWebSocket(url, NODE_OPTIONS)
+  const socket = new NodeWebSocket(url, NODE_OPTIONS) as Socket & { readonly _socket?: { readonly bytesRead: number } }
+  return Object.defineProperty(socket, 'bytesRead', { get: () => socket._socket?.bytesRead ?? 0 })
 }
 
 function isNode(): boolean {

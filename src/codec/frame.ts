@@ -19,13 +19,13 @@ export function frame(parts: readonly Uint8Array[]): Uint8Array {
   return bytes
 }
 
-/** As {@link frame}, in as many frames as the limit asks for; none for no parts. */
-export function frames(parts: readonly Uint8Array[]): Uint8Array[] {
+/** As {@link frame}, in frames of up to `limit` bytes, but that a longer part has one of its own; none for no parts. */
+export function frames(parts: readonly Uint8Array[], limit = MAX_FRAME_BYTES): Uint8Array[] {
   const result: Uint8Array[] = []
   let first = 0
   let size = 0
   for (const [i, part] of parts.entries()) {
-    if (i > first && size + part.length > MAX_FRAME_BYTES) {
+    if (i > first && size + part.length > limit) {
       result.push(frame(parts.slice(first, i)))
       first = i
       size = 0

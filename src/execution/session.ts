@@ -1,10 +1,11 @@
 import { NOTHING, Status } from './results.ts'
 
 /**
- * How far a request number may be beyond the acknowledged one. A client that never acknowledges is refused here, at the same request at every
- * replica, instead of filling their memory with kept results.
+ * How far a request number may be beyond the acknowledged one, and how many bytes of results are kept before no more requests are taken. A client
+ * that never acknowledges is refused here, at the same request at every replica, instead of filling their memory.
  */
 export const MAX_REQUEST_WINDOW = 1 << 20
+export const MAX_KEPT_BYTES = 16 << 20
 
 const FIRST_CAPACITY = 16
 
@@ -18,6 +19,8 @@ const FIRST_CAPACITY = 16
 export class Session {
   #acknowledged = 0
   #size = 0
+  /** Of the kept results. */
+  #bytes = 0
   /** Request `acknowledged + 1 + i` stands at `(head + i) & (capacity - 1)`, or in `#far`. */
   #ring: (Uint8Array | null)[] = new Array(FIRST_CAPACITY).fill(null)
   #head = 0
@@ -44,20 +47,29 @@ export class Session {
    */
   judge(number: number, acknowledged: number): Status {
     if (number <= this.#acknowledged) return Status.expired
-    const offset = number - this.#acknowledged - 1
-    const near = offset < this.#ring.length ? this.#ring[this.#place(offset)] : null
-    const found = near ?? (this.#far.size > 0 ? this.#far.get(number) : undefined)
+    const found = this.#find(number)
     if (found !== undefined) {
       this.kept = found
       return Status.kept
     }
-    return number - Math.max(acknowledged, this.#acknowledged) > MAX_REQUEST_WINDOW ? Status.refused : Status.applied
+    if (number - Math.max(acknowledged, this.#acknowledged) > MAX_REQUEST_WINDOW) return Status.refused
+    const full = this.#bytes >= MAX_KEPT_BYTES && this.#bytes - this.#bytesUpTo(acknowledged) >= MAX_KEPT_BYTES
+    return full ? Status.refused : Status.applied
+  }
+
+  /** As {@link enter}, from a snapshot: false where it cannot be part of one. */
+  restore(number: number, result: Uint8Array): boolean {
+    const offset = number - this.#acknowledged - 1
+    if (offset < 0 || offset >= MAX_REQUEST_WINDOW || this.#find(number) !== undefined) return false
+    this.enter(number, result)
+    return true
   }
 
   /** Request `number`, judged to be applied, was applied. */
   enter(number: number, result: Uint8Array): void {
     const offset = number - this.#acknowledged - 1
     if (offset < 0) return
+    this.#bytes += result.length
     if (offset >= this.#ring.length && offset < 4 * (this.#size + FIRST_CAPACITY)) this.#grow(offset + 1)
     if (offset < this.#ring.length) this.#ring[this.#place(offset)] = result
     else this.#far.set(number, result)
@@ -68,6 +80,7 @@ export class Session {
   trim(upTo: number): void {
     const steps = upTo - this.#acknowledged
     if (steps <= 0) return
+    this.#bytes -= this.#bytesUpTo(upTo)
     for (let i = Math.min(steps, this.#ring.length); i > 0; i--) {
       if (this.#ring[this.#head] !== null) {
         this.#ring[this.#head] = null
@@ -101,6 +114,21 @@ export class Session {
     } else {
       for (const number of this.#far.keys()) if (number <= upTo && this.#far.delete(number)) this.#size--
     }
+  }
+
+  #find(number: number): Uint8Array | undefined {
+    const offset = number - this.#acknowledged - 1
+    const near = offset < this.#ring.length ? this.#ring[this.#place(offset)] : null
+    return near ?? (this.#far.size > 0 ? this.#far.get(number) : undefined)
+  }
+
+  /** Bytes of the results that go when the client has acknowledged so far. */
+  #bytesUpTo(acknowledged: number): number {
+    let bytes = 0
+    const near = Math.min(acknowledged - this.#acknowledged, this.#ring.length)
+    for (let offset = 0; offset < near; offset++) bytes += this.#ring[this.#place(offset)]?.length ?? 0
+    if (this.#far.size > 0) for (const [number, { length }] of this.#far) if (number <= acknowledged) bytes += length
+    return bytes
   }
 
   #place(offset: number): number {

@@ -1,7 +1,6 @@
 import { EpaxosError, ErrorCode } from '../errors.ts'
 import { fromLatin1, latin1 } from './bytes.ts'
 import { ChunkReader, ChunkWriter, hex, type Lanes, lanesOf } from './chunks.ts'
-import { Status } from './results.ts'
 import { Session } from './session.ts'
 
 /**
@@ -149,10 +148,9 @@ function readSession(source: ChunkReader): Session {
   session.trim(source.u64())
   for (let left = source.u32(); left > 0; left--) {
     const number = source.u64()
-    if (session.judge(number, session.acknowledged) !== Status.applied) {
+    if (!session.restore(number, source.bytes(source.u32()))) {
       throw new EpaxosError(ErrorCode.damaged, 'a snapshot names a request of a session twice, or out of its window')
     }
-    session.enter(number, source.bytes(source.u32()))
   }
   return session
 }

@@ -33,6 +33,9 @@ export const MAX_IN_FLIGHT_BYTES = 16 << 20
 /** What a request costs beside its bytes. */
 const REQUEST_OVERHEAD_BYTES = 256
 
+/** Longer frames are cut: each that arrives is a sign of life, on however slow a link. */
+const FRAME_BYTES = 256 << 10
+
 /** Answers wait here while so much of the link's is not taken by the system. */
 const SEND_BELOW_BYTES = 1 << 20
 
@@ -211,7 +214,7 @@ export class ClientLinks {
     const { parts } = link
     link.parts = []
     if (link.socket === null) return
-    for (const frame of frames(parts)) link.unsent.push(frame)
+    for (const frame of frames(parts, FRAME_BYTES)) link.unsent.push(frame)
     this.#sendOn(link)
     if (link.unsentBytes > MAX_UNSENT_BYTES) this.#cutOff(link, 'the client does not take its answers')
   }

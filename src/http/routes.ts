@@ -95,7 +95,7 @@ export class Routes {
       else refuseOutcome(reply, outcome)
     }
     if (stale) answer(this.#replica.readStale(getCommand(key)))
-    else this.#submit(getCommand(key), undefined, reply, answer)
+    else this.#submit(getCommand(key), undefined, reply, answer, true)
   }
 
   #put(key: Uint8Array, { response, reply, session, contentLength }: Call): void {
@@ -138,12 +138,16 @@ export class Routes {
     })
   }
 
-  /** Submits one command; `answer` is called with its result where it was done, and must answer the reply. */
+  /**
+   * Submits one command; `answer` is called with its result where it was done, and must answer the reply. One that only reads, and whose result had no
+   * room, is refused: it can be asked for again.
+   */
   #submit(
     command: Uint8Array,
     session: GroupOptions | undefined,
     reply: Reply,
     answer: (result: Uint8Array) => void,
+    onlyReads = false,
   ): void {
     this.#replica.submit(encodeGroup([command], session), (given) => {
       if (!reply.open) return
@@ -152,8 +156,8 @@ export class Routes {
         else if (given.outcome === 'refused') reply.refuse(given.code, given.message)
         else reply.unknown(given.code, given.message)
       } catch (error) {
-        if (error instanceof CommandError && error.outcome === 'unknown')
-          return reply.unknown(error.code, error.message)
+        const isUnknown = error instanceof CommandError && error.outcome === 'unknown' && !onlyReads
+        if (isUnknown) return reply.unknown(error.code, error.message)
         // Within the replica's turn nothing may throw: what cannot be read is what another state machine said.
         reply.refuse(error instanceof EpaxosError ? error.code : ErrorCode.malformed, (error as Error).message)
       }

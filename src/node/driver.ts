@@ -6,6 +6,7 @@ import type { Executor } from '../execution/executor.ts'
 import type { Core } from '../protocol/core.ts'
 import type { Effects, Envelope } from '../protocol/effects.ts'
 import { Command, type Message } from '../protocol/messages.ts'
+import { addVote, type Votes } from '../protocol/votes.ts'
 import type { Journal } from '../storage/journal.ts'
 import type { Transport } from '../transport/transport.ts'
 import type { Clock } from './clock.ts'
@@ -17,7 +18,7 @@ export interface DriverOptions {
   readonly proposals: Proposals
   /** Null for durability "memory": everything is called durable at once. */
   readonly journal: Journal | null
-  readonly transport: Pick<Transport, 'send'>
+  readonly transport: Pick<Transport, 'send' | 'buffered'>
   readonly replicas: number
   readonly clock: Clock
   /** A frame of an admitted peer could not be read, wholly or from some message on. */
@@ -31,6 +32,12 @@ export interface DriverOptions {
 /** The core is ticked at least this often. */
 const TICK_MS = 10
 
+/** Longer frames are cut: each that arrives is a sign of life, on however slow a link. */
+const FRAME_BYTES = 1 << 20
+
+/** With so much that has not left, a link is behind. */
+const BEHIND_BYTES = 256 << 10
+
 /**
  * Where time, sockets and disks meet the core. One turn of the event loop: what arrived went into the core as it came; the gathered proposals
  * follow; the turn's records become ONE journal value; what may leave goes out, one frame per peer; what was committed is executed. What waits for the journal
@@ -42,6 +49,7 @@ export class Driver {
   #armed = false
   #turning = false
   #stopped = false
+  #suspended = false
   #stopTicking: () => void = () => {}
 
   constructor(options: DriverOptions) {
@@ -79,6 +87,16 @@ export class Driver {
     this.#stopTicking()
   }
 
+  /** While true nothing is heard, said or begun, as if the process were stopped; what was on its way to the disk gets there. */
+  get suspended(): boolean {
+    return this.#suspended
+  }
+
+  set suspended(value: boolean) {
+    this.#suspended = value
+    if (!value) this.arm()
+  }
+
   /** A turn follows when the event loop has drained what arrived. */
   arm(): void {
     if (this.#armed || this.#stopped) return
@@ -93,7 +111,7 @@ export class Driver {
 
   /** A frame of an admitted peer; its bytes are read before this returns. */
   frame(from: number, bytes: Uint8Array): void {
-    if (this.#stopped) return
+    if (this.#stopped || this.#suspended) return
     const { core, replicas, dropped } = this.#options
     try {
       decodeFrame(bytes, replicas, (message) => core.receive(from, message))
@@ -120,9 +138,10 @@ export class Driver {
   }
 
   #turn(): void {
-    if (this.#stopped || this.#turning) return
+    if (this.#stopped || this.#turning || this.#suspended) return
     this.#turning = true
     try {
+      this.#options.core.linksBehind(this.#behind())
       this.#options.core.tick(this.#options.clock.now())
       this.#propose()
       // Without a disk to wait for, journaling releases at once: then there is more to take.
@@ -134,6 +153,15 @@ export class Driver {
       this.#fail(error as Error)
     }
     this.#turning = false
+  }
+
+  #behind(): Votes {
+    const { transport, replicas } = this.#options
+    let peers = 0
+    for (let peer = 0; peer < replicas; peer++) {
+      if (transport.buffered(peer) > BEHIND_BYTES) peers = addVote(peers, peer)
+    }
+    return peers
   }
 
   #propose(): void {
@@ -185,7 +213,7 @@ export class Driver {
     for (let peer = 0; peer < this.#parts.length; peer++) {
       const parts = this.#parts[peer] as Uint8Array[]
       if (parts.length === 0) continue
-      for (const frame of frames(parts)) transport.send(peer, frame)
+      for (const frame of frames(parts, FRAME_BYTES)) transport.send(peer, frame)
       this.#parts[peer] = []
     }
   }

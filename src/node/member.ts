@@ -114,6 +114,7 @@ export class Member {
     if (this.#failure !== null) return 'the replica has failed'
     if (this.#closing !== null) return 'the replica is being closed'
     if (this.#readiness === null) return 'the journal is being replayed'
+    if (this.#driver.suspended) return 'the disk is full'
     return this.#readiness.reason
   }
 
@@ -125,6 +126,15 @@ export class Member {
   /** While true, what may change something is refused: the disk is nearly full. */
   set onlyReads(value: boolean) {
     this.#proposals.onlyReads = value
+  }
+
+  /** While true it takes no part in anything, as if it were down: the disk is full. */
+  get suspended(): boolean {
+    return this.#driver.suspended
+  }
+
+  set suspended(value: boolean) {
+    this.#driver.suspended = value
   }
 
   /** How long the journal's replay took. */

@@ -19,13 +19,15 @@ const BATCH_KEYS = MAX_FOOTPRINT_KEYS >>> 4
 /** Bytes that wait to be proposed; above, commands are refused. */
 export const MAX_WAITING_BYTES = 32 << 20
 
-/** One group on its way, with everybody who waits for it: a client that sends a request again joins the first. */
+/**
+ * One group on its way, with everybody who waits for it: a client that sends a request again joins the first, also when that was answered as unknown
+ * meanwhile, for what was proposed is executed all the same.
+ */
 interface Entry {
-  readonly waiters: Respond[]
+  waiters: Respond[]
   /** By which a repetition finds it; null without a session. */
   readonly key: string | null
-  readonly deadlineMs: number
-  answered: boolean
+  deadlineMs: number
 }
 
 interface Gathered {
@@ -45,6 +47,8 @@ export class Proposals {
   readonly #keys = new FootprintBuilder()
   #commands = new Uint8Array(1 << 16)
   #length = 0
+  /** What of `#keys` was there before the last group. */
+  #mark: readonly [number, number, number] = [0, 0, 0]
   #entries: Entry[] = []
   /** Closed batches, oldest first. */
   #queue: Gathered[] = []
@@ -81,11 +85,13 @@ export class Proposals {
     const key = keyOf(prepared)
     const running = key === null ? undefined : this.#bySession.get(key)
     if (running !== undefined) {
+      this.#keys.rewind(this.#mark)
+      if (running.waiters.length === 0) running.deadlineMs = deadlineMs
       running.waiters.push(respond)
       return
     }
     this.#length += group.length
-    const entry: Entry = { waiters: [respond], key, deadlineMs, answered: false }
+    const entry: Entry = { waiters: [respond], key, deadlineMs }
     this.#entries.push(entry)
     if (key !== null) this.#bySession.set(key, entry)
   }
@@ -95,7 +101,7 @@ export class Proposals {
     this.#close()
     this.#keys.everything()
     const batch = { footprint: this.#keys.take(), commands: new Uint8Array(0) }
-    this.#queue.push({ batch, entries: [{ waiters: [respond], key: null, deadlineMs, answered: false }] })
+    this.#queue.push({ batch, entries: [{ waiters: [respond], key: null, deadlineMs }] })
   }
 
   /** The next batch to propose; call {@link proposed} with its slot. */
@@ -120,6 +126,7 @@ export class Proposals {
     for (const entry of gathered.entries) {
       // A barrier has no group, and so no results.
       const end = at < results.length ? groupEnd(results, at) : at
+      if (entry.key !== null) this.#bySession.delete(entry.key)
       this.#answer(entry, { outcome: 'done', results: results.subarray(at, end) })
       at = end
     }
@@ -142,11 +149,12 @@ export class Proposals {
   /** Answers everything that is open: nothing more will be heard of it here. */
   abandon(code: ErrorCode, message: string): void {
     this.#answerEach(() => true, code, message)
+    this.#bySession.clear()
   }
 
   get waiting(): number {
     let count = 0
-    for (const entry of this.#allEntries()) if (!entry.answered) count++
+    for (const { waiters } of this.#allEntries()) if (waiters.length > 0) count++
     return count
   }
 
@@ -158,15 +166,14 @@ export class Proposals {
 
   #answerEach(which: (entry: Entry) => boolean, code: ErrorCode, message: string): void {
     for (const entry of this.#allEntries()) {
-      if (!entry.answered && which(entry)) this.#answer(entry, { outcome: 'unknown', code, message })
+      if (entry.waiters.length > 0 && which(entry)) this.#answer(entry, { outcome: 'unknown', code, message })
     }
   }
 
   #answer(entry: Entry, answer: Answer): void {
-    if (entry.answered) return
-    entry.answered = true
-    if (entry.key !== null) this.#bySession.delete(entry.key)
-    for (const respond of entry.waiters) respond(answer)
+    const { waiters } = entry
+    entry.waiters = []
+    for (const respond of waiters) respond(answer)
   }
 
   /** In the batch that is gathered, or in the next one where it has no room for the keys of the group. */
@@ -190,10 +197,10 @@ export class Proposals {
       this.#commands = larger
     }
     this.#commands.set(group, this.#length)
-    const mark = this.#keys.mark()
+    this.#mark = this.#keys.mark()
     const prepared = prepareGroup(this.#commands.subarray(this.#length, end), this.#machine, this.#keys)
     if (!this.onlyReads || (prepared.updates === 0 && prepared.kind === GroupKind.commands)) return prepared
-    this.#keys.rewind(mark)
+    this.#keys.rewind(this.#mark)
     throw new EpaxosError(ErrorCode.diskFull, 'the disk is nearly full: updates are refused')
   }
 

@@ -8,7 +8,7 @@ import { encodeGroup, type GroupOptions } from '../execution/groups.ts'
 import { onlyResult } from '../execution/results.ts'
 import { DataDirectory } from '../storage/directory.ts'
 import { LmdbJournal } from '../storage/lmdb.ts'
-import { freeBytes, NEARLY_FULL_BYTES } from '../storage/space.ts'
+import { FULL_BYTES, freeBytes, NEARLY_FULL_BYTES } from '../storage/space.ts'
 import type { Address } from '../transport/links.ts'
 import type { Identity } from '../transport/transport.ts'
 import { WebSocketTransport } from '../transport/websocket.ts'
@@ -18,7 +18,8 @@ import { type ReplicaOptions, type ResolvedOptions, resolveOptions } from './opt
 import type { Respond } from './proposals.ts'
 import type { Status } from './status.ts'
 
-const DISK_POLL_MS = 1000
+/** Often enough that nobody fills what is kept free in between. */
+const DISK_POLL_MS = 200
 
 /** A journal of this size is worth a warning: nothing is truncated in this version. */
 const LARGE_JOURNAL_BYTES = 4 * 2 ** 30
@@ -232,11 +233,15 @@ export class Replica {
   async #pollDisk(): Promise<void> {
     if (this.#directory === null || this.#journal === null) return
     const { logger } = this.#options
-    const full = (await freeBytes(this.#directory.path)) < NEARLY_FULL_BYTES
+    const free = await freeBytes(this.#directory.path)
+    const full = free < NEARLY_FULL_BYTES
     if (full !== this.#diskFull)
       logger.warn({ full }, full ? 'the disk is nearly full: updates are refused' : 'there is space again')
     this.#diskFull = full
     this.#member.onlyReads = full
+    const suspended = full && (this.#member.suspended || free < FULL_BYTES)
+    if (suspended && !this.#member.suspended) logger.error({}, 'the disk is full: the replica takes no part')
+    this.#member.suspended = suspended
     if (!this.#warnedOfSize && this.#journal.bytes > LARGE_JOURNAL_BYTES) {
       this.#warnedOfSize = true
       logger.warn({ journalBytes: this.#journal.bytes }, 'the journal has grown large: nothing of it is truncated')

@@ -68,6 +68,8 @@ export class Context {
   lazyMs = 0
   /** Everything in the journal up to this value is durable. */
   durable = 0
+  /** Since when nothing has become durable although something waits to. */
+  #writingMs = 0
 
   #number = 0
   #records: JournalRecord[] = []
@@ -165,7 +167,13 @@ export class Context {
     this.#rejected.push(instance)
   }
 
+  /** For how long the disk has been at the oldest value that is not durable, in ms; 0 where all are. */
+  get diskSilenceMs(): number {
+    return this.durable < this.#number ? this.nowMs - this.#writingMs : 0
+  }
+
   releaseUpTo(number: number): void {
+    if (number > this.durable) this.#writingMs = this.nowMs
     for (let n = this.durable + 1; n <= number; n++) {
       const gated = this.#gated.get(n)
       if (gated === undefined) continue
@@ -179,6 +187,7 @@ export class Context {
   /** The effects since the last call. Records that nothing waits for are kept back until `lazyMs`, for a value that is written anyway. */
   take(): Effects {
     const due = this.#records.length > 0 && (this.#urgent || this.nowMs >= this.lazyMs)
+    if (due && this.durable === this.#number) this.#writingMs = this.nowMs
     const effects = {
       records: due ? this.#records : NO_RECORDS,
       number: due ? ++this.#number : this.#number,

@@ -5,7 +5,7 @@ import { Context, type CoreOptions, type Counts } from './context.ts'
 import type { Effects } from './effects.ts'
 import { onHeartbeat, sendHeartbeats, suspect } from './heartbeat.ts'
 import type { Instance } from './instance.ts'
-import { hurry, lookAfter, MAX_SLOTS_AHEAD, nextDeadline, onAsk, onNack, onTryRecover } from './liveness.ts'
+import { hurry, lookAfter, MAX_SLOTS_AHEAD, onAsk, onNack, onTryRecover } from './liveness.ts'
 import { type Batch, Command, type Message, MessageType } from './messages.ts'
 import { onPreAccept, onPreAcceptOk, propose } from './preaccept.ts'
 import type { Quorums } from './quorums.ts'
@@ -13,6 +13,7 @@ import type { InstanceRecord, PeerRecord } from './records.ts'
 import { onRecover, onRecoverOk } from './recover.ts'
 import { replay } from './replay.ts'
 import { onValidate, onValidateOk } from './validate.ts'
+import type { Votes } from './votes.ts'
 import { onWaiting } from './wait.ts'
 
 /**
@@ -21,7 +22,7 @@ import { onWaiting } from './wait.ts'
  *     for (const { number, value } of journal.scan(1)) decode(value, (record, index) => core.replay(record, number, index))
  *     core.start(journal.last, nowMs)
  *     each turn:
- *       core.tick(nowMs); core.receive(from, message)…; core.propose(batch)…
+ *       core.linksBehind(peers); core.tick(nowMs); core.receive(from, message)…; core.propose(batch)…
  *       const { records, number, messages, commits, rejected } = core.take()
  *       journal `records` as value `number`, send `messages`, give `commits` to the execution, propose what was `rejected` again
  *     when the journal is durable up to n: core.durable(n), and another turn
@@ -158,11 +159,6 @@ export class Core {
     lookAfter(context)
   }
 
-  /** When the next tick is due at the latest, in ms: the heartbeat, or a deadline. */
-  get wakeMs(): number {
-    return Math.min(this.#context.heartbeatMs, nextDeadline(this.#context))
-  }
-
   /** The journal is durable up to value `number`: what waited for it comes out of {@link take}. */
   durable(number: number): void {
     this.#context.releaseUpTo(number)
@@ -181,6 +177,11 @@ export class Core {
     if (!p.alive) return
     p.alive = false
     hurry(this.#context, peer)
+  }
+
+  /** Peers to whom much of what was sent has not left yet: they are told nothing again meanwhile. */
+  linksBehind(peers: Votes): void {
+    this.#context.peers.behind = peers
   }
 
   /** The journal is durable up to this value. */

@@ -4,9 +4,11 @@ import { type Heartbeat, MessageType } from './messages.ts'
 /** Weight of a new round-trip measurement in the smoothed one. */
 const SMOOTHING = 1 / 8
 
+/** Who can make nothing durable can promise nothing: it keeps silent, so that the others do not wait for it (scenario 23). */
 export function sendHeartbeats(context: Context): void {
   if (context.nowMs < context.heartbeatMs) return
   context.heartbeatMs = context.nowMs + context.timing.heartbeatMs
+  if (context.diskSilenceMs > context.timing.suspectMs) return
   if (context.readBatch === null) releaseExecutedBatches(context)
   const committed = context.rows.map((row) => row.committedPrefix)
   const executed = context.rows.map((row) => row.executedPrefix)

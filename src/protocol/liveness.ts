@@ -7,7 +7,7 @@ import { decidePreAccept, onPreAcceptRefused, resendPreAccept } from './preaccep
 import { decideRecover, recover, resendRecover } from './recover.ts'
 import { postpone } from './retry.ts'
 import { resendValidate } from './validate.ts'
-import { addVote, type Votes } from './votes.ts'
+import { addVote, hasVote, type Votes } from './votes.ts'
 import { resendWaiting } from './wait.ts'
 
 /** Uncommitted slots looked at per row and tick: an instance behind them waits for its turn. */
@@ -82,15 +82,6 @@ function reconsider(context: Context, instance: Instance): void {
   else context.impatient.delete(instance)
 }
 
-/** When {@link lookAfter} has a deadline of this replica's own attempts to keep, in ms; Infinity for none. */
-export function nextDeadline(context: Context): number {
-  let next = Number.POSITIVE_INFINITY
-  for (const { attempt } of context.impatient) {
-    if (attempt?.kind === 'preAccepting' || attempt?.kind === 'recovering') next = Math.min(next, attempt.patienceMs)
-  }
-  return next
-}
-
 function act(context: Context, instance: Instance): void {
   const { attempt } = instance
   if (attempt !== null) {
@@ -109,10 +100,11 @@ function tryRecoverMessage(context: Context, { row, slot }: Instance): TryRecove
   return { type: MessageType.tryRecover, epoch: context.epoch, row, slot }
 }
 
-/** Sends again what the attempt waits for, to those of `to` that owe an answer. */
-function resend(context: Context, instance: Instance, to: Votes): void {
+/** Sends again what the attempt waits for, to those of `whom` that owe an answer and to whom it is not still on its way. */
+function resend(context: Context, instance: Instance, whom: Votes): void {
   const { attempt } = instance
   if (attempt === null) return
+  const to = whom & ~context.peers.behind
   attempt.sentMs = context.nowMs
   switch (attempt.kind) {
     case 'preAccepting':
@@ -176,6 +168,8 @@ function askForMissing(context: Context, row: Row): void {
 }
 
 export function onAsk(context: Context, from: number, message: Ask): void {
+  // It asks again; what it asks for may be on its way.
+  if (hasVote(context.peers.behind, from)) return
   const row = context.row(message.row)
   let bytes = 0
   for (let slot = message.slot; slot < message.slot + message.count && bytes < ANSWER_BYTES; slot++) {

@@ -1,4 +1,5 @@
 import { zeros } from './vector.ts'
+import type { Votes } from './votes.ts'
 
 /** What is known of one other replica. */
 export interface Peer {
@@ -20,6 +21,8 @@ export interface Peer {
 /** The other members, and who of them can be counted on. */
 export class Peers {
   readonly others: readonly number[]
+  /** Peers with much on the way to them: nothing is said to them again before it has left. */
+  behind: Votes = 0
   readonly #peers: readonly Peer[]
   readonly #self: number
 

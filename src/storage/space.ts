@@ -8,6 +8,12 @@ import { EpaxosError, ErrorCode } from '../errors.ts'
 export const NEARLY_FULL_BYTES = 128 << 20
 
 /**
+ * Below this many a replica stops taking part, as if it were down, until there are {@link NEARLY_FULL_BYTES} again: what the others send would fill the
+ * disk, and end it. Enough for what is on its way to the disk.
+ */
+export const FULL_BYTES = 64 << 20
+
+/**
  * Bytes that this user can still write on the file system that holds `directory`. Takes microseconds, in a thread of the pool.
  *
  * @throws EpaxosError `storage` where the directory is gone or cannot be reached

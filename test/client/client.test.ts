@@ -228,4 +228,11 @@ test('a single link sends groups and gives their results', async () => {
   assert.throws(() => link.send(encodeGroup([]), () => {}), /closed/)
 })
 
+test('closing twice is closing once', async () => {
+  const client = await connect(replicas.url(0))
+  const put = client.put('closing', 'v')
+  await Promise.all([client.close(), client.close()])
+  await put
+})
+
 test.run()

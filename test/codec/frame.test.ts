@@ -48,6 +48,8 @@ test('parts that are too much for one frame take several, in order, each within 
     split.map((each) => each.length),
     [8 + third.length, third.length + 12, third.length],
   )
+  const small = frames([part(4), part(20), part(4), part(4), part(4)], 16).map((each) => each.length)
+  assert.equal(small, [8, 24, 16, 8])
   assert.equal(frames([]), [])
   assert.equal(frames([part(4), part(4)]), [frame([part(4), part(4)])])
   assert.throws(

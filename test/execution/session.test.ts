@@ -2,7 +2,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { EpaxosError } from '../../src/errors.ts'
 import { Status } from '../../src/execution/results.ts'
-import { MAX_REQUEST_WINDOW, Session } from '../../src/execution/session.ts'
+import { MAX_KEPT_BYTES, MAX_REQUEST_WINDOW, Session } from '../../src/execution/session.ts'
 import { SessionTable } from '../../src/execution/sessions.ts'
 import { freshSeed, Random } from '../support/random.ts'
 import { volume } from '../support/volumes.ts'
@@ -188,6 +188,22 @@ test('a damaged snapshot is refused and changes nothing', () => {
     )
     assert.is(table.hash(), hash)
   }
+})
+
+test('a client that acknowledges nothing is refused when its kept results have filled their bytes', () => {
+  const session = new Session()
+  const large = new Uint8Array(MAX_KEPT_BYTES / 4)
+  for (let number = 1; number <= 4; number++) {
+    assert.is(session.judge(number, 0), Status.applied)
+    session.enter(number, large)
+  }
+  assert.is(session.judge(5, 0), Status.refused)
+  assert.is(session.judge(4, 0), Status.kept)
+  // What it acknowledges with a request makes room for that request already.
+  assert.is(session.judge(5, 2), Status.applied)
+  session.trim(2)
+  session.enter(5, large)
+  assert.is(session.judge(6, 2), Status.applied)
 })
 
 test.run()

@@ -193,4 +193,16 @@ test('the status says what the surface promises', async () => {
   assert.is((await ask(url(), 'GET', '/readyz')).status, 200)
 })
 
+test('a read that has no room beside others is too much at a time, not unknown', async () => {
+  const url = replicas.url(0)
+  assert.is((await ask(url, 'PUT', '/kv/crowded', 'x'.repeat(1 << 20))).status, 204)
+  const seen = new Set<number>()
+  // How many come in one turn is the system's matter.
+  for (let round = 0; round < 5 && !seen.has(429); round++) {
+    const reads = Array.from({ length: 100 }, () => ask(url, 'GET', '/kv/crowded'))
+    for (const { status } of await Promise.all(reads)) seen.add(status)
+  }
+  assert.equal([...seen].sort(), [200, 429])
+})
+
 test.run()

@@ -4,14 +4,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { NEARLY_FULL_BYTES } from '../../src/storage/space.ts'
+import { FULL_BYTES, NEARLY_FULL_BYTES } from '../../src/storage/space.ts'
 import { LiveCluster, until } from './cluster.ts'
 
 const test = suite('live cluster, a full disk')
 
 /** The replica whose disk is a small one. */
 const FULL = 2
-const DISK_BYTES = NEARLY_FULL_BYTES + (64 << 20)
+const MEBIBYTE = 1 << 20
+const DISK_BYTES = NEARLY_FULL_BYTES + 128 * MEBIBYTE
 
 /** Runs the command with a file system of so many bytes at the folder, which only it sees. */
 function onSmallDisk(folder: string): [string, ...string[]] {
@@ -19,14 +20,14 @@ function onSmallDisk(folder: string): [string, ...string[]] {
   return ['unshare', '--user', '--map-root-user', '--mount', 'sh', '-c', mount, folder]
 }
 
-async function put(url: string): Promise<{ status: number; code: string }> {
-  const response = await fetch(`${url}/kv/k`, { method: 'PUT', body: 'v' })
+async function put(url: string, value = 'v'): Promise<{ status: number; code: string }> {
+  const response = await fetch(`${url}/kv/k`, { method: 'PUT', body: value })
   const text = await response.text()
   return { status: response.status, code: text === '' ? '' : JSON.parse(text).error.code }
 }
 
 const TITLE =
-  'a replica whose disk is nearly full refuses writes and says why, all else goes on, and so does it with space again (scenario 28)'
+  'a replica whose disk is nearly full refuses writes and says why, takes no part before it is full, and goes on with space again; all else goes on (scenario 28)'
 
 const [program, ...args] = onSmallDisk(tmpdir())
 if (spawnSync(program, [...args, 'true']).status !== 0) {
@@ -47,6 +48,13 @@ if (spawnSync(program, [...args, 'true']).status !== 0) {
         for (let n = 0; n < 20; n++) assert.is((await put(other)).status, 204)
         assert.is((await fetch(`${other}/kv/k`)).status, 200)
         assert.ok(await cluster.isReady(FULL))
+        // What the others go on to do must not fill the rest: so it takes no part any more.
+        for (let n = 0; n < (2 * (NEARLY_FULL_BYTES - FULL_BYTES)) / MEBIBYTE && (await cluster.isReady(FULL)); n++) {
+          assert.is((await put(other, 'x'.repeat(MEBIBYTE))).status, 204)
+        }
+        assert.equal(await put(url), { status: 503, code: 'not_ready' })
+        assert.is((await put(other)).status, 204)
+        assert.is((await fetch(`${url}/livez`)).status, 200)
         rmSync(ballast)
         await until('writes are taken again', 10_000, async () => (await put(url)).status === 204)
         await cluster.converged()

@@ -265,6 +265,53 @@ each('21: an uncommitted dependency is named as the blocker, and what does not n
   assert.ok(story.at(1).executed.includes('1.1'))
 })
 
+each('23: a replica whose disk hangs falls silent, and what it left open does not hold up the others', (maker) => {
+  for (let seed = 1; seed <= 8; seed++) {
+    const random = new Random(seed).next
+    const cluster = new Cluster({ replicas: 3, makeEngine: maker.make, random, autoSync: false })
+    let hung = -1
+    const step = (ms: number): void => {
+      cluster.nowMs += ms
+      for (const replica of cluster.replicas) replica.tick()
+      for (let i = 0; i < 6; i++) {
+        for (const replica of cluster.replicas) if (replica.id !== hung) replica.sync()
+        cluster.deliverAll()
+      }
+    }
+    for (let i = 0; i < 50; i++) step(10)
+    cluster.replica(0).propose(batch('left open', 'a'))
+    cluster.replica(0).sync()
+    hung = 0
+    step(1)
+    cluster.replica(1).propose(batch('of another', 'a'))
+    for (let ms = 0; ms < 2000 && !cluster.replica(1).executed.includes('of another'); ms += 10) step(10)
+    assert.ok(cluster.replica(1).executed.includes('of another'), `seed ${seed}`)
+    hung = -1
+    for (let ms = 0; ms < 10_000 && cluster.replica(0).executed.length < 2; ms += 10) step(10)
+    assert.equal(cluster.replica(0).executed.sort(), cluster.replica(1).executed.sort())
+  }
+})
+
+each('nothing is sent again to a peer to whom it is still on its way', (maker) => {
+  const cluster = new Cluster({ replicas: 3, makeEngine: maker.make })
+  cluster.replica(0).propose(batch('0.1', 'a'))
+  const wait = (ms: number): void => {
+    for (let i = 0; i < ms / 10; i++) {
+      cluster.nowMs += 10
+      cluster.replica(0).core.linkUp(1)
+      cluster.replica(0).core.linkUp(2)
+      cluster.replica(0).tick()
+    }
+  }
+  cluster.replica(0).core.linksBehind(1 << 1)
+  wait(3000)
+  assert.is(cluster.find({ type: preAccept, to: 1 }).length, 1)
+  assert.ok(cluster.find({ type: preAccept, to: 2 }).length > 1)
+  cluster.replica(0).core.linksBehind(0)
+  wait(3000)
+  assert.ok(cluster.find({ type: preAccept, to: 1 }).length > 1)
+})
+
 for (const replicas of [1, 2, 3, 4, 5, 7, 9]) {
   each(`24: n = ${replicas}: a minority down makes progress, a majority down makes none and says so`, (maker) => {
     const story = new Story(replicas, maker)

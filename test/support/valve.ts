@@ -7,6 +7,8 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 export class Valve {
   /** Bytes of either direction are this late. */
   delayMs = 0
+  /** Of either direction; 0 for no limit. */
+  bytesPerSecond = 0
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
   #shut = false
@@ -54,6 +56,10 @@ export class Valve {
     from.setNoDelay()
     const late: Buffer[] = []
     from.on('data', (bytes) => {
+      if (this.bytesPerSecond > 0) {
+        from.pause()
+        setTimeout(() => this.#shut || from.resume(), (1000 * bytes.length) / this.bytesPerSecond)
+      }
       if (this.delayMs === 0 && late.length === 0) return to.write(bytes)
       late.push(bytes)
       // Whichever of several comes first lets the oldest bytes go, so that a change of the delay never exchanges any.
