@@ -12,7 +12,7 @@ export const Status = {
   kept: 1,
   /** The request was acknowledged before, or its session was expired: not done again, no result. */
   expired: 2,
-  /** The request number is too far beyond the acknowledged one: not done, no result. */
+  /** The request number is too far beyond the acknowledged one, or the session keeps too many bytes of results: not done, no result. */
   refused: 3,
   /** Done, but its result does not fit beside the others of its group ({@link MAX_GROUP_RESULT_BYTES}): ask for it alone. */
   omitted: 4,
@@ -140,7 +140,7 @@ export function onlyResult(results: Uint8Array): Uint8Array {
       throw new CommandError(ErrorCode.sessionExpired, 'refused', why)
     }
     case Status.refused:
-      throw new CommandError(ErrorCode.busy, 'refused', 'the request number is too far beyond the acknowledged one')
+      throw new CommandError(ErrorCode.busy, 'refused', 'too much of the session is not acknowledged')
     case Status.omitted:
       throw new CommandError(ErrorCode.tooLarge, 'unknown', 'the result is too large')
     case Status.crowded:

@@ -5,7 +5,7 @@ import { NOTHING, Status } from './results.ts'
  * that never acknowledges is refused here, at the same request at every replica, instead of filling their memory.
  */
 export const MAX_REQUEST_WINDOW = 1 << 20
-export const MAX_KEPT_BYTES = 16 << 20
+export const MAX_KEPT_BYTES = 64 << 20
 
 const FIRST_CAPACITY = 16
 
@@ -21,6 +21,9 @@ export class Session {
   #size = 0
   /** Of the kept results. */
   #bytes = 0
+  /** What {@link #bytesUpTo} found last, while nothing was entered or trimmed since; 0 for nothing. */
+  #addedUpTo = 0
+  #addedBytes = 0
   /** Request `acknowledged + 1 + i` stands at `(head + i) & (capacity - 1)`, or in `#far`. */
   #ring: (Uint8Array | null)[] = new Array(FIRST_CAPACITY).fill(null)
   #head = 0
@@ -70,6 +73,7 @@ export class Session {
     const offset = number - this.#acknowledged - 1
     if (offset < 0) return
     this.#bytes += result.length
+    this.#addedUpTo = 0
     if (offset >= this.#ring.length && offset < 4 * (this.#size + FIRST_CAPACITY)) this.#grow(offset + 1)
     if (offset < this.#ring.length) this.#ring[this.#place(offset)] = result
     else this.#far.set(number, result)
@@ -81,6 +85,7 @@ export class Session {
     const steps = upTo - this.#acknowledged
     if (steps <= 0) return
     this.#bytes -= this.#bytesUpTo(upTo)
+    this.#addedUpTo = 0
     for (let i = Math.min(steps, this.#ring.length); i > 0; i--) {
       if (this.#ring[this.#head] !== null) {
         this.#ring[this.#head] = null
@@ -122,12 +127,16 @@ export class Session {
     return near ?? (this.#far.size > 0 ? this.#far.get(number) : undefined)
   }
 
-  /** Bytes of the results that go when the client has acknowledged so far. */
+  /** Bytes of the results that go when the client has acknowledged so far: added up once for the requests of a group. */
   #bytesUpTo(acknowledged: number): number {
+    if (acknowledged <= this.#acknowledged) return 0
+    if (acknowledged === this.#addedUpTo) return this.#addedBytes
     let bytes = 0
     const near = Math.min(acknowledged - this.#acknowledged, this.#ring.length)
     for (let offset = 0; offset < near; offset++) bytes += this.#ring[this.#place(offset)]?.length ?? 0
     if (this.#far.size > 0) for (const [number, { length }] of this.#far) if (number <= acknowledged) bytes += length
+    this.#addedUpTo = acknowledged
+    this.#addedBytes = bytes
     return bytes
   }
 

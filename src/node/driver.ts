@@ -48,6 +48,7 @@ export class Driver {
   readonly #parts: Uint8Array[][]
   #armed = false
   #turning = false
+  #started = false
   #stopped = false
   #suspended = false
   #stopTicking: () => void = () => {}
@@ -71,6 +72,7 @@ export class Driver {
       },
     )
     core.start(journal?.last ?? 0, clock.now())
+    this.#started = true
     this.#stopTicking = clock.every(TICK_MS, () => this.#turn())
     this.arm()
   }
@@ -99,7 +101,7 @@ export class Driver {
 
   /** A turn follows when the event loop has drained what arrived. */
   arm(): void {
-    if (this.#armed || this.#stopped) return
+    if (this.#armed || !this.#started || this.#stopped) return
     this.#armed = true
     this.#options.clock.soon(this.#armedTurn)
   }
@@ -138,7 +140,7 @@ export class Driver {
   }
 
   #turn(): void {
-    if (this.#stopped || this.#turning || this.#suspended) return
+    if (!this.#started || this.#stopped || this.#turning || this.#suspended) return
     this.#turning = true
     try {
       this.#options.core.linksBehind(this.#behind())

@@ -280,7 +280,7 @@ export class Member {
 
   #poll(): void {
     this.#proposals.expire(this.#options.clock.now())
-    this.#readiness?.poll()
+    if (!this.#driver.suspended) this.#readiness?.poll()
     this.#afterTurn()
   }
 

@@ -90,6 +90,10 @@ export class Proposals {
       running.waiters.push(respond)
       return
     }
+    if (this.onlyReads && mayChange(prepared)) {
+      this.#keys.rewind(this.#mark)
+      throw new EpaxosError(ErrorCode.diskFull, 'the disk is nearly full: updates are refused')
+    }
     this.#length += group.length
     const entry: Entry = { waiters: [respond], key, deadlineMs }
     this.#entries.push(entry)
@@ -198,10 +202,7 @@ export class Proposals {
     }
     this.#commands.set(group, this.#length)
     this.#mark = this.#keys.mark()
-    const prepared = prepareGroup(this.#commands.subarray(this.#length, end), this.#machine, this.#keys)
-    if (!this.onlyReads || (prepared.updates === 0 && prepared.kind === GroupKind.commands)) return prepared
-    this.#keys.rewind(this.#mark)
-    throw new EpaxosError(ErrorCode.diskFull, 'the disk is nearly full: updates are refused')
+    return prepareGroup(this.#commands.subarray(this.#length, end), this.#machine, this.#keys)
   }
 
   #close(): void {
@@ -212,6 +213,10 @@ export class Proposals {
     this.#entries = []
     this.#length = 0
   }
+}
+
+function mayChange({ kind, updates }: PreparedGroup): boolean {
+  return kind === GroupKind.expire || updates > 0
 }
 
 /** Reads may run any number of times; only updates of a session are looked for. */

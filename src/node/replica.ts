@@ -108,8 +108,16 @@ export class Replica {
       logger.warn({}, 'durability memory: nothing survives this process, which must not come back under its id')
     }
     try {
+      let polling = false
       this.#stopPollingDisk = realClock.every(DISK_POLL_MS, () => {
-        this.#pollDisk().catch((error) => this.#fail(error))
+        // A disk that hangs must not take all threads of the pool.
+        if (polling) return
+        polling = true
+        this.#pollDisk()
+          .catch((error) => this.#fail(error))
+          .finally(() => {
+            polling = false
+          })
       })
       await this.#member.start()
     } catch (error) {

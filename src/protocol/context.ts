@@ -38,6 +38,10 @@ export interface Counts {
   dropped: number
 }
 
+/** A disk hangs when a write takes so many times what the longest did, of which each shorter one makes a little be forgotten. */
+const HUNG_FACTOR = 4
+const FORGETTING = 0.98
+
 const NO_RECORDS: readonly JournalRecord[] = []
 
 /** What the phases share: the instances, the votes' rules, and the effects that gather until the driver takes them. */
@@ -68,8 +72,9 @@ export class Context {
   lazyMs = 0
   /** Everything in the journal up to this value is durable. */
   durable = 0
-  /** Since when nothing has become durable although something waits to. */
+  /** Since when nothing has become durable although something waits to, and how long that took lately at the longest. */
   #writingMs = 0
+  #longestWriteMs = 0
 
   #number = 0
   #records: JournalRecord[] = []
@@ -167,13 +172,17 @@ export class Context {
     this.#rejected.push(instance)
   }
 
-  /** For how long the disk has been at the oldest value that is not durable, in ms; 0 where all are. */
-  get diskSilenceMs(): number {
-    return this.durable < this.#number ? this.nowMs - this.#writingMs : 0
+  /** Whether the disk, whose writes have not taken nearly as long lately, makes nothing durable. One that is only slow keeps what it promises. */
+  get isDiskHung(): boolean {
+    if (this.durable === this.#number) return false
+    return this.nowMs - this.#writingMs > Math.max(this.timing.suspectMs, HUNG_FACTOR * this.#longestWriteMs)
   }
 
   releaseUpTo(number: number): void {
-    if (number > this.durable) this.#writingMs = this.nowMs
+    if (number > this.durable) {
+      this.#longestWriteMs = Math.max(this.nowMs - this.#writingMs, this.#longestWriteMs * FORGETTING)
+      this.#writingMs = this.nowMs
+    }
     for (let n = this.durable + 1; n <= number; n++) {
       const gated = this.#gated.get(n)
       if (gated === undefined) continue

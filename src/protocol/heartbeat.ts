@@ -8,7 +8,7 @@ const SMOOTHING = 1 / 8
 export function sendHeartbeats(context: Context): void {
   if (context.nowMs < context.heartbeatMs) return
   context.heartbeatMs = context.nowMs + context.timing.heartbeatMs
-  if (context.diskSilenceMs > context.timing.suspectMs) return
+  if (context.isDiskHung) return
   if (context.readBatch === null) releaseExecutedBatches(context)
   const committed = context.rows.map((row) => row.committedPrefix)
   const executed = context.rows.map((row) => row.executedPrefix)

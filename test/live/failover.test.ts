@@ -32,8 +32,8 @@ for (const conflicts of [false, true]) {
         const total = COMMANDS * proposers.length
         const clients = new Clients(cluster, { proposers, commands: COMMANDS, conflicts, seed })
         await clients.answered(total / 3)
-        await killUnderLoad(cluster, clients, victim)
         const [killedAt, before] = [performance.now(), clients.history.length]
+        await killUnderLoad(cluster, clients, victim)
         await clients.done()
         await cluster.allExecuted()
         assert.ok(before < total, 'it was killed under load')

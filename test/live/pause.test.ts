@@ -1,8 +1,11 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { connect } from '../../src/client/index.ts'
 import { volume } from '../support/volumes.ts'
 import { LiveCluster } from './cluster.ts'
+
+const SENT_MS = 50
 
 const test = suite('live cluster, a paused replica')
 
@@ -32,6 +35,8 @@ test('a replica that was stopped and goes on never answers a read from the past 
       for (let n = 0; n < writes; n++) await writer.put('k', `${++last}`)
       const reads = Array.from({ length: READS }, () => read('linearizable'))
       const staleReads = Array.from({ length: READS }, () => read('stale'))
+      // Until what they ask has left this process.
+      await pause(SENT_MS)
       cluster.signal(0, 'SIGCONT')
       for (const { status, value } of await Promise.all(reads)) {
         if (status !== 200) assert.ok(status === 503 || status === 504, `status ${status}`)

@@ -82,7 +82,7 @@ export const OPENINGS: Readonly<Record<string, readonly string[]>> = {
     'deliver 1→2 validate 0.1',
     'deliver 1→3 validate 0.1',
   ],
-  /** Of seven: 0.1 may be committed by four of them, 6.1 has two that agree besides its coordinator; both are recovered. */
+  /** Of seven with e = 3, which the sizes of a sound core do not allow: 0.1 may be committed by four of them, 6.1 has two that agree besides its coordinator; both are recovered. */
   seven: [
     'propose 6',
     'deliver 6→4 preAccept 6.1',

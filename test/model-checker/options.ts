@@ -51,6 +51,7 @@ export function readOptions(args: readonly string[]): Options {
     },
   })
   const replicas = whole('--replicas', values.replicas ?? '3', 9)
+  if (values.opening !== undefined && values.walks !== undefined) throw new RangeError('--opening is for a search')
   const proposers = (values.proposers ?? [0, 1].slice(0, replicas).join()).split(',')
   return {
     bounds: {

@@ -95,8 +95,8 @@ export class System {
     return opening.map((step) => {
       let whole = ''
       const after = new Uint32Array(this.width)
-      this.steps(state, (child, { text }) => {
-        if (whole !== '' || !`${text} `.startsWith(`${step} `)) return
+      this.steps(state, (child, { text }, violation) => {
+        if (whole !== '' || violation !== '' || !`${text} `.startsWith(`${step} `)) return
         whole = text
         after.set(child)
       })

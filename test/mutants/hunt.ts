@@ -2,6 +2,9 @@ import { spawnSync } from 'node:child_process'
 import { inCopy } from './copy.ts'
 import type { Hunted, Mutant } from './mutant.ts'
 
+/** For a hunter to notice that its time is over. */
+const GRACE_MS = 120_000
+
 /** Looks for the mutant in a copy of the project, for so long at most. Throws where the hunt itself fails. */
 export function hunt({ patches, hunter }: Mutant, minutes: number): Hunted {
   return inCopy(patches, (folder) => {
@@ -14,7 +17,9 @@ export function hunt({ patches, hunter }: Mutant, minutes: number): Hunted {
 
 function run(folder: string, program: string, flags: string, minutes: number): { text: string; found: boolean } {
   const args = ['--import', 'tsx', `test/${program}`, ...flags.split(' '), '--minutes', `${minutes}`]
-  const { stdout, stderr, status } = spawnSync(process.execPath, args, { cwd: folder, encoding: 'utf8' })
+  // A defect may make an endless loop of a turn.
+  const timeout = minutes * 60_000 + GRACE_MS
+  const { stdout, stderr, status } = spawnSync(process.execPath, args, { cwd: folder, encoding: 'utf8', timeout })
   if (status !== 0 && status !== 1) throw new Error(`${program} ended with ${status}: ${stderr}`)
   return { text: stdout, found: status === 1 }
 }

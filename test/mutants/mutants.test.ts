@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { OPENINGS } from '../model-checker/openings.ts'
 import { volume } from '../support/volumes.ts'
 import { hunt } from './hunt.ts'
 import { MUTANTS } from './list.ts'
@@ -43,8 +44,17 @@ for (const name of SOON) {
 }
 
 test('the source as it is gives a hunt nothing to find', () => {
-  const { killed, verdict } = hunt({ name: '', patches: [], hunter: { by: 'simulator' } }, 0.05)
-  assert.not.ok(killed, verdict)
+  const simulated = hunt({ name: '', patches: [], hunter: { by: 'simulator' } }, 0.05)
+  assert.not.ok(simulated.killed, simulated.verdict)
+  assert.is.not(simulated.effort, '0 seeds')
+  for (const name of Object.keys(OPENINGS).filter((opening) => opening !== 'seven')) {
+    const mutant = MUTANTS.find(({ hunter }) => hunter.by === 'model-check' && hunter.bounds.includes(name))
+    assert.ok(mutant?.hunter.by === 'model-check', `${name} is of use`)
+    const bounds = `${mutant.hunter.bounds} --limit 2000`
+    const checked = hunt({ name: '', patches: [], hunter: { by: 'model-check', bounds } }, 1)
+    assert.not.ok(checked.killed, checked.verdict)
+    assert.ok(Number.parseInt(checked.effort, 10) >= 2000, checked.effort)
+  }
 })
 
 test.run()

@@ -85,13 +85,18 @@ test('what waits is counted, and given up, once', () => {
   assert.equal(client.answers, ['unknown', 'unknown'])
 })
 
-test('while only reads are taken, an update is refused and leaves nothing behind', () => {
+test('while only reads are taken, an update is refused and leaves nothing behind, unless it runs already', () => {
   const client = new Client()
+  client.submit(['running'], FIRST)
+  client.propose()
   client.proposals.onlyReads = true
   assert.throws(
     () => client.submit(['a']),
     (error: Error) => error instanceof EpaxosError && error.code === 'disk_full',
   )
+  client.submit(['running'], FIRST)
+  client.proposals.executed(1, resultsOf(1))
+  assert.equal(client.answers, ['done', 'done'])
   client.proposals.onlyReads = false
   client.submit(['b'])
   assert.equal(client.propose(), [1 + 2 * 1])

@@ -292,6 +292,21 @@ each('23: a replica whose disk hangs falls silent, and what it left open does no
   }
 })
 
+each('23: a replica whose disk is only slow is waited for', (maker) => {
+  const cluster = new Cluster({ replicas: 3, makeEngine: maker.make, autoSync: false })
+  let silent = 0
+  for (let ms = 0; ms < 20_000; ms += 10) {
+    cluster.nowMs += 10
+    for (const replica of cluster.replicas) replica.tick()
+    if (ms % 100 === 0) cluster.replica(2).propose(batch(`${ms}`, 'a'))
+    for (const { id } of cluster.replicas) if (id !== 2 || ms % 1100 === 0) cluster.replica(id).sync()
+    cluster.deliverAll()
+    if (ms > 5000 && !cluster.replica(0).core.alive(2)) silent++
+  }
+  assert.is(silent, 0)
+  assert.ok(cluster.replica(0).executed.length > 20)
+})
+
 each('nothing is sent again to a peer to whom it is still on its way', (maker) => {
   const cluster = new Cluster({ replicas: 3, makeEngine: maker.make })
   cluster.replica(0).propose(batch('0.1', 'a'))
