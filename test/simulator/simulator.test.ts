@@ -57,6 +57,7 @@ test('take another way from another seed', async () => {
 const FOUND: readonly (readonly [number, string])[] = [
   [20261125927, 'heartbeats that are farther apart than the patience with a silent peer'],
   [20261126286, 'several replicas at a time that come back without their disks'],
+  [710003230, 'a repetition after the end of its session that joins an instance of before'],
 ]
 
 for (const [seed, what] of FOUND) {
