@@ -4,6 +4,7 @@ import { EpaxosError, ErrorCode } from '../errors.ts'
 import { Executor } from '../execution/executor.ts'
 import type { StateMachine } from '../execution/machine.ts'
 import { Core } from '../protocol/core.ts'
+import { OPEN_PER_ROW } from '../protocol/liveness.ts'
 import type { Batch } from '../protocol/messages.ts'
 import type { PeerRecord } from '../protocol/records.ts'
 import { DEFAULT_TIMING, type Timing } from '../protocol/timing.ts'
@@ -40,6 +41,10 @@ export interface MemberOptions {
 
 /** Own instances that may be unexecuted at a time; what comes then gathers into the next batch (protocol.md §6, bounded tails). */
 const WINDOW = 16
+
+// Peers look at so many open instances of a row at a time. All that a replica leaves open, also over some restarts, must be among them.
+if (4 * WINDOW > OPEN_PER_ROW)
+  throw new RangeError('the window must be well below the instances of a row that are looked at')
 
 /** Between looks at deadlines and readiness. */
 const POLL_MS = 25

@@ -1,5 +1,5 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
-import { FORMAT_VERSION, INCARNATION_BYTES, NONCE_BYTES } from '../codec/limits.ts'
+import { FORMAT_VERSION, INCARNATION_BYTES, MAX_URL_BYTES, NONCE_BYTES } from '../codec/limits.ts'
 import { EpaxosError } from '../errors.ts'
 import { type Claim, claimOf } from './admission.ts'
 import type { Identity, Refusal } from './transport.ts'
@@ -177,7 +177,7 @@ function readClaim(fields: Fields, version: number): Claim {
     replicas: wholeNumber(fields, 'replicas'),
     id: wholeNumber(fields, 'id'),
     incarnation: Uint8Array.from(Buffer.from(hexadecimal(fields, 'incarnation', INCARNATION_BYTES), 'hex')),
-    clientUrl: text(fields, 'clientUrl'),
+    clientUrl: url(fields, 'clientUrl'),
   }
 }
 
@@ -194,6 +194,14 @@ function readProof(fields: Fields): string | null {
 function text(fields: Fields, name: string): string {
   const value = fields[name]
   if (typeof value !== 'string') throw malformed(`${name} is not a text`)
+  return value
+}
+
+/** Receivers pass it on to clients, whose format has no room for a longer one. */
+function url(fields: Fields, name: string): string {
+  const value = text(fields, name)
+  const size = Buffer.byteLength(value)
+  if (size > MAX_URL_BYTES) throw malformed(`${name} has ${size} bytes, the limit is ${MAX_URL_BYTES}`)
   return value
 }
 

@@ -101,6 +101,21 @@ export const OPENINGS: Readonly<Record<string, readonly string[]>> = {
     ...[1, 2, 3].map((id) => `deliver ${id}→0 preAcceptOk 0.1`),
     'deliver 4→1 waiting 6.1',
   ],
+  /**
+   * 0.1 is committed on the fast path by 0, 1 and 4, and nobody else hears of it. 1.1, which depends on it, is accepted as a no-op at 2, its
+   * recoverer, and a no-op depends on nothing. 4 recovers 0.1 with 2 and 3, and 2 reports what it knows of 1.1.
+   */
+  'accepted-noop': [
+    'propose 0',
+    'deliver 0→1 preAccept 0.1',
+    'deliver 0→4 preAccept 0.1',
+    'propose 1',
+    'deliver 1→2 preAccept 1.1',
+    ...recovered(1, 2, [1, 4]),
+    ...[1, 4].map((id) => `deliver ${id}→0 preAcceptOk 0.1`),
+    ...recovered(0, 4, [2, 3]),
+    ...[2, 3].map((id) => `deliver 4→${id} validate 0.1`),
+  ],
   /** The recovery of 3.1 finds one that agrees. */
   'waits-for-one': [...WAITS, ...recovered(3, 4, [0, 1])],
   /** The recovery of 3.1 is answered by its coordinator. */

@@ -121,6 +121,20 @@ export const RECOVERY: readonly Mutant[] = [
     },
   },
   {
+    name: 'I is computed with the dependencies instead of the initial ones',
+    patches: [
+      {
+        file: 'protocol/validate.ts',
+        from: '!includes(other.initDeps, row, slot)',
+        to: '!includes(other.deps ?? other.initDeps, row, slot)',
+      },
+    ],
+    hunter: {
+      by: 'model-check',
+      bounds: '--replicas 5 --opening accepted-noop --instances 2 --proposers 0,1 --recoveries 2',
+    },
+  },
+  {
     name: 'a no-op counts as committed against a recovered instance',
     patches: [
       {

@@ -1,6 +1,6 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { FORMAT_VERSION } from '../../src/codec/limits.ts'
+import { FORMAT_VERSION, MAX_URL_BYTES } from '../../src/codec/limits.ts'
 import { EpaxosError } from '../../src/errors.ts'
 import {
   challengeText,
@@ -77,6 +77,15 @@ test('a proof holds for one link, one receiver, one kind of message and one cont
   assert.not(welcomeIsProved(mirrored, 2, nonces, secret))
   const refusal = readAnswer(bytes(refusalText('row', nonces, secret))) as Refused
   assert.not(refusalIsProved({ ...refusal, reason: 'amnesiac' }, nonces, secret))
+})
+
+test('a client URL has at most as many bytes as a welcome to clients has room for', () => {
+  const said = (clientUrl: string) => bytes(helloText(identityOf(1, 3, { clientUrl }), 2, nonces, secret))
+  readHello(said('x'.repeat(MAX_URL_BYTES)))
+  assert.ok(isMalformed(() => readHello(said('x'.repeat(MAX_URL_BYTES + 1)))))
+  assert.ok(isMalformed(() => readHello(said('ü'.repeat(MAX_URL_BYTES / 2 + 1)))))
+  const welcome = welcomeText(identityOf(1, 3, { clientUrl: 'x'.repeat(MAX_URL_BYTES + 1) }), 2, nonces, secret)
+  assert.ok(isMalformed(() => readAnswer(bytes(welcome))))
 })
 
 test('a hello of another version is told from a damaged one, whatever else it holds', () => {
@@ -176,6 +185,7 @@ test('an identity, peers or an address that cannot be is a wrong configuration',
     make(identityOf(0, 3, { incarnation: new Uint8Array(15) })),
     make(identityOf(0, 3, { cluster: 'x'.repeat(MAX_HANDSHAKE_BYTES) })),
     make(identityOf(0, 3, { epoch: 0.5 })),
+    make(identityOf(0, 3, { clientUrl: `http://${'x'.repeat(MAX_URL_BYTES)}` })),
     make(identityOf(0, 3), 'no host'),
   ]
   for (const construct of wrong) {
