@@ -42,6 +42,8 @@ export const ErrorCode = {
   closed: 'closed',
   /** No replica could be reached. */
   unreachable: 'unreachable',
+  /** The replica belongs to another cluster than the one that the client knows: nothing was sent to it. */
+  foreignCluster: 'foreign_cluster',
   /** The secret is missing or wrong. */
   unauthorized: 'unauthorized',
   /** Platform without a binary of a native dependency. */

@@ -36,7 +36,7 @@ export interface TransactionAnswer {
  * before the next, and those of one turn travel together.
  *
  * Every method rejects with a `CommandError` whose `outcome` says what is certain: `refused`, it is not done; `unknown`, it may be done, or be done
- * later. Its codes: `timeout`, `not_ready`, `busy`, `disk_full`, `closed`, `session_expired`, `bad_command`, `too_large`.
+ * later. Its codes: `timeout`, `not_ready`, `foreign_cluster`, `busy`, `disk_full`, `closed`, `session_expired`, `bad_command`, `too_large`.
  * Keys have 1 to 1024 bytes, values up to 1 MiB; a string stands for its UTF-8.
  */
 export class Client {
@@ -44,6 +44,11 @@ export class Client {
 
   constructor(pipeline: Pipeline) {
     this.#pipeline = pipeline
+  }
+
+  /** The cluster that this client belongs to: give it to `connect` as `clusterId` to meet no other one the next time. */
+  get clusterId(): string {
+    return this.#pipeline.clusterId
   }
 
   async put(key: Bytes, value: Bytes): Promise<void> {

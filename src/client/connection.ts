@@ -25,6 +25,8 @@ export type GroupAnswer =
 export interface ConnectionOptions {
   /** The cluster's secret: bytes, or a string for its UTF-8. */
   readonly secret?: Uint8Array | string
+  /** The cluster that the replica must belong to; by default any. */
+  readonly clusterId?: string
   /** For the link and its handshake. Default 1000. */
   readonly openTimeoutMs?: number
   /** A replica that owes answers and says nothing for so long is given up. Default 800. */
@@ -71,7 +73,7 @@ export class Connection {
 
   /**
    * Opens a link. Rejects with an `EpaxosError`: `configuration` for what is no URL, `unreachable`, `unauthorized`, `malformed` for another
-   * version, or `timeout`.
+   * version, `foreign_cluster`, `not_ready` for a cluster that is not founded yet, or `timeout`.
    */
   static async open(url: string, options: ConnectionOptions = {}): Promise<Connection> {
     const { openTimeoutMs = 1000, silenceMs = 800 } = options
@@ -82,7 +84,7 @@ export class Connection {
       await new Promise<void>((resolve, reject) => {
         const why = `no welcome from ${url} in ${openTimeoutMs} ms`
         timer = setTimeout(() => reject(new EpaxosError(ErrorCode.timeout, why)), openTimeoutMs)
-        connection.#greet(options.secret, resolve, reject)
+        connection.#greet(options, resolve, reject)
       })
     } catch (error) {
       connection.close()
@@ -103,6 +105,11 @@ export class Connection {
   /** The replica's id. */
   get id(): number {
     return (this.#welcome as Welcome).id
+  }
+
+  /** The cluster that the replica belongs to. */
+  get clusterId(): string {
+    return (this.#welcome as Welcome).clusterId
   }
 
   /** Where the replicas are, by id; empty for those that are not known. */
@@ -151,7 +158,8 @@ export class Connection {
     this.#end('the link was closed')
   }
 
-  #greet(secret: Uint8Array | string | undefined, resolve: () => void, reject: (error: Error) => void): void {
+  #greet(options: ConnectionOptions, resolve: () => void, reject: (error: Error) => void): void {
+    const { clusterId = '' } = options
     const socket = this.#socket
     const fail = (code: ErrorCode, message: string) => reject(new EpaxosError(code, message))
     let why = ''
@@ -163,9 +171,11 @@ export class Connection {
       this.#end('the link broke before the answer')
     }
     const onMessage = async (message: FromServer) => {
-      if (message.type === ClientMessageType.challenge) socket.send(await helloTo(message, secret))
+      if (message.type === ClientMessageType.challenge) socket.send(await helloTo(message, options))
       else if (message.type === ClientMessageType.response) fail(message.code as ErrorCode, message.message)
-      else {
+      else if (clusterId !== '' && message.clusterId !== clusterId) {
+        fail(ErrorCode.foreignCluster, `${this.url} is a replica of another cluster: ${message.clusterId}`)
+      } else {
         this.#welcome = message
         resolve()
       }
@@ -269,9 +279,10 @@ export class Connection {
   }
 }
 
-async function helloTo(challenge: Challenge, secret: Uint8Array | string | undefined): Promise<Uint8Array> {
+async function helloTo({ needsSecret, nonce }: Challenge, options: ConnectionOptions): Promise<Uint8Array> {
+  const { secret, clusterId = '' } = options
   const bytes = typeof secret === 'string' ? new TextEncoder().encode(secret) : secret
-  if (!challenge.needsSecret) return encodeHello({ version: FORMAT_VERSION, proof: new Uint8Array(0) })
+  if (!needsSecret) return encodeHello({ version: FORMAT_VERSION, proof: new Uint8Array(0), clusterId })
   if (bytes === undefined) throw new EpaxosError(ErrorCode.unauthorized, 'the replica asks for a secret')
-  return encodeHello({ version: FORMAT_VERSION, proof: await proofOf(bytes, challenge.nonce) })
+  return encodeHello({ version: FORMAT_VERSION, proof: await proofOf(bytes, nonce), clusterId })
 }

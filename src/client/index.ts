@@ -21,6 +21,8 @@ export interface ConnectOptions extends ConnectionOptions {
   readonly session?: boolean | string
   /** The number of the first request of a session of one's own; each command takes one, reads as well. Default 1. */
   readonly firstRequest?: number
+  /** Whether replicas may say where the others are. Default true; false for nobody but the URLs that are given. */
+  readonly learn?: boolean
   /** After this a command is given up. Default 10 000. */
   readonly requestTimeoutMs?: number
 }
@@ -29,12 +31,17 @@ export interface ConnectOptions extends ConnectionOptions {
  * Connects to a cluster, in Node and in browsers: the URLs, `ws://HOST:PORT` (or http, wss, https), name one replica or more, from which the others are
  * learned. One of them is used; when it fails, the next one takes over and what was not answered goes there.
  *
- * Rejects with an `EpaxosError`: `configuration`, `unreachable` where no replica of `urls` answers, `unauthorized`.
+ * The client belongs to the cluster that it meets first, or to the one that `clusterId` names, and sends nothing to any other one, wherever
+ * an address leads later. A client that came by `wss` never follows a learned URL without TLS.
+ *
+ * Rejects with an `EpaxosError`: `configuration`, `unreachable` where no replica of `urls` answers, `unauthorized`, `foreign_cluster`,
+ * `not_ready` where the cluster is not founded yet.
  */
 export async function connect(urls: string | readonly string[], options: ConnectOptions = {}): Promise<Client> {
-  const { session = true, firstRequest = 1, requestTimeoutMs = 10_000, ...connection } = options
+  const { session = true, firstRequest = 1, learn = true, requestTimeoutMs = 10_000, ...connection } = options
   const pipeline = new Pipeline(typeof urls === 'string' ? [urls] : urls, {
     ...connection,
+    learn,
     session: sessionName(session),
     firstRequest: positive('firstRequest', firstRequest),
     requestTimeoutMs: positive('requestTimeoutMs', requestTimeoutMs),

@@ -6,6 +6,14 @@ import { ReplicaUrls } from './urls.ts'
 const FIRST_PAUSE_MS = 25
 const LONGEST_PAUSE_MS = 400
 
+/** Why there is no first link: what is more than that nobody was there. */
+const TELLING: readonly ErrorCode[] = ['unauthorized', 'configuration', 'foreign_cluster', 'not_ready']
+
+export interface LinksOptions extends ConnectionOptions {
+  /** Whether the replicas say where the others are. */
+  readonly learn: boolean
+}
+
 export interface LinksHandlers {
   /** Whether somebody waits for a link. */
   wanted(): boolean
@@ -13,13 +21,20 @@ export interface LinksHandlers {
   up(): void
   /** The replica of the present link is not ready: what is under way there will take long. */
   notReady(connection: Connection): void
+  /** Every URL that was given leads to another cluster, and no other one leads anywhere. */
+  foreign(): void
 }
 
-/** The present link to one of the replicas, and the way to the next one. */
+/**
+ * The present link to one of the replicas, and the way to the next one. All links lead to one cluster: the one that was met first, unless the
+ * caller names one.
+ */
 export class Links {
   readonly #urls: ReplicaUrls
-  readonly #options: ConnectionOptions
+  readonly #options: LinksOptions
   readonly #handlers: LinksHandlers
+  /** The cluster that all links must lead to; empty until one is known. */
+  #clusterId: string
   #current: Connection | null = null
   /** Links that are not used any more, and still owe answers. */
   readonly #retired = new Set<Connection>()
@@ -33,11 +48,17 @@ export class Links {
   lastError: EpaxosError | null = null
 
   /** Throws an `EpaxosError` with code `configuration`. */
-  constructor(urls: readonly string[], options: ConnectionOptions, handlers: LinksHandlers) {
+  constructor(urls: readonly string[], options: LinksOptions, handlers: LinksHandlers) {
     this.#urls = new ReplicaUrls(urls)
     this.#options = options
     this.#handlers = handlers
+    this.#clusterId = options.clusterId ?? ''
     this.#order = this.#urls.after(null)
+  }
+
+  /** Empty until a replica was met. */
+  get clusterId(): string {
+    return this.#clusterId
   }
 
   get current(): Connection | null {
@@ -45,8 +66,8 @@ export class Links {
   }
 
   /**
-   * Opens the first link: each replica is tried once. Rejects with an `EpaxosError`: `unreachable`, or `unauthorized` where one
-   * said so, or `configuration` where the secret cannot be used here.
+   * Opens the first link: each replica is tried once. Rejects with an `EpaxosError`: `unreachable`; or what one of them said: `unauthorized`,
+   * `foreign_cluster`, `not_ready`; or `configuration` where the secret cannot be used here.
    */
   async open(): Promise<void> {
     const reasons: EpaxosError[] = []
@@ -54,7 +75,7 @@ export class Links {
       if (await this.#try(url)) return
       reasons.push(this.lastError as EpaxosError)
     }
-    const telling = reasons.find(({ code }) => code === ErrorCode.unauthorized || code === ErrorCode.configuration)
+    const telling = reasons.find(({ code }) => TELLING.includes(code))
     if (telling !== undefined) throw telling
     throw new EpaxosError(ErrorCode.unreachable, reasons.map(({ message }) => message).join('; '))
   }
@@ -92,10 +113,13 @@ export class Links {
 
   async #dial(): Promise<void> {
     this.#dialling = true
-    for (let next = 0; this.#current === null && !this.#closed && this.#handlers.wanted(); next++) {
+    for (let tried = 1; this.#current === null && !this.#closed && this.#handlers.wanted(); tried++) {
       await this.#pause()
       if (this.#closed) break
-      await this.#try(this.#order[next % this.#order.length] as string)
+      const url = this.#order[0] as string
+      await this.#try(url)
+      this.#order = [...this.#order.filter((each) => each !== url), ...(this.#urls.knows(url) ? [url] : [])]
+      if (this.#current === null && tried >= this.#order.length && this.#urls.allForeign) this.#handlers.foreign()
     }
     this.#dialling = false
     if (this.#current !== null) this.#handlers.up()
@@ -104,20 +128,23 @@ export class Links {
   async #try(url: string): Promise<boolean> {
     this.#tries++
     try {
-      const connection = await Connection.open(url, this.#options)
+      const connection = await Connection.open(url, { ...this.#options, clusterId: this.#clusterId })
+      this.#urls.tried(url, false)
       if (this.#closed) connection.close()
       else this.#use(connection)
       return true
     } catch (error) {
       if (!(error instanceof EpaxosError)) throw error
       this.lastError = error
+      this.#urls.tried(url, error.code === ErrorCode.foreignCluster)
       return false
     }
   }
 
   #use(connection: Connection): void {
     this.#current = connection
-    this.#urls.learn(connection.clientUrls)
+    this.#clusterId = connection.clusterId
+    if (this.#options.learn) this.#urls.learn(connection.clientUrls, connection.url)
     connection.onNotReady = () => this.#handlers.notReady(connection)
     connection.onClose = () => {
       this.#retired.delete(connection)

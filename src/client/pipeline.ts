@@ -3,9 +3,9 @@ import { CommandError, EpaxosError, ErrorCode } from '../errors.ts'
 import { encodeExpire } from '../execution/groups.ts'
 import { Status } from '../execution/results.ts'
 import { readerOf, tell } from './answers.ts'
-import type { Connection, ConnectionOptions, GroupAnswer } from './connection.ts'
+import type { Connection, GroupAnswer } from './connection.ts'
 import { type Entry, Group, inGroups } from './group.ts'
-import { Links } from './links.ts'
+import { Links, type LinksOptions } from './links.ts'
 import { RequestNumbers } from './request-numbers.ts'
 import { afterTurn } from './turn.ts'
 
@@ -30,7 +30,7 @@ const EXPIRE_TIMEOUT_MS = 500
 /** A replica that says this certainly did nothing, and another one may. */
 const ELSEWHERE: readonly ErrorCode[] = [ErrorCode.notReady, ErrorCode.busy, ErrorCode.diskFull, ErrorCode.closed]
 
-export interface PipelineOptions extends ConnectionOptions {
+export interface PipelineOptions extends LinksOptions {
   /** Null for none: an update that may have been done is then not sent again. */
   readonly session: string | null
   /** The number of its first request. */
@@ -75,7 +75,13 @@ export class Pipeline {
       wanted: () => this.#open.size > 0,
       up: () => this.#pump(),
       notReady: (connection) => this.#onNotReady(connection),
+      foreign: () => this.#onForeign(),
     })
+  }
+
+  /** See {@link Links.clusterId}. */
+  get clusterId(): string {
+    return this.#links.clusterId
   }
 
   /** Opens the first link; see {@link Links.open}. */
@@ -255,6 +261,15 @@ export class Pipeline {
   #onNotReady(connection: Connection): void {
     if (this.#options.session === null) this.#links.avoid(connection)
     else connection.close()
+  }
+
+  /** To wait would not help: whoever answers is not the cluster that this client belongs to. */
+  #onForeign(): void {
+    const message = 'every URL that was given leads to another cluster than before'
+    for (const group of this.#open) {
+      if (group.connection === null) this.#fail(group, { code: ErrorCode.foreignCluster, message })
+    }
+    this.#goOn()
   }
 
   #tick(): void {

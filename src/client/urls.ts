@@ -17,10 +17,17 @@ export function socketUrl(text: string): string {
 /** Replicas learned from others beyond this many are not kept. */
 const MAX_URLS = 32
 
+/** Addresses to listen on: nobody is reached there. */
+const ANY_HOSTS = ['0.0.0.0', '[::]']
+
 /** The replicas that are known: those that were given, and those that they told of. */
 export class ReplicaUrls {
   readonly #given: readonly string[]
   readonly #learned: string[] = []
+  /** Given ones where a replica of another cluster answered the last time. */
+  readonly #foreign = new Set<string>()
+  /** Learned ones where a replica of another cluster answered: they are not learned again. */
+  readonly #forgotten = new Set<string>()
 
   /** Throws an `EpaxosError` with code `configuration`. */
   constructor(urls: readonly string[]) {
@@ -28,14 +35,38 @@ export class ReplicaUrls {
     if (this.#given.length === 0) throw new EpaxosError('configuration', 'no URL of a replica')
   }
 
-  /** A replica said where the others are; what is no URL is ignored. */
-  learn(urls: readonly string[]): void {
+  /** Every given URL led to another cluster when it was tried last. */
+  get allForeign(): boolean {
+    return this.#foreign.size === this.#given.length
+  }
+
+  /**
+   * The replica at `from` said where the others are. What is no URL is ignored, and so is a URL without TLS where `from` has TLS: the way
+   * there would be open to everybody, and an address behind the proxy that speaks TLS is no use outside.
+   */
+  learn(urls: readonly string[], from: string): void {
     for (const text of urls) {
-      if (!URL.canParse(text) || !/^(http|ws)s?:$/.test(new URL(text).protocol)) continue
-      const url = socketUrl(text)
-      const known = this.#given.includes(url) || this.#learned.includes(url)
-      if (!known && this.#given.length + this.#learned.length < MAX_URLS) this.#learned.push(url)
+      const url = learnable(text)
+      if (url === null || (from.startsWith('wss:') && !url.startsWith('wss:'))) continue
+      if (this.knows(url) || this.#forgotten.has(url)) continue
+      if (this.#given.length + this.#learned.length < MAX_URLS) this.#learned.push(url)
     }
+  }
+
+  /** Whether a replica of another cluster answered at `url`. A learned URL that leads to another cluster is dropped. */
+  tried(url: string, isForeign: boolean): void {
+    if (this.#given.includes(url)) {
+      if (isForeign) this.#foreign.add(url)
+      else this.#foreign.delete(url)
+    } else if (isForeign) {
+      const at = this.#learned.indexOf(url)
+      if (at >= 0) this.#learned.splice(at, 1)
+      if (this.#forgotten.size < MAX_URLS) this.#forgotten.add(url)
+    }
+  }
+
+  knows(url: string): boolean {
+    return this.#given.includes(url) || this.#learned.includes(url)
   }
 
   /** The order in which to try them after `last` did not do: the given ones that follow it, the learned ones, and it again. */
@@ -45,4 +76,11 @@ export class ReplicaUrls {
     const rotated = [...this.#given.slice(at + 1), ...this.#given.slice(0, at + 1)]
     return [...[...rotated, ...this.#learned].filter((url) => url !== last), last]
   }
+}
+
+/** The WebSocket of a replica that another one told of; null for what leads nowhere. */
+function learnable(text: string): string | null {
+  const url = URL.canParse(text) ? new URL(text) : null
+  if (url === null || !/^(http|ws)s?:$/.test(url.protocol) || ANY_HOSTS.includes(url.hostname)) return null
+  return socketUrl(text)
 }

@@ -16,6 +16,7 @@ import { Request as RequestBody } from './generated/client/request.ts'
 import { Response as ResponseBody } from './generated/client/response.ts'
 import { Welcome as WelcomeBody } from './generated/client/welcome.ts'
 import {
+  MAX_CLUSTER_ID_BYTES,
   MAX_CODE_BYTES,
   MAX_MESSAGE_BYTES,
   MAX_PROOF_BYTES,
@@ -42,6 +43,7 @@ export function readGenerated(flatbuffer: Uint8Array): ClientMessage {
         type: ClientMessageType.hello,
         version: body.version(),
         proof: (body.proofArray() as Uint8Array).slice(),
+        clusterId: body.clusterId() ?? '',
       }
     }
     case ClientMessageType.welcome:
@@ -70,7 +72,9 @@ function challengeOf(body: ChallengeBody): Challenge {
 
 function welcomeOf(body: WelcomeBody): Welcome {
   const clientUrls = Array.from({ length: body.clientUrlsLength() }, (_, id) => body.clientUrls(id) as string)
-  return { type: ClientMessageType.welcome, version: body.version(), id: body.id(), clientUrls }
+  const clusterId = body.clusterId() as string
+  if (clusterId === '') throw malformed('a welcome names its cluster')
+  return { type: ClientMessageType.welcome, version: body.version(), id: body.id(), clientUrls, clusterId }
 }
 
 function responseOf(body: ResponseBody): Response {
@@ -98,7 +102,12 @@ export function buildHandshake(message: Challenge | Hello | Welcome): Uint8Array
   if (message.type === ClientMessageType.hello) {
     return sized(message.type, (builder) => {
       const proof = builder.createByteVector(within(message.proof, MAX_PROOF_BYTES, 'bytes of a proof'))
-      return HelloBody.createHello(builder, message.version, proof)
+      const clusterId = message.clusterId === '' ? 0 : clusterIdIn(builder, message.clusterId)
+      HelloBody.startHello(builder)
+      HelloBody.addVersion(builder, message.version)
+      HelloBody.addProof(builder, proof)
+      HelloBody.addClusterId(builder, clusterId)
+      return HelloBody.endHello(builder)
     })
   }
   return sized(message.type, (builder) => {
@@ -107,8 +116,13 @@ export function buildHandshake(message: Challenge | Hello | Welcome): Uint8Array
       return builder.createString(within(encoder.encode(url), MAX_URL_BYTES, 'bytes of a URL'))
     })
     const vector = WelcomeBody.createClientUrlsVector(builder, urls)
-    return WelcomeBody.createWelcome(builder, message.version, message.id, vector)
+    const clusterId = clusterIdIn(builder, message.clusterId)
+    return WelcomeBody.createWelcome(builder, message.version, message.id, vector, clusterId)
   })
+}
+
+function clusterIdIn(builder: flatbuffers.Builder, clusterId: string): flatbuffers.Offset {
+  return builder.createString(within(encoder.encode(clusterId), MAX_CLUSTER_ID_BYTES, 'bytes of a cluster id'))
 }
 
 /** A response without results, with its size before it. */

@@ -16,19 +16,21 @@ export interface Challenge {
   readonly needsSecret: boolean
 }
 
-/** The client's answer; `proof` is empty where no secret is needed. */
+/** The client's answer; `proof` is empty where no secret is needed, `clusterId` while the client belongs to no cluster. */
 export interface Hello {
   readonly type: typeof ClientMessageType.hello
   readonly version: number
   readonly proof: Uint8Array
+  readonly clusterId: string
 }
 
-/** The client is admitted. `clientUrls` by replica, empty for those that are not known. */
+/** The client is admitted. `clientUrls` by replica, empty for those that are not known. `clusterId` is never empty. */
 export interface Welcome {
   readonly type: typeof ClientMessageType.welcome
   readonly version: number
   readonly id: number
   readonly clientUrls: readonly string[]
+  readonly clusterId: string
 }
 
 /** `id` is the client's number for the answer, below 2³². `group` is opaque here: a view into the frame when it was decoded. */

@@ -37,8 +37,8 @@ export function encodeChallenge(challenge: Omit<Challenge, 'type'>): Uint8Array 
 }
 
 /** As {@link encodeChallenge}. */
-export function encodeHello(hello: Omit<Hello, 'type'>): Uint8Array {
-  return buildHandshake({ type: ClientMessageType.hello, ...hello })
+export function encodeHello(hello: Omit<Hello, 'type' | 'clusterId'> & { readonly clusterId?: string }): Uint8Array {
+  return buildHandshake({ type: ClientMessageType.hello, clusterId: '', ...hello })
 }
 
 /** As {@link encodeChallenge}. */

@@ -9,7 +9,7 @@ export { MAX_GROUP_BYTES }
  */
 
 /** Version of all the formats: peer and client messages, journal, key hash. Handshakes and data directories carry it; only equal ones work together. */
-export const FORMAT_VERSION = 1
+export const FORMAT_VERSION = 2
 
 /** The longest frame on any link: a batch at its limits, and the other messages of a turn. Also what a receiver must buffer. */
 export const MAX_FRAME_BYTES = 16 << 20
@@ -43,6 +43,9 @@ export const MAX_PROOF_BYTES = 64
 
 /** A replica's address as told to clients. */
 export const MAX_URL_BYTES = 256
+
+/** The id of a cluster: a hash in hexadecimal, with room to spare. */
+export const MAX_CLUSTER_ID_BYTES = 128
 
 /** The results of one request: a frame without its headers. */
 export const MAX_RESULTS_BYTES = MAX_FRAME_BYTES - (64 << 10)

@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { isIP } from 'node:net'
 import { EpaxosError, ErrorCode } from '../errors.ts'
-import { formatAddress, isLoopback } from '../node/addresses.ts'
+import { formatAddress, isAnyHost, isLoopback } from '../node/addresses.ts'
 
 export interface AccessOptions {
   /** Where the server listens. */
@@ -14,7 +14,6 @@ export interface AccessOptions {
 }
 
 const LOOPBACK_HOSTS = ['localhost', '127.0.0.1', '[::1]']
-const ANY_HOSTS = ['0.0.0.0', '::']
 
 /** Who may use the client port. */
 export class Access {
@@ -35,7 +34,7 @@ export class Access {
   listening(port: number): void {
     const host = this.#host
     this.#allow(`http://${formatAddress({ host, port })}`)
-    if (!isLoopback(host) && !ANY_HOSTS.includes(host)) return
+    if (!isLoopback(host) && !isAnyHost(host)) return
     for (const name of LOOPBACK_HOSTS) this.#allow(`http://${name}:${port}`)
   }
 

@@ -158,23 +158,28 @@ export class ClientLinks {
     else throw new EpaxosError(ErrorCode.malformed, 'handshake out of turn')
   }
 
-  async #onHello(link: ClientLink, { version, proof }: Hello): Promise<void> {
+  async #onHello(link: ClientLink, { version, proof, clusterId }: Hello): Promise<void> {
     if (version !== FORMAT_VERSION) {
       return this.#refuse(link, ErrorCode.malformed, `version ${FORMAT_VERSION} is spoken here, not ${version}`)
     }
-    if (this.#secret === null) return this.#admit(link)
+    if (this.#secret === null) return this.#admit(link, clusterId)
     link.stage = 'proving'
     const expected = await proofOf(this.#secret, link.nonce)
-    if (proof.length === expected.length && timingSafeEqual(proof, expected)) this.#admit(link)
+    if (proof.length === expected.length && timingSafeEqual(proof, expected)) this.#admit(link, clusterId)
     else this.#refuse(link, ErrorCode.unauthorized, 'the secret is missing or wrong')
   }
 
-  #admit(link: ClientLink): void {
+  /** @param expected the cluster that the client belongs to; empty for none yet */
+  #admit(link: ClientLink, expected: string): void {
     if (link.socket === null) return
+    const { id, clientUrls, clusterId } = this.#replica
+    if (clusterId === null) return this.#refuse(link, ErrorCode.notReady, 'the cluster is not founded yet')
+    if (expected !== '' && expected !== clusterId) {
+      return this.#refuse(link, ErrorCode.foreignCluster, `this is a replica of another cluster: ${clusterId}`)
+    }
     this.#endHandshake(link)
     link.stage = 'admitted'
-    const { id, clientUrls } = this.#replica
-    link.socket.send(encodeWelcome({ version: FORMAT_VERSION, id, clientUrls }), true)
+    link.socket.send(encodeWelcome({ version: FORMAT_VERSION, id, clientUrls, clusterId }), true)
   }
 
   /** A response before the welcome says why there is none. */

@@ -1,3 +1,4 @@
+import { MAX_URL_BYTES } from '../codec/limits.ts'
 import { EpaxosError } from '../errors.ts'
 import type { Address } from '../transport/links.ts'
 
@@ -7,6 +8,22 @@ export function parseAddress(text: string): Address {
   const port = Number(match?.[3])
   if (match === null || port > 65535) throw new EpaxosError('configuration', `not an address HOST:PORT: ${text}`)
   return { host: (match[1] ?? match[2]) as string, port }
+}
+
+/** Whether `host` stands for every address of a machine: one can listen there, and nobody can be told to go there. */
+export function isAnyHost(host: string): boolean {
+  return host === '0.0.0.0' || /^\[?::\]?$/.test(host)
+}
+
+/** What is wrong with a URL that clients shall be told of; null for nothing. */
+export function whyNotAdvertised(text: string): string | null {
+  const url = URL.canParse(text) ? new URL(text) : null
+  if (url === null || !/^(http|ws)s?:$/.test(url.protocol)) return 'is no URL such as http://db-0.example:7001'
+  if (isAnyHost(url.hostname)) return 'names no host that a client could reach'
+  if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
+    return 'has more than a scheme, a host, a port and a path'
+  }
+  return Buffer.byteLength(text) > MAX_URL_BYTES ? `is longer than ${MAX_URL_BYTES} bytes` : null
 }
 
 /** Whether only this machine can reach what listens there. */

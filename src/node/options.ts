@@ -2,7 +2,7 @@ import { EpaxosError } from '../errors.ts'
 import type { StateMachine } from '../execution/machine.ts'
 import { MAX_REPLICAS } from '../protocol/quorums.ts'
 import type { Address } from '../transport/links.ts'
-import { isLoopback, parseAddress } from './addresses.ts'
+import { isLoopback, parseAddress, whyNotAdvertised } from './addresses.ts'
 import { type Logger, SILENT } from './logger.ts'
 
 export type Durability = 'fsync' | 'memory'
@@ -25,8 +25,8 @@ export interface ReplicaOptions {
   readonly secret?: Uint8Array | string
   /** After this a command is answered as unknown. Default 2000. */
   readonly requestTimeoutMs?: number
-  /** Where clients reach this replica, told to the others. */
-  readonly clientUrl?: string
+  /** The URL at which clients reach this replica: what clients and the other replicas learn. By default they learn nothing. */
+  readonly advertise?: string
   readonly logger?: Logger
   /** Called once when the replica has stopped by itself: the storage failed, the peers refused it, an invariant broke. */
   readonly onFailure?: (error: Error) => void
@@ -42,6 +42,7 @@ export interface ResolvedOptions {
   readonly engine: EngineKind
   readonly secret: Uint8Array | null
   readonly requestTimeoutMs: number
+  /** Empty where nothing is advertised. */
   readonly clientUrl: string
   readonly logger: Logger
   readonly onFailure: (error: Error) => void
@@ -65,6 +66,9 @@ export function resolveOptions(options: ReplicaOptions): ResolvedOptions {
   const secret =
     typeof options.secret === 'string' ? new TextEncoder().encode(options.secret) : (options.secret ?? null)
   check(secret === null || secret.length >= 8, 'a secret has at least 8 bytes')
+  const { advertise = '' } = options
+  const wrongUrl = advertise === '' ? null : whyNotAdvertised(advertise)
+  check(wrongUrl === null, `the URL to advertise ${wrongUrl}: ${advertise.slice(0, 300)}`)
   const own = peers[id] as Address
   check(isLoopback(own.host) || secret !== null, `listening beyond loopback (${own.host}) needs a secret`)
   return {
@@ -77,7 +81,7 @@ export function resolveOptions(options: ReplicaOptions): ResolvedOptions {
     engine,
     secret,
     requestTimeoutMs,
-    clientUrl: options.clientUrl ?? '',
+    clientUrl: advertise,
     logger: options.logger ?? SILENT,
     onFailure: options.onFailure ?? (() => {}),
   }

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { FORMAT_VERSION } from '../codec/limits.ts'
 import type { Engine } from '../engine/engine.ts'
 import { FootprintBuilder } from '../engine/footprint.ts'
@@ -12,6 +12,7 @@ import { FULL_BYTES, freeBytes, NEARLY_FULL_BYTES } from '../storage/space.ts'
 import type { Address } from '../transport/links.ts'
 import type { Identity } from '../transport/transport.ts'
 import { WebSocketTransport } from '../transport/websocket.ts'
+import { whyNotAdvertised } from './addresses.ts'
 import { realClock } from './clock.ts'
 import { Member } from './member.ts'
 import { type ReplicaOptions, type ResolvedOptions, resolveOptions } from './options.ts'
@@ -86,7 +87,8 @@ export class Replica {
       logger,
       requestTimeoutMs,
       linked: (peer, { clientUrl }) => {
-        ;(this.#peers[peer] as { client: string }).client = clientUrl
+        const told = clientUrl === '' || whyNotAdvertised(clientUrl) === null ? clientUrl : ''
+        ;(this.#peers[peer] as { client: string }).client = told
       },
       failed: (error) => this.#end(error),
     })
@@ -94,6 +96,11 @@ export class Replica {
 
   get id(): number {
     return this.#options.id
+  }
+
+  /** Names the cluster, in handshakes and welcomes; null while it is not founded, when no client is served. */
+  get clusterId(): string | null {
+    return createHash('sha256').update(this.#options.cluster).digest('hex')
   }
 
   /** Null when the replica answers clients; otherwise why it does not. */

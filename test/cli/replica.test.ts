@@ -119,6 +119,10 @@ test('refuses what cannot be with 2, and leaves no data directory', () =>
       [with_(args, '--client', '127.0.0.1:99999'), /not an address/],
       [with_(args, '--cluster', 'a/b'), /not a cluster's name/],
       [with_(args, '--secret-file', join(folder, 'absent')), /--secret-file: ENOENT/],
+      [[...args, '--advertise', 'db-0:7001'], /the URL to advertise is no URL such as/],
+      [[...args, '--advertise', 'http://0.0.0.0:7001'], /names no host that a client could reach/],
+      [[...args, '--advertise', `http://${'a'.repeat(300)}`], /is longer than 256 bytes/],
+      [[...args, '--advertise', 'http://me:pw@db-0:7001'], /has more than a scheme/],
       [[...args, 'nonsense'], /unexpected argument nonsense/],
     ]
     const results = await Promise.all(cases.map(([args]) => runCli(args)))
@@ -143,13 +147,31 @@ test('listens beyond loopback only with a secret, for peers and for clients', ()
 
     const secret = 'a secret of many bytes'
     const open = { ...place, args: with_(args, '--client', everywhere) }
-    await start(open, [], { env: { EPAXOS_SECRET: secret } })
+    const cli = await start(open, [], { env: { EPAXOS_SECRET: secret } })
+    assert.is(cli.logs.filter(({ msg }) => /learn no URL of this replica/.test(String(msg))).length, 1)
     assert.is((await runCli(['put', 'k', 'v', '--url', place.url])).code, 4)
     assert.is(
       (await runCli(['put', 'k', 'v', '--url', place.url], { env: { EPAXOS_SECRET: 'another secret' } })).code,
       4,
     )
     assert.is((await runCli(['put', 'k', 'v', '--url', place.url], { env: { EPAXOS_SECRET: secret } })).code, 0)
+  }))
+
+test('advertises what it is told to, and never an address that stands for every host', () =>
+  withFolder(async (folder) => {
+    const place = await alone(folder)
+    const secret = { EPAXOS_SECRET: 'a secret of many bytes' }
+    const everywhere = { ...place, args: with_(place.args, '--client', `0.0.0.0:${place.client.split(':')[1]}`) }
+    const advertised = async (told: Place, env: Record<string, string>) => {
+      const cli = await start(told, [], { env })
+      const status = await runCli(['status', '--json', '--no-learn', '--url', place.url], { env: secret })
+      await cli.kill('SIGTERM')
+      return (JSON.parse(status.stdout) as [{ replicas: [{ client: string }] }])[0].replicas[0].client
+    }
+    assert.is(await advertised(place, secret), place.url)
+    assert.is(await advertised(everywhere, secret), '')
+    const env = { ...secret, EPAXOS_ADVERTISE: 'https://db-0.example/kv' }
+    assert.is(await advertised(everywhere, env), 'https://db-0.example/kv')
   }))
 
 test('a flag beats the environment beats the file', () =>

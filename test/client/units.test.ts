@@ -60,16 +60,42 @@ urls('http and ws name the same WebSocket', () => {
 
 urls('the given ones are tried in turn, then the learned ones, and last the one that failed', () => {
   const known = new ReplicaUrls(['ws://a', 'ws://b', 'ws://c', 'ws://a/'])
-  known.learn(['http://b', 'http://d', '', 'nonsense', 'ftp://e'])
+  known.learn(['http://b', 'http://d', '', 'nonsense', 'ftp://e'], 'ws://a/client')
   const names = (order: string[]) => order.map((url) => new URL(url).hostname).join('')
   assert.is(names(known.after(null)), 'abcd')
   assert.is(names(known.after('ws://b/client')), 'cadb')
   assert.is(names(known.after('ws://d/client')), 'abcd')
 })
 
+urls('who came by TLS learns no URL without it, and nobody learns an address for every host', () => {
+  const known = new ReplicaUrls(['wss://a'])
+  known.learn(['http://b', 'ws://c', 'https://d', 'wss://0.0.0.0:7001', 'https://[::]:7001'], 'wss://a/client')
+  assert.equal(known.after(null), ['wss://a/client', 'wss://d/client'])
+  known.learn(['http://b'], 'ws://a/client')
+  assert.ok(known.knows('ws://b/client'))
+})
+
+urls('a learned URL that leads to another cluster is dropped, and not learned again', () => {
+  const known = new ReplicaUrls(['ws://a', 'ws://b'])
+  known.learn(['ws://c'], 'ws://a/client')
+  known.tried('ws://c/client', true)
+  known.learn(['ws://c'], 'ws://a/client')
+  assert.not.ok(known.knows('ws://c/client'))
+  known.tried('ws://a/client', true)
+  assert.not.ok(known.allForeign)
+  known.tried('ws://b/client', true)
+  assert.ok(known.allForeign)
+  known.tried('ws://a/client', false)
+  assert.not.ok(known.allForeign)
+  assert.equal(known.after(null), ['ws://a/client', 'ws://b/client'])
+})
+
 urls('what replicas tell is bounded, and none given is an error', () => {
   const known = new ReplicaUrls(['ws://a'])
-  known.learn(Array.from({ length: 1000 }, (_, i) => `http://h${i}`))
+  known.learn(
+    Array.from({ length: 1000 }, (_, i) => `http://h${i}`),
+    'ws://a/client',
+  )
   assert.is(known.after(null).length, 32)
   assert.throws(() => new ReplicaUrls([]), /no URL/)
 })

@@ -143,10 +143,19 @@ export function clientMessage(random: Random, type: client.ClientMessageType): c
     case client.ClientMessageType.challenge:
       return { type, nonce: bytes(random, 32), needsSecret: random.chance(0.5) }
     case client.ClientMessageType.hello:
-      return { type, version: random.below(4), proof: bytes(random, random.pick([0, 32, 64])) }
+      return {
+        ...{ type, version: random.below(4), proof: bytes(random, random.pick([0, 32, 64])) },
+        clusterId: random.pick(['', 'c', 'f'.repeat(64)]),
+      }
     case client.ClientMessageType.welcome: {
       const clientUrls = Array.from({ length: random.below(10) }, (_, i) => random.pick(['', `ws://127.0.0.1:700${i}`]))
-      return { type, version: random.below(4), id: random.below(9), clientUrls }
+      return {
+        type,
+        version: random.below(4),
+        id: random.below(9),
+        clientUrls,
+        clusterId: random.pick(['c', 'f'.repeat(64)]),
+      }
     }
     case client.ClientMessageType.request:
       return { type, id, group: bytes(random, random.below(100)), stale: random.chance(0.5) }

@@ -17,6 +17,11 @@ export interface ReplicasOptions {
   readonly secret?: string
   readonly allowedOrigins?: readonly string[]
   readonly requestTimeoutMs?: number
+  readonly cluster?: string
+  /** By id; free ones by default. */
+  readonly clientPorts?: readonly number[]
+  /** By id; by default where each serves clients. */
+  readonly advertise?: readonly string[]
   /** Replicas reach each other through valves, so that {@link Replicas.cutOff} works. */
   readonly valves?: boolean
 }
@@ -31,8 +36,8 @@ export interface Served {
 export class Replicas {
   readonly served: Served[] = []
   readonly #options: ReplicasOptions
-  readonly #peers: number[]
-  readonly #ports: number[]
+  readonly #peers: readonly number[]
+  readonly #ports: readonly number[]
   #folder: string | null = null
   /** `#valves[from][to]`: what replica `from` dials to reach replica `to`. */
   #valves: Valve[][] = []
@@ -40,7 +45,8 @@ export class Replicas {
   /** Opens them and waits until all are ready, where a quorum is opened. */
   static async open(options: ReplicasOptions = {}): Promise<Replicas> {
     const { count = 3 } = options
-    const replicas = new Replicas(options, await freePorts(2 * count))
+    const ports = await freePorts(2 * count)
+    const replicas = new Replicas(options, ports.slice(count), options.clientPorts ?? ports.slice(0, count))
     if (options.durability === 'fsync') replicas.#folder = await mkdtemp(join(tmpdir(), 'epaxos-clients-'))
     if (options.valves) await replicas.#openValves()
     const ids = options.open ?? Array.from({ length: count }, (_, id) => id)
@@ -49,10 +55,10 @@ export class Replicas {
     return replicas
   }
 
-  private constructor(options: ReplicasOptions, ports: number[]) {
+  private constructor(options: ReplicasOptions, peers: readonly number[], ports: readonly number[]) {
     this.#options = options
-    this.#ports = ports.slice(ports.length / 2)
-    this.#peers = ports.slice(0, ports.length / 2)
+    this.#ports = ports
+    this.#peers = peers
   }
 
   get urls(): string[] {
@@ -73,6 +79,7 @@ export class Replicas {
 
   async start(id: number): Promise<void> {
     const { durability = 'memory', secret, allowedOrigins = [], requestTimeoutMs = 2000 } = this.#options
+    const { cluster = 'local', advertise } = this.#options
     const replica = await Replica.create({
       id,
       peers: this.#peersOf(id),
@@ -80,7 +87,8 @@ export class Replicas {
       durability,
       requestTimeoutMs,
       engine: (process.env.EPAXOS_TEST_ENGINE ?? 'wasm') as EngineKind,
-      clientUrl: this.url(id),
+      cluster,
+      advertise: advertise?.[id] ?? this.url(id),
       ...(this.#folder === null ? {} : { data: join(this.#folder, String(id)) }),
       ...(secret === undefined ? {} : { secret }),
     })

@@ -14,17 +14,22 @@ export const status = command({
   name: 'status',
   usage: '',
   summary: 'Asks one replica for its status, and through it all the others.',
-  flags: { ...askingFlags, json: toggle('JSON: an array, each replica its answer, or why there is none') },
+  flags: {
+    ...askingFlags,
+    learn: toggle('asks the other replicas as well, at the URLs that the first one names', true),
+    json: toggle('JSON: an array, each replica its answer, or why there is none'),
+  },
   notes: 'Exit codes: 0 asked, 2 wrong usage, 4 the replica cannot be reached.',
   examples: [
     ['epaxos status', 'a table'],
+    ['epaxos status --no-learn', 'of the one replica only: the secret goes to no URL that another replica named'],
     ['epaxos status --json --url http://127.0.0.1:7002', 'what GET /status says, of each'],
   ],
   run: async (given) => {
     if (given.positionals.length > 0) throw wrong(`unexpected argument ${given.positionals[0]}`)
     const target = targetOf(given)
     try {
-      const reports = await askAll(target)
+      const reports = given.settings.learn ? await askAll(target) : [await askOne(target)]
       process.stdout.write(given.settings.json ? `${JSON.stringify(reports, null, 2)}\n` : statusTable(reports))
       return CommandExit.done
     } catch (error) {

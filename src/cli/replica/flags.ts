@@ -17,7 +17,10 @@ export const replicaFlags = {
   id: integer('I', 'which one it is: its position in --peers, from 0', { min: 0 }),
   peers: list('HOST:PORT,…', 'where each replica listens for the others, this one included'),
   client: text('HOST:PORT', 'where it listens for clients'),
-  clientUrl: text('URL', 'where clients reach it, told to the others; by default http:// and --client'),
+  advertise: text(
+    'URL',
+    'where clients reach it: what clients and the other replicas learn; by default http:// and --client',
+  ),
   data: text('DIR', 'the data directory'),
   ...commonFlags,
   logLevel: choice(logLevels, 'the least that is logged', 'info'),

@@ -1,10 +1,11 @@
 import { pino } from 'pino'
 import { type ClientServer, serveClients } from '../../http/index.ts'
 import { KeyValueStore } from '../../machine/key-value.ts'
-import { formatAddress, isLoopback, parseAddress } from '../../node/addresses.ts'
+import { formatAddress, isAnyHost, isLoopback, parseAddress } from '../../node/addresses.ts'
 import type { Logger } from '../../node/logger.ts'
 import type { ReplicaOptions } from '../../node/options.ts'
 import { Replica } from '../../node/replica.ts'
+import type { Address } from '../../transport/links.ts'
 import { ReplicaExit, replicaExit } from '../exit-codes.ts'
 import { wrong } from '../settings/flag.ts'
 import type { Given } from '../settings/read.ts'
@@ -46,7 +47,7 @@ async function serve(
     const address = parseAddress(client as string)
     server = await serveClients(replica, { ...address, allowedOrigins, logger, ...(secret && { secret }) })
     if (await ending.after(replica.start())) {
-      logger.info({ id: replica.id, client: options.clientUrl }, 'started')
+      logger.info({ id: replica.id, client: options.advertise ?? '' }, 'started')
       await ending.come
     }
     logger.info({}, 'stopping')
@@ -82,10 +83,21 @@ function optionsOf(
     durability,
     engine,
     requestTimeoutMs,
-    clientUrl: settings.clientUrl ?? `http://${formatAddress(address)}`,
     logger,
     onFailure,
+    ...advertised(settings.advertise, address, logger),
     ...(data === undefined ? {} : { data }),
     ...(secret === undefined ? {} : { secret }),
   }
+}
+
+/** Where clients are told to go. An address for every host leads nowhere. */
+function advertised(given: string | undefined, client: Address, logger: Logger): { readonly advertise?: string } {
+  if (given !== undefined) return { advertise: given }
+  if (!isAnyHost(client.host)) return { advertise: `http://${formatAddress(client)}` }
+  logger.warn(
+    {},
+    `clients and the other replicas learn no URL of this replica: it listens on ${client.host}; see --advertise`,
+  )
+  return {}
 }

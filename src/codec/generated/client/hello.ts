@@ -42,8 +42,15 @@ proofArray():Uint8Array {
   return new Uint8Array(this.bb!.bytes().buffer, this.bb!.bytes().byteOffset + this.bb!.__vector(this.bb_pos + offset), this.bb!.__vector_len(this.bb_pos + offset));
 }
 
+clusterId():string|null
+clusterId(optionalEncoding:flatbuffers.Encoding):string|Uint8Array|null
+clusterId(optionalEncoding?:any):string|Uint8Array|null {
+  const offset = this.bb!.__offset(this.bb_pos, 8);
+  return offset ? this.bb!.__string(this.bb_pos + offset, optionalEncoding) : null;
+}
+
 static startHello(builder:flatbuffers.Builder) {
-  builder.startObject(2);
+  builder.startObject(3);
 }
 
 static addVersion(builder:flatbuffers.Builder, version:number) {
@@ -66,16 +73,21 @@ static startProofVector(builder:flatbuffers.Builder, numElems:number) {
   builder.startVector(1, numElems, 1);
 }
 
+static addClusterId(builder:flatbuffers.Builder, clusterIdOffset:flatbuffers.Offset) {
+  builder.addFieldOffset(2, clusterIdOffset, 0);
+}
+
 static endHello(builder:flatbuffers.Builder):flatbuffers.Offset {
   const offset = builder.endObject();
   builder.requiredField(offset, 6) // proof
   return offset;
 }
 
-static createHello(builder:flatbuffers.Builder, version:number, proofOffset:flatbuffers.Offset):flatbuffers.Offset {
+static createHello(builder:flatbuffers.Builder, version:number, proofOffset:flatbuffers.Offset, clusterIdOffset:flatbuffers.Offset):flatbuffers.Offset {
   Hello.startHello(builder);
   Hello.addVersion(builder, version);
   Hello.addProof(builder, proofOffset);
+  Hello.addClusterId(builder, clusterIdOffset);
   return Hello.endHello(builder);
 }
 }

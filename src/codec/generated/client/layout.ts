@@ -26,6 +26,7 @@ export const clientLayout: Layout = {
       fields: [
         { name: 'version', kind: 'inline', size: 4, align: 4 },
         { name: 'proof', kind: 'vector', size: 1, align: 1, limit: limits.MAX_PROOF_BYTES, required: true },
+        { name: 'cluster_id', kind: 'string', limit: limits.MAX_CLUSTER_ID_BYTES },
       ],
     },
     {
@@ -52,6 +53,7 @@ export const clientLayout: Layout = {
         { name: 'version', kind: 'inline', size: 4, align: 4 },
         { name: 'id', kind: 'inline', size: 4, align: 4 },
         { name: 'client_urls', kind: 'strings', limit: limits.MAX_REPLICAS, each: limits.MAX_URL_BYTES, required: true },
+        { name: 'cluster_id', kind: 'string', limit: limits.MAX_CLUSTER_ID_BYTES, required: true },
       ],
     },
   ],

@@ -44,8 +44,15 @@ clientUrlsLength():number {
   return offset ? this.bb!.__vector_len(this.bb_pos + offset) : 0;
 }
 
+clusterId():string
+clusterId(optionalEncoding:flatbuffers.Encoding):string|Uint8Array
+clusterId(optionalEncoding?:any):string|Uint8Array {
+  const offset = this.bb!.__offset(this.bb_pos, 10);
+  return this.bb!.__string(this.bb_pos + offset, optionalEncoding);
+}
+
 static startWelcome(builder:flatbuffers.Builder) {
-  builder.startObject(3);
+  builder.startObject(4);
 }
 
 static addVersion(builder:flatbuffers.Builder, version:number) {
@@ -72,17 +79,23 @@ static startClientUrlsVector(builder:flatbuffers.Builder, numElems:number) {
   builder.startVector(4, numElems, 4);
 }
 
+static addClusterId(builder:flatbuffers.Builder, clusterIdOffset:flatbuffers.Offset) {
+  builder.addFieldOffset(3, clusterIdOffset, 0);
+}
+
 static endWelcome(builder:flatbuffers.Builder):flatbuffers.Offset {
   const offset = builder.endObject();
   builder.requiredField(offset, 8) // client_urls
+  builder.requiredField(offset, 10) // cluster_id
   return offset;
 }
 
-static createWelcome(builder:flatbuffers.Builder, version:number, id:number, clientUrlsOffset:flatbuffers.Offset):flatbuffers.Offset {
+static createWelcome(builder:flatbuffers.Builder, version:number, id:number, clientUrlsOffset:flatbuffers.Offset, clusterIdOffset:flatbuffers.Offset):flatbuffers.Offset {
   Welcome.startWelcome(builder);
   Welcome.addVersion(builder, version);
   Welcome.addId(builder, id);
   Welcome.addClientUrls(builder, clientUrlsOffset);
+  Welcome.addClusterId(builder, clusterIdOffset);
   return Welcome.endWelcome(builder);
 }
 }
