@@ -10,6 +10,8 @@ export interface LiveOptions {
   readonly replicas?: number
   /** By replica; wasm where absent. */
   readonly engines?: readonly ('wasm' | 'reference')[]
+  /** By replica: the `node` that runs it; that of the tests where absent. */
+  readonly nodes?: readonly string[]
   /** Put before the command line of each replica: a tracer, for instance, which may write into the folder. */
   readonly before?: (folder: string, id: number) => readonly string[]
   readonly flags?: readonly string[]
@@ -72,14 +74,14 @@ export class LiveCluster {
 
   /** Starts a replica by its own command line, behind `before` where it is given. */
   start(id: number, before = this.#options.before): void {
-    const { engines, flags = [] } = this.#options
+    const { engines, nodes, flags = [] } = this.#options
     const peers = (this.#peers[id] as readonly string[]).join(',')
     const line = [
       ...['replica', '--id', `${id}`, '--peers', peers, '--client', this.#clients[id] as string],
       ...['--data', join(this.folder, `${id}`), '--engine', engines?.[id] ?? 'wasm', '--log-level', 'warn'],
       ...flags,
     ]
-    const program = before === undefined ? [] : [...before(this.folder, id), process.execPath, PROGRAM]
+    const program = [...(before?.(this.folder, id) ?? []), nodes?.[id] ?? process.execPath, PROGRAM]
     this.#running[id] = new Cli(line, {}, program)
   }
 
