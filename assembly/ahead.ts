@@ -2,16 +2,17 @@ import { Instance } from './instance'
 import { bucketOfKey, findKey, Key, lastWord, loadSpareKeys, WRITES } from './keys'
 import { hash, likelyRecord } from './table'
 
-// Loading ahead. Keys lie all over the memory: looked up one after the other, each waits for its bucket and then for its record. So groups of
-// them are loaded first, in passes in which no load needs what another one of the same pass gives: the processor then waits for all of them at once.
-// The shorter the pass, the more of its loads are under way together; hence what must be computed is in passes of its own.
+// Loading ahead. Keys lie all over the memory. Looked up one after the other, each lookup waits for its bucket and then
+// for its record. So the keys are loaded in groups first, in passes: no load of a pass needs the result of another load
+// of the same pass, and the processor waits for all of them at once. The shorter a pass, the more of its loads are in
+// flight together, so everything that must be computed has passes of its own.
 
-/** So many keys are loaded together: their buckets and records fit into the first cache. */
+/** This many keys are loaded together: their buckets and records fit into the first-level cache. */
 export const GROUP: u32 = 64
-/** Per key of the group its hash, and its bucket, then its record as far as the bucket tells, or 0. */
+/** For each key of the group: its hash and its bucket, then its record if the bucket names one, else 0. */
 const tags = memory.data(4 * 64, 8)
 const likely = memory.data(4 * 64, 8)
-/** Zeros, in place of the record of a key that has none, as large as the largest. */
+/** Zeros that stand for the record of a key that has none; as large as the largest record. */
 const nobody = memory.data(256, 8)
 /** Only there so that the loads are not optimized away. */
 let sink: u32 = 0
@@ -40,7 +41,7 @@ function loadLikely(count: u32): void {
   sink = sum
 }
 
-/** The records' ends, what the records lead to, and room for those that are missing. */
+/** Loads the ends of the records and what the records point to, and makes room for missing records. */
 function loadRest(count: u32): void {
   let sum: u32 = 0
   let missing: u32 = 0
@@ -63,14 +64,14 @@ export function findLoaded(index: u32, lo: u32, hi: u32): usize {
   return changetype<usize>(key) && key.lo == lo && key.hi == hi ? changetype<usize>(key) : findKey(lo, hi)
 }
 
-/** Where `index` begins a group of the instance's keys, loads the records of the group. */
+/** If `index` begins a group of the instance's keys, loads the records of that group. */
 // @ts-ignore: decorator
 @inline
 export function loadKeysAt(x: Instance, index: u32): void {
   if (index % GROUP == 0) loadKeys(x, index)
 }
 
-/** As {@link loadKeysAt}, and the buckets of the keys that no other instance names. */
+/** Like {@link loadKeysAt}, and also loads the buckets of the keys that no other instance names. */
 // @ts-ignore: decorator
 @inline
 export function loadLeavingAt(x: Instance, index: u32): void {

@@ -9,7 +9,7 @@ const reached = changetype<Stack>(memory.data(12, 4))
 export let blockerRow: u32 = 0
 export let blockerSlot: f64 = 0
 
-/** Goes through all that the committed instance transitively depends on. */
+/** Visits everything that the committed instance transitively depends on. */
 export function findBlocker(start: Instance): void {
   blockerSlot = 0
   reach(start)

@@ -5,28 +5,33 @@ import { countUpTo, itemOf } from './list'
 import { Stack } from './memory'
 import { rowAt } from './rows'
 
-// The edges of a committed instance: the unexecuted instances of its prefix that interfere with it, without those that another edge stands for.
+// The edges of a committed instance: the unexecuted instances of its prefix that interfere with it, except those that
+// another edge stands for.
 //
-// A committed instance z that writes key k and depends on exactly its row below it (COVERS) has itself an edge to, or a way to, every lower instance of its
-// row that touches k. So of one row and key only the highest such z is needed, and the instances above it; the same holds for
-// instances that interfere with everything, for all keys at once. The way from z is found by the same rule at z, within z's row and with
-// smaller slots, so this ends. Components, their levels and what blocks them are those of the full edges (test/engine/differential.test.ts).
+// Take a committed instance z that writes key k and depends on exactly its own row below it (COVERS). z itself has an
+// edge or a path to every lower instance of its row that touches k. So for a row and a key only the highest such z is
+// needed, and the instances above it. The same holds for instances that interfere with everything, for all keys at
+// once. The path from z is found by the same rule at z, within z's row and with smaller slots, so this ends.
+// Components, their levels and their blockers are the same as with the full edges (test/engine/differential.test.ts).
 
-/** Edges of the instances on the search's path, one after the other. */
+/** Edges of the instances on the search's path, instance after instance. */
 export const edges = changetype<Stack>(memory.data(12, 4))
 
-/** Whether walks go on past uncommitted instances, to find the smallest one. */
+/** Whether walks continue past uncommitted instances, to find the smallest one. */
 let thorough: bool = false
-/** The uncommitted instance that the last walk met: the first one, or, if thorough, the smallest. */
+/** The uncommitted instance that the last walk met: the first one, or the smallest if thorough. */
 let obstacle: usize = 0
 
-/** Per row the slot of the barrier that stands for everything up to it, and how far the instance depends on the row (0 where all of that has executed). */
+/**
+ * Per row: the slot of the barrier that stands for everything up to it, and how far the instance depends on the row (0
+ * if all of that has executed).
+ */
 const bottoms = memory.data(8 * 16, 8)
 const tops = memory.data(8 * 16, 8)
 
 /**
- * Appends the edges of `x` to {@link edges} and returns the uncommitted instance that it depends on, or 0. All payloads
- * that it depends on are known. Where it is blocked, it starts from there the next time.
+ * Appends the edges of `x` to {@link edges}. Returns the uncommitted instance that `x` depends on, or 0. All payloads
+ * that `x` depends on are known. If `x` is blocked, the next call starts from that point.
  */
 export function collectEdges(x: Instance): usize {
   const from = edges.length
@@ -42,7 +47,10 @@ export function collectEdges(x: Instance): usize {
   return 0
 }
 
-/** As {@link collectEdges}, also where payloads are missing or instances uncommitted: of the latter it returns the smallest. */
+/**
+ * Like {@link collectEdges}, but also works if payloads are missing or instances are uncommitted. Returns the smallest
+ * uncommitted instance.
+ */
 export function collectAllEdges(x: Instance): usize {
   if (!openRows(x)) return 0
   const cursor = x.cursor
@@ -56,7 +64,7 @@ export function collectAllEdges(x: Instance): usize {
   return obstacle
 }
 
-/** False when all that `x` depends on has executed. */
+/** False if everything that `x` depends on has executed. */
 function openRows(x: Instance): bool {
   let any = false
   for (let row: u32 = 0; row < replicas; ++row) {
@@ -68,7 +76,7 @@ function openRows(x: Instance): bool {
   return any
 }
 
-/** True when it stopped at an uncommitted instance. */
+/** True if it stopped at an uncommitted instance. */
 function walk(x: Instance): bool {
   obstacle = 0
   for (let row: u32 = 0; row < replicas; ++row) {
@@ -124,7 +132,9 @@ function resumeAt(x: Instance): f64 {
   return slot
 }
 
-/** The next walk starts at `step`; there, what only reads is known to be committed above `slot`. */
+/**
+ * The next walk starts at `step`; in that step, the instances above `slot` that only read are known to be committed.
+ */
 function pause(x: Instance, step: u32, slot: f64): bool {
   x.cursor = step
   x.cursorSlot = slot
@@ -132,8 +142,8 @@ function pause(x: Instance, step: u32, slot: f64): bool {
 }
 
 /**
- * Adds the edges of `x` to the list's instances with slots in (bottom, top], from the highest down. With `covering` it ends at the first one that stands for the
- * lower ones, and returns its slot; else `bottom`.
+ * Adds the edges of `x` to the list's instances with slots in (bottom, top], from the highest down. With `covering` it
+ * stops at the first instance that stands for the lower ones and returns its slot; otherwise it returns `bottom`.
  */
 function descend(list: usize, x: Instance, top: f64, bottom: f64, covering: bool): f64 {
   for (let i = countUpTo(list, top); i; --i) {

@@ -1,8 +1,20 @@
-// The wasm engine: its calls, one for each of src/engine/engine.ts. Numbers that may exceed 32 bits are f64; larger input is laid into
-// the areas whose addresses are given out here. Ranges are checked by src/engine/wasm.ts.
+// The exports of the wasm engine, one for each call of src/engine/engine.ts. Numbers that may exceed 32 bits are f64.
+// The caller writes larger input into areas whose addresses it gets from here. src/engine/wasm.ts checks the ranges.
 
 import { blockerRow, blockerSlot, findBlocker } from './blocker'
-import { addInstance, COMMITTED, COVERS, EXECUTED, findInstance, Instance, KNOWN, NOOP, openInstances, replicas, setDependency } from './instance'
+import {
+  addInstance,
+  COMMITTED,
+  COVERS,
+  EXECUTED,
+  findInstance,
+  Instance,
+  KNOWN,
+  NOOP,
+  openInstances,
+  replicas,
+  setDependency,
+} from './instance'
 import { openKeys } from './keys'
 import { exchangeScratch, Stack } from './memory'
 import { endEdges, enterPayload, forget } from './payloads'
@@ -21,18 +33,18 @@ let committedCount: u32 = 0
 /** Committed since the last call of execute. */
 const fresh = changetype<Stack>(memory.data(12, 4))
 
-/** Must come first, once. */
+/** Call this once, before everything else. */
 export function open(rows: u32): void {
   openInstances(rows)
   openKeys()
 }
 
-/** Where vectors come and go: one f64 per row. */
+/** The area for vectors, in both directions: one f64 per row. */
 export function vectorArea(): usize {
   return vector
 }
 
-/** Where a footprint of `words` words is to be laid. */
+/** The area for a footprint of `words` words. */
 export function footprintArea(words: u32): usize {
   if (words > inputWords) {
     const size = max<u32>(1024, words + (words >> 1))
@@ -42,7 +54,7 @@ export function footprintArea(words: u32): usize {
   return input
 }
 
-/** Footprint in its area, result in the vector's. */
+/** Takes the footprint from its area, puts the result into the vector's area. */
 export function dependencies(row: u32, slot: f64, words: u32): void {
   enterPayload(row, slot, input, words >> 1, vector)
   store<f64>(vector + (row << 3), slot - 1)
@@ -52,7 +64,7 @@ export function enter(row: u32, slot: f64, words: u32): void {
   enterPayload(row, slot, input, words >> 1, 0)
 }
 
-/** Footprint and vector in their areas; returns how many pairs (row, slot) the output holds. */
+/** Takes the footprint and the vector from their areas. Returns how many pairs (row, slot) the output holds. */
 export function conflicts(words: u32): u32 {
   findConflicts(input, words >> 1, vector)
   const count = found.length
@@ -61,12 +73,12 @@ export function conflicts(words: u32): u32 {
   return count
 }
 
-/** Result in the vector's area. */
+/** Puts the result into the vector's area. */
 export function writers(lo: u32, hi: u32): void {
   findWriters(lo, hi, vector)
 }
 
-/** Dependencies in the vector's area; false, without effect, where the payload is not known. */
+/** Takes the dependencies from the vector's area. Returns false, without effect, if the payload is not known. */
 export function commit(row: u32, slot: f64): bool {
   if (slot <= rowAt(row).floor) return true
   const x = changetype<Instance>(findInstance(row, slot))
@@ -105,7 +117,7 @@ export function execute(): u32 {
   return finish()
 }
 
-/** Writes the components to the output, and takes what has executed out of the order. */
+/** Writes the components to the output and removes the executed instances from the order. */
 function finish(): u32 {
   const length = components.length
   if (!length) return 0
@@ -137,7 +149,7 @@ function putId(at: usize, x: Instance): void {
   store<f64>(at + 8, x.slot)
 }
 
-/** The slot of the smallest blocker, 0 for none; its row is what {@link blockedRow} gives. */
+/** The slot of the smallest blocker, 0 if there is none; {@link blockedRow} returns its row. */
 export function blockedSlot(row: u32, slot: f64): f64 {
   const x = changetype<Instance>(findInstance(row, slot))
   if (!changetype<usize>(x) || (x.flags & (COMMITTED | NOOP | EXECUTED)) != COMMITTED) return 0
@@ -154,7 +166,7 @@ export function pending(): u32 {
   return committedCount
 }
 
-/** The floor is in the vector's area; false, without effect, where something up to it has not executed. */
+/** Takes the floor from the vector's area. Returns false, without effect, if something up to it has not executed. */
 export function truncate(): bool {
   for (let row: u32 = 0; row < replicas; ++row) {
     if (load<f64>(vector + (row << 3)) > rowAt(row).executed) return false
@@ -169,7 +181,7 @@ export function truncate(): bool {
   return true
 }
 
-/** Where the numbers of the last execute or conflicts are. */
+/** The address of the numbers of the last execute or conflicts. */
 export function outputAddress(): usize {
   return output
 }

@@ -7,14 +7,14 @@ export const EVERYTHING: u32 = 2
 export const COMMITTED: u32 = 4
 export const NOOP: u32 = 8
 export const EXECUTED: u32 = 16
-/** Of its own row it depends on exactly what is below it, as all that a replica proposes does. */
+/** In its own row it depends on exactly the instances below it, like everything that a replica proposes. */
 export const COVERS: u32 = 32
-/** Reached by the traversal under way. */
+/** Reached by the current traversal. */
 export const REACHED: u32 = 64
 
 export const enum Wait {
   nothing,
-  /** That the payloads of a row are known up to a slot. */
+  /** The payloads of a row being known up to a slot. */
   payloads,
   /** The commit of the instance `waitsOn`. */
   commit,
@@ -25,7 +25,7 @@ export const enum Wait {
 /** What is known of one instance; its dependency vector follows it. */
 @unmanaged
 export class Instance {
-  // As an entry of the table: the slot's low 32 bits; its high bits and the row.
+  // For the table: the low 32 bits of the slot, then its high bits and the row.
   lo: u32
   hi: u32
 
@@ -33,25 +33,25 @@ export class Instance {
   slot: f64
   row: u32
 
-  /** `keyCount` addresses of keys, plus WRITES where it writes the key. */
+  /** `keyCount` addresses of keys; WRITES is added if the instance writes the key. */
   keys: usize
   keyCount: u32
 
   wait: u32
   waitsOn: usize
-  /** Neighbours among those that wait on the same instance. */
+  /** Neighbours in the list of instances that wait on the same instance. */
   before: usize
   after: usize
-  /** First of those that wait on this one. */
+  /** The first instance that waits on this one. */
   waiters: usize
-  /** How far its direct dependencies were seen to be committed: steps passed, and the slot within the next step. */
+  /** How far its direct dependencies are known to be committed: steps passed, and the slot within the next step. */
   cursor: u32
   cursorSlot: f64
 
-  /** Tarjan's numbers, from 1; 0 while it is not on the stack. */
+  /** Tarjan's numbers, from 1; 0 if it is not on the stack. */
   index: u32
   low: u32
-  /** From where the search came. */
+  /** The instance from which the search came. */
   parent: usize
   level: u32
   /** The next member of its component. */
@@ -68,7 +68,7 @@ export function openInstances(count: u32): void {
   table.open()
 }
 
-/** 0 where nothing is known of it. */
+/** 0 if nothing is known of the instance. */
 export function findInstance(row: u32, slot: f64): usize {
   const bits = <u64>slot
   return table.find(<u32>bits, (<u32>(bits >> 32)) | (row << 24))
@@ -108,7 +108,7 @@ export function setDependency(x: Instance, row: u32, slot: f64): void {
   store<f64>(changetype<usize>(x) + VECTOR + (<usize>row << 3), slot)
 }
 
-/** Takes the block for the addresses of `count` keys. */
+/** Allocates the block for the addresses of `count` keys. */
 export function reserveKeys(x: Instance, count: u32): void {
   x.keys = count ? allocate(<usize>count << 2) : 0
   x.keyCount = count

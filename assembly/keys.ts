@@ -3,24 +3,28 @@ import { insert, remove } from './list'
 import { allocate, clear, loadFree, release } from './memory'
 import { Table, TABLE_BYTES } from './table'
 
-// One record per key that an indexed instance names. With three replicas it is one cache line, as long as nobody reads the key.
+// One record for each key that an indexed instance names. With three replicas a record is one cache line, as long as
+// nobody reads the key.
 
-/** Marks, in the address of a key, that the instance writes it. */
+/** Set in the address of a key: the instance writes it. */
 export const WRITES: usize = 1
 
 /**
- * Followed, per row, by the list of the unexecuted instances that write the key (4 bytes each) and by the highest
- * indexed slot that writes it (8 bytes each).
+ * Followed, per row, by the list of the unexecuted instances that write the key (4 bytes each) and the highest indexed
+ * slot that writes it (8 bytes each).
  */
 @unmanaged
 export class Key {
   lo: u32
   hi: u32
-  /** How often indexed instances name it. */
+  /** How often indexed instances name the key. */
   references: u32
-  /** 0, or a block: per row the highest indexed slot that reads the key (8 bytes each), and the list of the unexecuted ones (4 bytes each). */
+  /**
+   * 0, or the address of a block: per row the highest indexed slot that reads the key (8 bytes each), and the list of
+   * the unexecuted readers (4 bytes each).
+   */
   reads: usize
-  /** Used, and cleared, by one query. */
+  /** Used and cleared by one query. */
   mark: u32
 }
 
@@ -36,7 +40,7 @@ export function openKeys(): void {
   readBytes = <usize>replicas * 12
 }
 
-/** 0 where no indexed instance names it. */
+/** 0 if no indexed instance names the key. */
 // @ts-ignore: decorator
 @inline
 export function findKey(lo: u32, hi: u32): usize {
@@ -60,7 +64,7 @@ export function addKey(lo: u32, hi: u32): usize {
   return block
 }
 
-/** Loads the memory that the next `count` new keys will get. */
+/** Loads the memory that the next `count` new keys will use. */
 export function loadSpareKeys(count: u32): u32 {
   return loadFree(keyBytes, count)
 }
@@ -71,7 +75,7 @@ export function highestWrite(key: usize, row: u32): f64 {
   return load<f64>(key + highest + (<usize>row << 3))
 }
 
-/** For more than three replicas it lies on another cache line than the record's beginning. */
+/** With more than three replicas this lies on another cache line than the beginning of the record. */
 // @ts-ignore: decorator
 @inline
 export function lastWord(key: usize): u32 {
@@ -97,7 +101,7 @@ export function readsOf(key: usize, row: u32): usize {
   return changetype<Key>(key).reads ? <usize>load<u32>(readsPlace(key, row)) : 0
 }
 
-/** The instance names the key: it enters the index, and, unless it can have no edges, the lists. */
+/** The instance names the key: adds it to the index and, unless it cannot have edges, to the lists. */
 export function refer(key: usize, x: Instance, writes: bool, ordered: bool): void {
   changetype<Key>(key).references += 1
   if (!writes && !changetype<Key>(key).reads) addReads(key)
@@ -106,14 +110,14 @@ export function refer(key: usize, x: Instance, writes: bool, ordered: bool): voi
   if (ordered) insert(writes ? writesPlace(key, x.row) : readsPlace(key, x.row), x)
 }
 
-/** The instance has no edges any more. */
+/** The instance has no more edges. */
 // @ts-ignore: decorator
 @inline
 export function unlist(key: usize, x: Instance, writes: bool): void {
   remove(writes ? writesPlace(key, x.row) : readsPlace(key, x.row), x)
 }
 
-/** The instance leaves the index. */
+/** Removes the instance from the index. */
 export function unrefer(key: usize, x: Instance, writes: bool): void {
   const high = writes ? key + highest + (<usize>x.row << 3) : changetype<Key>(key).reads + (<usize>x.row << 3)
   if (load<f64>(high) == x.slot) store<f64>(high, 0)

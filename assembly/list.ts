@@ -1,8 +1,9 @@
 import { Instance } from './instance'
 import { allocate, release } from './memory'
 
-// Lists of one row's instances by rising slot. A list is one word: 0 for an empty one, the address of its only instance plus 1, or the address
-// of a block of addresses with room at both ends: instances come mostly at the end and go mostly at the front.
+// Lists of one row's instances by rising slot. A list is one word: 0 if it is empty; the address of its only instance
+// plus 1; or the address of a block of addresses with room at both ends, because instances mostly come at the end and
+// leave at the front.
 
 const ONE: usize = 1
 const LEAST: u32 = 4
@@ -29,7 +30,7 @@ export function itemOf(list: usize, index: u32): Instance {
   return changetype<Instance>(<usize>load<u32>(slotOf(list, index)))
 }
 
-/** How many of the list's instances have a slot up to `slot`. */
+/** How many instances of the list have a slot up to `slot`. */
 export function countUpTo(list: usize, slot: f64): u32 {
   if (!list) return 0
   if (list & ONE) return changetype<Instance>(list - ONE).slot <= slot ? 1 : 0
@@ -45,7 +46,7 @@ export function countUpTo(list: usize, slot: f64): u32 {
   return low
 }
 
-/** Adds the instance to the list at address `place`; without effect where it is there. */
+/** Adds the instance to the list at address `place`; no effect if it is there already. */
 export function insert(place: usize, x: Instance): void {
   const list = <usize>load<u32>(place)
   if (!list) {
@@ -74,7 +75,9 @@ function insertAt(place: usize, list: usize, index: u32, x: Instance): void {
     block = changetype<Block>(list)
   }
   if (late) {
-    if (index < block.length) memory.copy(slotOf(list, index + 1), slotOf(list, index), <usize>(block.length - index) << 2)
+    if (index < block.length) {
+      memory.copy(slotOf(list, index + 1), slotOf(list, index), <usize>(block.length - index) << 2)
+    }
   } else {
     block.first -= 1
     if (index) memory.copy(slotOf(list, 0), slotOf(list, 1), <usize>index << 2)
@@ -83,7 +86,7 @@ function insertAt(place: usize, list: usize, index: u32, x: Instance): void {
   store<u32>(slotOf(list, index), <u32>changetype<usize>(x))
 }
 
-/** The same list with room at both ends, in a larger block when it fills more than half of its own. */
+/** The same list with room at both ends, in a larger block if it fills more than half of its own. */
 function recentred(list: usize): usize {
   const block = changetype<Block>(list)
   const length = block.length
@@ -96,7 +99,7 @@ function recentred(list: usize): usize {
   return other
 }
 
-/** Takes the instance out of the list at address `place`; without effect where it is not there. */
+/** Removes the instance from the list at address `place`; no effect if it is not there. */
 export function remove(place: usize, x: Instance): void {
   const list = <usize>load<u32>(place)
   if (list == changetype<usize>(x) + ONE) {
@@ -111,7 +114,9 @@ function removeAt(place: usize, list: usize, index: u32): void {
   const block = changetype<Block>(list)
   block.length -= 1
   if (index << 1 >= block.length) {
-    if (index < block.length) memory.copy(slotOf(list, index), slotOf(list, index + 1), <usize>(block.length - index) << 2)
+    if (index < block.length) {
+      memory.copy(slotOf(list, index), slotOf(list, index + 1), <usize>(block.length - index) << 2)
+    }
   } else {
     if (index) memory.copy(slotOf(list, 1), slotOf(list, 0), <usize>index << 2)
     block.first += 1

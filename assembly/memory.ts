@@ -1,18 +1,18 @@
-// The engine's memory: blocks of rounded sizes above the static data. A freed block serves the next request of its size, so a window that
-// moves on takes no new memory. The free ones are on a stack per size, not in a list through the blocks: that would have to be walked block by
-// block, and each step waits for memory.
+// The engine's memory: blocks of rounded sizes above the static data. A freed block serves the next request of its
+// size, so a moving window takes no new memory. The free blocks are on one stack per size, not in a linked list through
+// the blocks: walking such a list would wait for memory at every step.
 
 /** Bytes in live blocks. */
 export let liveBytes: f64 = 0
 
 const LINE: usize = 64
-/** Per size a Stack of free blocks. Four sizes per doubling; below 32 bytes there is one. */
+/** A Stack of free blocks per size. There are four sizes per doubling, and one size below 32 bytes. */
 const freeBlocks = memory.data(12 * 128, 8)
 
 let top: usize = (__heap_base + LINE - 1) & ~(LINE - 1)
 let limit: usize = <usize>memory.size() << 16
 
-/** `size` zero bytes on a cache line of their own, never given back. */
+/** `size` zero bytes on cache lines of their own; never freed. */
 export function reserveLines(size: usize): usize {
   top = (top + LINE - 1) & ~(LINE - 1)
   return reserve(size)
@@ -33,7 +33,7 @@ function grow(): void {
   limit = <usize>memory.size() << 16
 }
 
-/** A block of at least `size` bytes, contents undefined; blocks of whole cache lines start on one. */
+/** A block of at least `size` bytes with undefined contents; blocks of whole cache lines start on one. */
 export function allocate(size: usize): usize {
   size = rounded(size)
   liveBytes += <f64>size
@@ -42,14 +42,14 @@ export function allocate(size: usize): usize {
   return size & (LINE - 1) ? reserve(size) : reserveLines(size)
 }
 
-/** Gives back a block that was allocated with the same `size`. */
+/** Frees a block that was allocated with the same `size`. */
 export function release(block: usize, size: usize): void {
   size = rounded(size)
   liveBytes -= <f64>size
   freeOf(size).push(block)
 }
 
-/** Loads the blocks that the next `count` allocations of `size` bytes will get. */
+/** Loads the blocks that the next `count` allocations of `size` bytes will return. */
 export function loadFree(size: usize, count: u32): u32 {
   const free = freeOf(rounded(size))
   let sum: u32 = 0
@@ -57,7 +57,10 @@ export function loadFree(size: usize, count: u32): u32 {
   return sum
 }
 
-/** A block that no live entry needs and that is not counted in {@link liveBytes}, in exchange for a smaller one; contents are lost. */
+/**
+ * Exchanges a block for a larger one. No live entry needs it, it is not counted in {@link liveBytes}, and its contents
+ * are lost.
+ */
 export function exchangeScratch(block: usize, size: usize, larger: usize): usize {
   if (size) releaseScratch(block, size)
   liveBytes -= <f64>rounded(larger)
@@ -69,7 +72,7 @@ function releaseScratch(block: usize, size: usize): void {
   release(block, size)
 }
 
-/** As memory.fill with zeros, for a few words: without leaving the module. */
+/** Like memory.fill with zeros, for a few words: does not leave the module. */
 // @ts-ignore: decorator
 @inline
 export function clear(block: usize, size: usize): void {
@@ -92,7 +95,7 @@ function freeOf(size: usize): Stack {
   return changetype<Stack>(freeBlocks + <usize>sizeClass * 12)
 }
 
-/** A growing array of pointers; its three words lie in static memory. */
+/** A growing array of pointers. Its three words lie in static memory. */
 @unmanaged
 export class Stack {
   items: usize
@@ -134,7 +137,7 @@ export class Stack {
     const smallerSize = <usize>this.capacity << 2
     this.items = items
     this.capacity = capacity
-    // Last, as it may be pushed onto this very stack.
+    // Last, because it may be pushed onto this very stack.
     if (smallerSize) releaseScratch(smaller, smallerSize)
   }
 }

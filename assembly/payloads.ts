@@ -15,11 +15,11 @@ import { addKey, highestRead, highestWrite, refer, unlist, unrefer, WRITES } fro
 import { insert, remove } from './list'
 import { advanceKnown, barriersPlace, indexedPlace, rowAt, unexecutedPlace } from './rows'
 
-// Payloads: the conflict index, and the lists of what can still give edges.
+// Payloads: the conflict index, and the lists of instances that can still give edges.
 
 const EVERYTHING_BIT: u32 = 0x8000_0000
 
-/** Raises the vector at `result` to what interferes with the footprint at `words`; enters the instance where it is new. */
+/** Raises the vector at `result` to what interferes with the footprint at `words`; enters the instance if it is new. */
 export function enterPayload(row: u32, slot: f64, words: usize, keys: u32, result: usize): void {
   const header = load<u32>(words)
   const everything = (header & EVERYTHING_BIT) != 0
@@ -59,13 +59,24 @@ function enterKeys(x: Instance, fresh: bool, lanes: usize, writes: u32, keys: u3
     const at = lanes + (<usize>first << 3)
     const count = min(keys - first, GROUP)
     loadGroup(at, count)
-    for (let i: u32 = 0; i < count; ++i) enterKey(x, fresh, i, lo(at, i), hi(at, i), first + i, first + i < writes, result)
+    for (let i: u32 = 0; i < count; ++i) {
+      enterKey(x, fresh, i, lo(at, i), hi(at, i), first + i, first + i < writes, result)
+    }
   }
 }
 
 // @ts-ignore: decorator
 @inline
-function enterKey(x: Instance, fresh: bool, loaded: u32, lo: u32, hi: u32, index: u32, writes: bool, result: usize): void {
+function enterKey(
+  x: Instance,
+  fresh: bool,
+  loaded: u32,
+  lo: u32,
+  hi: u32,
+  index: u32,
+  writes: bool,
+  result: usize,
+): void {
   let key = findLoaded(loaded, lo, hi)
   if (key) {
     if (result) raise(result, key, writes)
@@ -88,7 +99,7 @@ function raise(result: usize, key: usize, writes: bool): void {
   }
 }
 
-/** The instance has executed, or is a no-op: it gives no edges any more. */
+/** The instance has executed, or is a no-op: it gives no more edges. */
 export function endEdges(x: Instance): void {
   remove(unexecutedPlace(x.row), x)
   if (x.flags & EVERYTHING) remove(barriersPlace(x.row), x)
@@ -99,7 +110,7 @@ export function endEdges(x: Instance): void {
   }
 }
 
-/** The executed instance leaves the index, and is forgotten. */
+/** Removes the executed instance from the index and forgets it. */
 export function forget(x: Instance): void {
   const row = rowAt(x.row)
   if (x.flags & KNOWN) remove(indexedPlace(x.row), x)

@@ -4,14 +4,17 @@ import { countUpTo, itemOf, lengthOf } from './list'
 import { Stack } from './memory'
 import { rowAt } from './rows'
 
-// Questions about the index that are not on a command's way.
+// Queries of the index that are not on the path of a command.
 
 export const found = changetype<Stack>(memory.data(12, 4))
 
 const READ: u32 = 1
 const WRITTEN: u32 = 2
 
-/** Puts every indexed instance outside the prefix `beyond` that interferes with the footprint at `words` into {@link found}. */
+/**
+ * Puts every indexed instance outside the prefix `beyond` that interferes with the footprint at `words` into {@link
+ * found}.
+ */
 export function findConflicts(words: usize, keys: u32, beyond: usize): void {
   found.length = 0
   const everything = (load<u32>(words) & 0x8000_0000) != 0
@@ -31,7 +34,7 @@ export function findConflicts(words: usize, keys: u32, beyond: usize): void {
   }
 }
 
-/** Sets the mark of a key, or raises it; 0 takes it away. */
+/** Sets or raises the mark of a key; 0 removes it. */
 function mark(lanes: usize, value: u32): void {
   const key = findKey(load<u32>(lanes), load<u32>(lanes + 4))
   if (key) changetype<Key>(key).mark = value ? max(changetype<Key>(key).mark, value) : 0
@@ -46,7 +49,7 @@ function touchesMarked(x: Instance): bool {
   return false
 }
 
-/** Puts into `result`, per row, the highest indexed slot that writes the key. */
+/** Writes into `result`, per row, the highest indexed slot that writes the key. */
 export function findWriters(lo: u32, hi: u32, result: usize): void {
   const key = findKey(lo, hi)
   for (let row: u32 = 0; row < replicas; ++row) {

@@ -1,7 +1,7 @@
 import { dependency, findInstance, Instance, KNOWN, NOOP, EXECUTED } from './instance'
 import { Stack } from './memory'
 
-/** What is kept per row. */
+/** The state of one row. */
 @unmanaged
 export class Row {
   /** Every slot up to here was truncated. */
@@ -13,11 +13,14 @@ export class Row {
   /** The highest indexed slot, and the highest one that interferes with everything. */
   highest: f64
   highestBarrier: f64
-  /** Lists: all indexed instances; the unexecuted ones with a payload that can still give edges; of these, those that interfere with everything. */
+  /**
+   * Lists: all indexed instances; the unexecuted ones with a payload that can still give edges; among these, those that
+   * interfere with everything.
+   */
   indexed: u32
   unexecuted: u32
   barriers: u32
-  /** A heap of instances, by how far they need this row's payloads: three words of a Stack. */
+  /** A heap of instances, ordered by how far they need this row's payloads: three words of a Stack. */
   items: usize
   length: u32
   capacity: u32
@@ -74,7 +77,7 @@ function heapOf(row: u32): Stack {
   return changetype<Stack>(rows + <usize>row * ROW_BYTES + offsetof<Row>('items'))
 }
 
-/** `x` waits until the row's payloads are known as far as it depends on the row. */
+/** `x` waits until the payloads of the row are known as far as `x` depends on the row. */
 export function awaitPayloads(row: u32, x: Instance): void {
   const heap = heapOf(row)
   heap.push(changetype<usize>(x))
@@ -87,7 +90,7 @@ export function awaitPayloads(row: u32, x: Instance): void {
   }
 }
 
-/** Takes out one instance that waited for payloads that are known by now; 0 for none. */
+/** Removes and returns one instance whose payloads are known by now; 0 if there is none. */
 export function withPayloads(row: u32): usize {
   const heap = heapOf(row)
   if (!heap.length || need(heap, 0, row) > rowAt(row).known) return 0

@@ -5,15 +5,18 @@ import { rowAt } from './rows'
 import { sort } from './sort'
 import { dequeue, isBlocked, stopWaiting, waitFor, waitForPayloads, wakeWaiters } from './waiting'
 
-// Tarjan's algorithm with a stack of its own, given up as soon as anything blocks: then all instances on its stack wait, each on its successor on
-// the way to what blocks. Components that were complete by then stay complete.
+// Tarjan's algorithm with an explicit stack. It gives up as soon as something blocks: each instance on its stack then
+// waits on its successor on the path to the blocker. Components that were complete by then stay complete.
 
-/** A representative, the smallest member, of each component found by the call under way; members are linked. */
+/** The smallest member of each component that the current call found; the members are linked. */
 export const components = changetype<Stack>(memory.data(12, 4))
 /** How many instances they hold. */
 export let executedCount: u32 = 0
 
-/** The path of the search: per instance on it its address, its next edge and its first edge, as positions in `edges`. */
+/**
+ * The path of the search. For each instance on it: its address, and the positions in `edges` of its next and its first
+ * edge.
+ */
 const path = changetype<Stack>(memory.data(12, 4))
 /** Tarjan's stack. */
 const open = changetype<Stack>(memory.data(12, 4))
@@ -40,7 +43,7 @@ function search(start: Instance): void {
     }
     path.set(path.length - 2, edge + 1)
     const y = changetype<Instance>(edges.get(<u32>edge))
-    // Completed meanwhile by way of another edge of `x`, and its level counts through that one.
+    // It was completed meanwhile through another edge of `x`, and its level counts through that edge.
     if (y.flags & EXECUTED) continue
     if (y.index) x.low = min(x.low, y.index)
     else if (!enter(y, changetype<usize>(x))) {
@@ -50,7 +53,7 @@ function search(start: Instance): void {
   }
 }
 
-/** Puts `x` on the path; false, with `x` waiting, where it is blocked. */
+/** Puts `x` on the path. Returns false, and `x` waits, if it is blocked. */
 function enter(x: Instance, parent: usize): bool {
   if (x.wait != Wait.nothing) stopWaiting(x)
   const first = edges.length
@@ -88,7 +91,9 @@ function resolve(x: Instance, first: u32): bool {
   return true
 }
 
-/** All edges of `x` were followed: it goes off the path, and with it its component if it is the first of it. */
+/**
+ * All edges of `x` were followed: removes it from the path, together with its component if it is the component's first.
+ */
 function leave(x: Instance): void {
   edges.length = <u32>path.get(path.length - 1)
   path.length -= 3
@@ -136,7 +141,7 @@ export function emitNoop(x: Instance): void {
   executedCount += 1
 }
 
-/** `y` is blocked, and so is all that the search has not completed. */
+/** `y` is blocked, and so is everything that the search has not completed. */
 function giveUp(y: Instance): void {
   let successor = y
   while (path.length) {
@@ -148,7 +153,7 @@ function giveUp(y: Instance): void {
   while (open.length) {
     const x = changetype<Instance>(open.pop())
     x.index = 0
-    // Off the path, but not complete: it is in one component with its parent, so they execute together.
+    // Not on the path and not complete: it is in one component with its parent, so they execute together.
     if (x.wait == Wait.nothing) waitFor(x, changetype<Instance>(x.parent), Wait.execution)
   }
   edges.length = 0

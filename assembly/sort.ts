@@ -9,7 +9,7 @@ export function sort(items: usize, count: u32): void {
   sortRange(items, scratch.items, count)
 }
 
-/** Merge sort; runs that are in order already are not copied. */
+/** Merge sort; runs that are already in order are not copied. */
 function sortRange(items: usize, spare: usize, count: u32): void {
   if (count < 2) return
   const half = count >> 1

@@ -1,8 +1,9 @@
 import { allocate, release, reserveLines } from './memory'
 
-// Hash tables of records that begin with two 32-bit lanes. Linear hashing: each new record splits at most one bucket, so there is never a pause in which
-// all is hashed again; the buckets lie in segments, each as large as all before it, so none moves. A bucket is a cache line of hashes and
-// addresses: finding a record costs one line and the record's own, splitting touches no record. All hashes of a line are compared at once.
+// Hash tables of records that begin with two 32-bit lanes. Linear hashing: each new record splits at most one bucket,
+// so there is never a pause to rehash everything. The buckets lie in segments, each as large as all before it, so no
+// bucket moves. A bucket is a cache line of hashes and addresses: finding a record costs one line and the record's own
+// line, and a split touches no record. All hashes of a line are compared at once.
 
 @unmanaged
 export class Entry {
@@ -10,7 +11,10 @@ export class Entry {
   hi: u32
 }
 
-/** Of a bucket: up to seven hashes, how many there are, the addresses of their records, and where more of both lie. */
+/**
+ * Layout of a bucket: up to seven hashes, their count, the addresses of their records, and the address of the next
+ * line.
+ */
 const LINE: usize = 64
 const ROOM: u32 = 7
 const COUNT: usize = 28
@@ -19,7 +23,7 @@ const MORE: usize = 60
 
 const FIRST_BITS: u32 = 8
 const SEGMENTS = 24
-/** Records per bucket from which on it grows. */
+/** A bucket grows from this number of records on. */
 const LOAD_BITS: u32 = 2
 
 /** Bytes of static memory that a table takes. */
@@ -68,7 +72,7 @@ export class Table {
     this.count -= 1
   }
 
-  /** Where records of this hash are, until the next is added. */
+  /** Where the records of this hash are, until the next record is added. */
   // @ts-ignore: decorator
   @inline
   bucketOf(tag: u32): usize {
@@ -92,7 +96,7 @@ export class Table {
     return changetype<usize>(this) + offsetof<Table>() + (<usize>index << 2)
   }
 
-  /** Adds a bucket: it takes its share of the one that served for it so far. */
+  /** Adds a bucket, which takes its share from the bucket that served its hashes until now. */
   private split(): void {
     const added = this.buckets
     const half: u32 = (1 << 31) >> clz(added)
@@ -115,7 +119,7 @@ export class Table {
   }
 }
 
-/** The first record of the bucket with this hash, or 0; without a look at the record. */
+/** The first record with this hash in the bucket, or 0; does not look at the record. */
 // @ts-ignore: decorator
 @inline
 export function likelyRecord(bucket: usize, tag: u32): usize {
@@ -137,7 +141,7 @@ function search(line: usize, tag: u32, lo: u32, hi: u32): usize {
   return 0
 }
 
-/** One bit for each place of the line that holds `wanted`, in its hashes or its addresses: those are at `words`. */
+/** One bit for each place of the line that holds `wanted`, in its hashes or its addresses; they are at `words`. */
 // @ts-ignore: decorator
 @inline
 function matching(line: usize, words: usize, wanted: u32): u32 {
@@ -165,7 +169,10 @@ function append(bucket: usize, tag: u32, record: usize): void {
   store<u32>(line, count + 1, COUNT)
 }
 
-/** Takes out the record at `place` in `line`; the line's last record fills the gap. A line that it empties goes, unless it is the bucket itself. */
+/**
+ * Removes the record at `place` from `line`; the line's last record fills the gap. An emptied line is freed, unless it
+ * is the bucket itself.
+ */
 function take(bucket: usize, line: usize, place: usize): void {
   const count = load<u32>(line, COUNT) - 1
   const last = line + (<usize>count << 2)

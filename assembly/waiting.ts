@@ -2,14 +2,15 @@ import { Instance, replicas, Wait } from './instance'
 import { Stack } from './memory'
 import { awaitPayloads, withPayloads } from './rows'
 
-// Who waits for what. An instance waits on one thing at a time and is looked at again only when that happens, so a long blocked backlog costs
-// nothing while it stays blocked. "Waits on the execution of" makes trees: the root of each either waits on a commit or on payloads, or is to be searched.
+// Who waits for what. An instance waits on one thing at a time, and is looked at again only when that happens. So a
+// long blocked backlog costs nothing while it stays blocked. "Waits on the execution of" forms trees: the root of each
+// tree either waits on a commit or on payloads, or is in the queue of the search.
 
-/** To be searched, first come first served. */
+/** The instances to search, first come first served. */
 const queue = changetype<Stack>(memory.data(12, 4))
 let next: u32 = 0
 
-/** Longer ways to a root are shortened. */
+/** Paths to a root that are longer than this are shortened. */
 const LONG: u32 = 32
 
 // @ts-ignore: decorator
@@ -18,7 +19,7 @@ export function enqueue(x: Instance): void {
   queue.push(changetype<usize>(x))
 }
 
-/** 0 when all have been searched. */
+/** 0 if all have been searched. */
 export function dequeue(): usize {
   if (next < queue.length) return queue.get(next++)
   queue.length = 0
@@ -48,7 +49,7 @@ export function stopWaiting(x: Instance): void {
   x.wait = Wait.nothing
 }
 
-/** What the others waited for has happened to `y`. */
+/** Wakes the instances that waited for what has happened to `y`. */
 export function wakeWaiters(y: Instance): void {
   let waiter = y.waiters
   y.waiters = 0
@@ -71,7 +72,7 @@ export function wakeByPayloads(): void {
   }
 }
 
-/** Whether `x` waits, itself or through others, for something that has not happened. */
+/** Whether `x` waits, directly or through others, for something that has not happened. */
 export function isBlocked(x: Instance): bool {
   let root = x
   let steps: u32 = 0
@@ -81,8 +82,8 @@ export function isBlocked(x: Instance): bool {
 }
 
 /**
- * Hangs some of the instances between `x` and `root` directly under the root, so that the way is short the next time. Not all of them: each is
- * looked at again when the root executes.
+ * Attaches some of the instances between `x` and `root` directly to the root, so that the path is short the next time.
+ * Not all of them, because each is looked at again when the root executes.
  */
 function shorten(x: Instance, root: Instance): void {
   for (let steps: u32 = 0; x.wait == Wait.execution; ++steps) {

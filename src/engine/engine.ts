@@ -1,9 +1,9 @@
 import type { Footprint } from './footprint.ts'
 
 /**
- * A dependency vector: one slot per row. `deps[r] = s` stands for every instance of row r up to and
- * including slot s; 0 stands for none (slots count from 1). Slots are whole numbers below 2⁵³.
- * Vectors are values: once handed over, nobody changes them.
+ * A dependency vector: one slot per row. `deps[r] = s` stands for every instance of row r up to and including slot s; 0
+ * stands for none (slots count from 1). Slots are whole numbers below 2⁵³. Vectors are values: nobody changes one after
+ * handing it over.
  */
 export type Vector = readonly number[]
 
@@ -15,20 +15,20 @@ export interface InstanceId {
 /**
  * The dependency computation and the execution ordering (protocol.md §2, §4, §6), without I/O.
  *
- * One call enters an instance's payload for both jobs; payloads and commits may come in any order, late
- * and more than once (an instance has one payload and one outcome for ever, so a repetition is ignored).
- * Errors: a `RangeError` for a row, slot, vector or footprint out of range; nothing is changed then.
+ * One call enters the payload of an instance for both jobs. Payloads and commits may come in any order, late, and more
+ * than once: an instance has one payload and one outcome for ever, so a repetition is ignored. Errors: a `RangeError`
+ * if a row, slot, vector or footprint is out of range; nothing changes then.
  */
 export interface Engine {
   readonly replicas: number
 
   /**
-   * What the instance depends on, as far as known here: per row the highest indexed slot that interferes with
-   * `footprint`, itself never included; the own row's entry is `slot - 1`. Enters the instance into the index.
+   * What the instance depends on, as far as this replica knows: per row the highest indexed slot that interferes with
+   * `footprint`, never the instance itself; the entry of its own row is `slot - 1`. Enters the instance into the index.
    */
   dependencies(row: number, slot: number, footprint: Footprint): Vector
 
-  /** The payload of an instance became known: enters it into the conflict index and into the order. */
+  /** Enters the payload of an instance into the conflict index and into the order. */
   enter(row: number, slot: number, footprint: Footprint): void
 
   /**
@@ -37,33 +37,37 @@ export interface Engine {
    */
   conflicts(row: number, slot: number, footprint: Footprint, beyond: Vector): InstanceId[]
 
-  /** Per row the highest indexed slot that writes the key, "everything" footprints included (quorum reads, protocol.md §7). */
+  /**
+   * Per row the highest indexed slot that writes the key; "everything" footprints count as writers (quorum reads,
+   * protocol.md §7).
+   */
   writers(lo: number, hi: number): Vector
 
-  /** The instance is committed with `deps`, or as a no-op (`null`). Without effect on the order until {@link execute}. */
+  /** The instance is committed with `deps`, or as a no-op (`null`). The order changes only with {@link execute}. */
   commit(row: number, slot: number, deps: Vector | null): void
 
   /**
-   * All components that have become executable since the last call, no-ops included as components of one. The view is valid until the
-   * next call and holds, per component, `size, row, slot, row, slot, …`; members ordered by (slot, row). Components are ordered
-   * by level (1 + the highest level among the components of this same call that they depend on, 1 for none), then by their first
-   * member's (slot, row): so the order depends only on what was entered and committed, not on the search.
+   * All components that became executable since the last call; a no-op is a component of one. The view is valid until
+   * the next call. It holds `size, row, slot, row, slot, …` for each component, with the members ordered by (slot,
+   * row). Components are ordered by level, then by the (slot, row) of their first member. The level is 1 + the highest
+   * level among the components of this same call that they depend on, or 1 if there are none. So the order depends only
+   * on what was entered and committed, not on the search.
    */
   execute(): Float64Array
 
   /**
-   * Why a committed instance has not executed: the uncommitted instance with the smallest (slot, row) among those that its transitive
-   * dependencies include, either because it interferes or because its payload is unknown. `null` where nothing blocks it.
+   * Why a committed instance has not executed: the uncommitted instance with the smallest (slot, row) among its
+   * transitive dependencies that interfere or have an unknown payload. `null` if nothing blocks it.
    */
   blocker(row: number, slot: number): InstanceId | null
 
-  /** Instances committed and not executed yet. */
+  /** Instances that are committed but not executed yet. */
   readonly pending: number
 
-  /** Forgets every instance up to `floor`, all of which must have executed; their memory is used again. */
+  /** Forgets every instance up to `floor`; all of them must have executed. Their memory is used again. */
   truncate(floor: Vector): void
 
-  /** Bytes of memory that live entries take (not what was reserved for them). */
+  /** Bytes of memory that live entries use (not the reserved memory). */
   readonly bytes: number
 }
 

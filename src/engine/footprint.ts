@@ -1,20 +1,19 @@
 /**
- * A footprint says which keys a batch of commands touches, as 64-bit key hashes (two 32-bit lanes).
+ * A footprint names the keys that a batch of commands touches, as 64-bit key hashes (two 32-bit lanes).
  *
- * Shape, in 32-bit words: `[header, lo, hi, lo, hi, …]`. The header's low 31 bits count the written
- * keys, which come first; the keys after them are only read. The header's bit 31 means "everything":
- * the batch interferes with every other one, whatever keys either names.
+ * Shape, in 32-bit words: `[header, lo, hi, lo, hi, …]`. The low 31 bits of the header count the written keys, which
+ * come first; the keys after them are only read. Bit 31 of the header means "everything": the batch interferes with
+ * every other batch, whatever keys they name.
  *
- * Two footprints interfere when one writes a key that the other reads or writes, or when either is
- * "everything". Reads do not interfere with reads. A hash collision only adds interference, and adds
- * the same at every replica.
+ * Two footprints interfere if one writes a key that the other reads or writes, or if either is "everything". Reads do
+ * not interfere with reads. A hash collision only adds interference, and adds the same at every replica.
  */
 export type Footprint = Uint32Array
 
-/** Bit of the header that marks a footprint which interferes with every other. */
+/** The bit of the header that marks a footprint as interfering with every other footprint. */
 export const EVERYTHING = 0x8000_0000
 
-/** The most keys one footprint may name; larger batches are refused before they are proposed. */
+/** The maximum number of keys in a footprint; larger batches are refused before they are proposed. */
 export const MAX_FOOTPRINT_KEYS = 1 << 19
 
 /** The two lanes of the last key hashed by {@link hashKey}: read them before the next call. */
@@ -58,21 +57,21 @@ function finish(lane: number): number {
   return (h ^ (h >>> 16)) >>> 0
 }
 
-/** Gathers the footprint of one batch; reused from batch to batch, so that a command costs no object. */
+/** Gathers the footprint of one batch. It is reused for every batch, so that a command creates no object. */
 export class FootprintBuilder {
   #writes = new Uint32Array(256)
   #writeWords = 0
   #reads = new Uint32Array(256)
   #readWords = 0
-  /** How often {@link everything} was called: counted, so that each such command shows as one that writes. */
+  /** How often {@link everything} was called. Counted, so that each such command shows as a writing command. */
   #everything = 0
 
-  /** Keys named so far; the same key may be counted more than once. */
+  /** Keys named so far; a repeated key counts again. */
   get keys(): number {
     return (this.#writeWords + this.#readWords) >>> 1
   }
 
-  /** Keys written so far, "everything" included: a command that leaves it unchanged only reads. */
+  /** Keys written so far, "everything" included: a command that leaves this unchanged only reads. */
   get writes(): number {
     return (this.#writeWords >>> 1) + this.#everything
   }
@@ -100,7 +99,7 @@ export class FootprintBuilder {
     this.#everything++
   }
 
-  /** How much was gathered: give it to {@link rewind} to take back a command that turned out malformed. */
+  /** How much was gathered: pass it to {@link rewind} to remove a command that turned out to be malformed. */
   mark(): readonly [number, number, number] {
     return [this.#writeWords, this.#readWords, this.#everything]
   }
@@ -111,7 +110,7 @@ export class FootprintBuilder {
     this.#everything = everything
   }
 
-  /** The footprint of all that was gathered; the builder is empty afterwards. */
+  /** The footprint of everything gathered; the builder is empty afterwards. */
   take(): Footprint {
     const words = new Uint32Array(1 + this.#writeWords + this.#readWords)
     words[0] = (this.#writeWords >>> 1) | (this.#everything > 0 ? EVERYTHING : 0)
@@ -128,7 +127,7 @@ function grown(words: Uint32Array): Uint32Array<ArrayBuffer> {
   return larger
 }
 
-/** Whether `words` has the shape of a footprint: whole keys, and no more writes than keys. */
+/** Whether `words` has the shape of a footprint: whole keys, and not more writes than keys. */
 export function isFootprint(words: Uint32Array): boolean {
   const header = words[0]
   if (header === undefined || (words.length & 1) === 0) return false

@@ -4,9 +4,12 @@ import { warmUp } from './warm-up.ts'
 import { type EngineExports, WasmEngine } from './wasm.ts'
 
 export interface EngineOptions {
-  /** How many rows there are: from 1 to 16. */
+  /** The number of rows, from 1 to 16. */
   readonly replicas: number
-  /** Runs some thousand operations on another engine first, once per process, so that the machine code is the fast one from the start. Default true. */
+  /**
+   * Runs some thousand operations on another engine first, once per process, so that V8 has compiled the fast machine
+   * code before the first call. Default true.
+   */
   readonly warmUp?: boolean
 }
 
@@ -15,8 +18,8 @@ let compiled: Promise<WebAssembly.Module> | undefined
 let warm = false
 
 /**
- * Makes an engine in WebAssembly: in Node, browsers and workers, without any file access. Every engine has its own memory.
- * Errors: `RangeError` for a number of replicas out of range.
+ * Makes a WebAssembly engine, in Node, browsers and workers, without file access. Every engine has its own memory.
+ * Errors: `RangeError` if the number of replicas is out of range.
  */
 export async function loadEngine(options: EngineOptions): Promise<Engine> {
   compiled ??= WebAssembly.compile(Uint8Array.from(atob(engineWasm), (character) => character.charCodeAt(0)))

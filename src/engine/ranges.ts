@@ -1,10 +1,10 @@
 import type { Vector } from './engine.ts'
 import { type Footprint, isFootprint } from './footprint.ts'
 
-/** The most rows that an engine serves. */
+/** The maximum number of rows of an engine. */
 export const MAX_REPLICAS = 16
 
-/** What both engines refuse, with the same words. */
+/** Refuses what both engines refuse, in the same words. */
 export function checkReplicas(replicas: number): void {
   if (Number.isInteger(replicas) && replicas >= 1 && replicas <= MAX_REPLICAS) return
   throw new RangeError(`replicas must be a whole number from 1 to ${MAX_REPLICAS}, not ${replicas}`)

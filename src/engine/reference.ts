@@ -3,7 +3,7 @@ import { EVERYTHING, type Footprint } from './footprint.ts'
 import { checkFootprint, checkInstance, checkKey, checkReplicas, checkVector } from './ranges.ts'
 import { components } from './tarjan.ts'
 
-/** Key hashes as text, `everything` aside. */
+/** Key hashes as text, without "everything". */
 interface Payload {
   readonly writes: ReadonlySet<string>
   readonly reads: ReadonlySet<string>
@@ -28,21 +28,22 @@ interface Row {
   highestBarrier: number
 }
 
-/** Per row the highest indexed slots that write and that read a key. */
+/** Per row the highest indexed slot that writes a key, and the highest that reads it. */
 interface KeyIndex {
   readonly writes: number[]
   readonly reads: number[]
 }
 
 /**
- * The engine in plain TypeScript, for clarity: full sets of edges, a textbook search over all that is committed in every call. It says what the wasm
- * engine must answer, and shares no code with it. Fast enough for a replica that keeps up, not for a long backlog.
+ * The engine in plain TypeScript, written for clarity: full sets of edges, and in every call a textbook search over all
+ * committed instances. It defines what the wasm engine must answer, and shares no code with it. It is fast enough for a
+ * replica that keeps up, not for a long backlog.
  */
 export class ReferenceEngine implements Engine {
   readonly replicas: number
   readonly #rows: Row[]
   readonly #keys = new Map<string, KeyIndex>()
-  /** Committed and not executed. */
+  /** Committed but not executed. */
   readonly #pending = new Set<Instance>()
 
   /** Errors: `RangeError` unless `replicas` is from 1 to 16. */
@@ -217,8 +218,8 @@ export class ReferenceEngine implements Engine {
   }
 
   /**
-   * What the instance's dependencies come down to (protocol.md §6): committed instances to execute first or together; uncommitted ones that interfere;
-   * per row the first slot of which neither payload nor outcome is known.
+   * What the dependencies of the instance come down to (protocol.md §6): committed instances to execute before it or
+   * with it; uncommitted instances that interfere; per row the first slot whose payload and outcome are both unknown.
    */
   #edges({ row, slot, payload, outcome }: Instance) {
     const edges = new Set<Instance>()
@@ -290,7 +291,7 @@ function interfere(a: Payload, b: Payload): boolean {
   return false
 }
 
-/** The first slot above the executed ones of which neither payload nor outcome is known. */
+/** The first slot above the executed ones whose payload and outcome are both unknown. */
 function firstUnknown({ instances, executed }: Row): number {
   let slot = executed + 1
   while (isKnown(instances.get(slot))) slot++

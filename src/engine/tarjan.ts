@@ -1,6 +1,7 @@
 /**
- * The strongly connected components of a graph, each after all that it has edges to (Tarjan 1972), with the recursion unrolled: a chain may be as long
- * as memory allows. `edgesOf` is called once per node; edges may lead to nodes that `nodes` does not name.
+ * The strongly connected components of a graph; each comes after all components that it has edges to (Tarjan 1972). It
+ * does not recurse, so a chain may be as long as memory allows. `edgesOf` is called once per node; edges may lead to
+ * nodes that `nodes` does not name.
  */
 export function components<Node>(nodes: Iterable<Node>, edgesOf: (node: Node) => Iterable<Node>): Node[][] {
   const index = new Map<Node, number>()

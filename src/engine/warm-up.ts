@@ -1,6 +1,9 @@
 import type { Engine, Vector } from './engine.ts'
 
-/** Batches of keys that meet now and then, proposed in turn by three replicas, committed in twos out of order, executed and truncated. */
+/**
+ * Three replicas in turn propose batches of keys that sometimes meet; the batches are committed in pairs out of order,
+ * executed and truncated.
+ */
 export function warmUp(engine: Engine): void {
   const footprint = new Uint32Array(1 + 2 * 32)
   footprint[0] = 24

@@ -25,12 +25,14 @@ export interface EngineExports {
 
 const NOTHING = new Float64Array(0)
 
-/** The engine in WebAssembly: lays input into the instance's memory and reads results from it. Made by `loadEngine`. */
+/**
+ * The engine in WebAssembly: writes input into the instance's memory and reads results from it. Made by `loadEngine`.
+ */
 export class WasmEngine implements Engine {
   readonly replicas: number
   readonly #wasm: EngineExports
   readonly #vectorAt: number
-  /** Views of the memory: empty once it has grown, and then made anew. */
+  /** Views of the memory. They become empty when the memory grows, and are then made anew. */
   #numbers = NOTHING
   #words = new Uint32Array(0)
 
