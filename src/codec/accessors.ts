@@ -9,8 +9,9 @@ import { malformed } from './malformed.ts'
 import { batchWords } from './writer.ts'
 
 /**
- * From generated accessors to the values of the protocol, and back through a Builder: for messages that are not hot, and for hot
- * ones in another layout than the canonical. Reading expects verified bytes (verify.ts) and checks what a schema cannot say.
+ * Converts between generated accessors and the values of the protocol, and back through a Builder. Used for messages
+ * that are not hot, and for hot messages in a layout other than the canonical one. Reading expects verified bytes
+ * (verify.ts) and checks what a schema cannot say.
  */
 
 const lanes = new Whole()
@@ -53,7 +54,10 @@ interface WithBatch extends Body {
   commandsArray(): Uint8Array | null
 }
 
-/** Copies the batch out; null where the message has none. `field` is the vtable's offset of the footprint; the commands follow it. */
+/**
+ * Copies the batch; null if the message has none. `field` is the vtable offset of the footprint; the commands follow
+ * it.
+ */
 export function batchOf(body: WithBatch, field: number): Batch | null {
   const hasFootprint = isThere(body, field)
   const hasCommands = isThere(body, field + 2)
@@ -65,7 +69,7 @@ export function batchOf(body: WithBatch, field: number): Batch | null {
   return { footprint, commands: (body.commandsArray() as Uint8Array).slice() }
 }
 
-/** A byte that is one of the values of a constant object. */
+/** A byte that must be one of the values of a constant object. */
 export function oneOf<Value extends number>(
   values: Readonly<Record<string, Value>>,
   value: number,
@@ -80,17 +84,17 @@ interface Body {
   readonly bb_pos: number
 }
 
-/** Whether the message has the field at this offset of the vtable: 4 + 2 × its id. */
+/** Whether the message has the field at this vtable offset: 4 + 2 × its id. */
 export function isThere(body: Body, field: number): boolean {
   return (body.bb as flatbuffers.ByteBuffer).__offset(body.bb_pos, field) !== 0
 }
 
-/** A field of the schema that has no meaning in this version. */
+/** Requires that a field of the schema that has no meaning in this version is absent. */
 export function absent(body: Body, field: number, name: string): void {
   if (isThere(body, field)) throw malformed(`${name} is not known here`)
 }
 
-/** A boolean that is written as 0 or 1 and nothing else. */
+/** A boolean that must be written as 0 or 1. */
 export function flagOf(body: Body, field: number, name: string): boolean {
   const bb = body.bb as flatbuffers.ByteBuffer
   const offset = bb.__offset(body.bb_pos, field)
@@ -109,7 +113,7 @@ export function buildVector(builder: flatbuffers.Builder, vector: Vector): flatb
   return builder.endVector()
 }
 
-/** Offsets of the footprint and of the commands. Throws `too_large` for a batch beyond the limits. */
+/** Returns the offsets of the footprint and of the commands. Throws `too_large` for a batch beyond the limits. */
 export function buildBatch(builder: flatbuffers.Builder, batch: Batch): [flatbuffers.Offset, flatbuffers.Offset] {
   batchWords(batch)
   const { footprint, commands } = batch
@@ -121,7 +125,7 @@ export function buildBatch(builder: flatbuffers.Builder, batch: Batch): [flatbuf
 const KEPT_BYTES = 1 << 20
 let kept = new flatbuffers.Builder(1024)
 
-/** Builds with a Builder that is used again; `build` must finish the buffer. The bytes are valid until the next call. */
+/** Builds with a Builder that is reused; `build` must finish the buffer. The bytes are valid until the next call. */
 export function built(build: (builder: flatbuffers.Builder) => void): Uint8Array {
   const builder = kept
   builder.clear()

@@ -1,15 +1,15 @@
 /**
- * The protocol of clients (schemas/client.fbs), for the server and for clients in Node and browsers. Messages share frames as those of
- * replicas do: `frame(parts)`.
+ * The client protocol (schemas/client.fbs), for the server and for clients in Node and browsers. Messages share frames,
+ * as between replicas: `frame(parts)`.
  */
 export const ClientMessageType = { challenge: 1, hello: 2, welcome: 3, request: 4, response: 5 } as const
 export type ClientMessageType = (typeof ClientMessageType)[keyof typeof ClientMessageType]
 
-/** Of a response: done, certainly not done, may be done. */
+/** Of a response: done, certainly not done, or maybe done. */
 export const ResponseOutcome = { done: 0, refused: 1, unknown: 2 } as const
 export type ResponseOutcome = (typeof ResponseOutcome)[keyof typeof ResponseOutcome]
 
-/** The server's first word. */
+/** The first message of the server. */
 export interface Challenge {
   readonly type: typeof ClientMessageType.challenge
   readonly nonce: Uint8Array
@@ -33,7 +33,10 @@ export interface Welcome {
   readonly clusterId: string
 }
 
-/** `id` is the client's number for the answer, below 2³². `group` is opaque here: a view into the frame when it was decoded. */
+/**
+ * `id` is the client's number for the answer, below 2³². `group` is opaque here. In a decoded message it is a view into
+ * the frame.
+ */
 export interface Request {
   readonly type: typeof ClientMessageType.request
   readonly id: number
@@ -41,7 +44,10 @@ export interface Request {
   readonly stale: boolean
 }
 
-/** `results`, where done, is opaque here: a view into the frame when it was decoded. `code` and `message` are empty where done. */
+/**
+ * `results` is opaque here. In a decoded message it is a view into the frame. `code` and `message` are empty if the
+ * outcome is `done`.
+ */
 export interface Response {
   readonly type: typeof ClientMessageType.response
   readonly id: number

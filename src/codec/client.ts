@@ -25,13 +25,13 @@ export * from './client-messages.ts'
 const REQUEST = shape(clientLayout, ClientMessageType.request, ['id', 'group', 'stale'])
 const RESPONSE = shape(clientLayout, ClientMessageType.response, ['id', 'results', 'outcome'])
 
-/** Where the union's type is, in bytes from the message's start, when the layout is canonical. */
+/** Where the type of the union is in the canonical layout, in bytes from the start of the message. */
 const TYPE_AT = 24
 const NO_BYTES = new Uint8Array(0)
 
 const writer = new Writer()
 
-/** The message with its size before it, ready for {@link frame}; the bytes are the caller's. */
+/** The message with its size in front, ready for {@link frame}; the caller owns the bytes. */
 export function encodeChallenge(challenge: Omit<Challenge, 'type'>): Uint8Array {
   return buildHandshake({ type: ClientMessageType.challenge, ...challenge })
 }
@@ -58,7 +58,9 @@ export function encodeRequest(id: number, group: Uint8Array, stale: boolean): Ui
   return finished()
 }
 
-/** The answer to a request that was done; as {@link encodeChallenge}. Throws `too_large` for results beyond the limit. */
+/**
+ * The answer to a request that was done; like {@link encodeChallenge}. Throws `too_large` for results beyond the limit.
+ */
 export function encodeDone(id: number, results: Uint8Array): Uint8Array {
   if (results.length > MAX_RESULTS_BYTES) throw tooLarge('bytes of results', results.length, MAX_RESULTS_BYTES)
   const { at, words } = RESPONSE
@@ -70,7 +72,10 @@ export function encodeDone(id: number, results: Uint8Array): Uint8Array {
   return finished()
 }
 
-/** The answer to a request that was not done or may be done, with a code of errors.ts; a long message is cut. As {@link encodeChallenge}. */
+/**
+ * The answer to a request that was not done or may be done, with a code of errors.ts; a long message is cut. Like
+ * {@link encodeChallenge}.
+ */
 export function encodeNotDone(id: number, outcome: 'refused' | 'unknown', code: string, message: string): Uint8Array {
   return buildRefusal({
     type: ClientMessageType.response,
@@ -82,7 +87,10 @@ export function encodeNotDone(id: number, outcome: 'refused' | 'unknown', code: 
   })
 }
 
-/** Calls `handle` with each message of a client's frame, in order. Throws `malformed` at the first that is none that clients send; `group` is a view. */
+/**
+ * Calls `handle` with each message of a client's frame, in order. Throws `malformed` at the first message that clients
+ * do not send; `group` is a view.
+ */
 export function decodeFromClient(bytes: Uint8Array, handle: (message: FromClient) => void): void {
   decodeClientFrame(bytes, (message) => {
     if (message.type !== ClientMessageType.request && message.type !== ClientMessageType.hello) {
@@ -92,7 +100,10 @@ export function decodeFromClient(bytes: Uint8Array, handle: (message: FromClient
   })
 }
 
-/** Calls `handle` with each message of a server's frame, in order. Throws `malformed` at the first that is none that servers send; `results` is a view. */
+/**
+ * Calls `handle` with each message of a server's frame, in order. Throws `malformed` at the first message that servers
+ * do not send; `results` is a view.
+ */
 export function decodeFromServer(bytes: Uint8Array, handle: (message: FromServer) => void): void {
   decodeClientFrame(bytes, (message) => {
     if (message.type === ClientMessageType.request || message.type === ClientMessageType.hello) {
@@ -147,7 +158,7 @@ function readDone(from: Reader, start: number, end: number): Response | null {
   return from.complete ? message : null
 }
 
-/** Room for the size, which {@link finished} fills in, and for so many words more. */
+/** Reserves the word for the size, which {@link finished} fills in, and `words` more. */
 function begin(words: number): void {
   writer.clear()
   writer.reserve(1 + words)

@@ -1,9 +1,9 @@
 type Crc32 = (bytes: Uint8Array) => number
 
-/** CRC-32 (IEEE 802.3), as zlib computes it: what Node has where it has it, the table elsewhere. */
+/** CRC-32 (IEEE 802.3), as zlib computes it: Node's own if it has one, the table otherwise. */
 export const crc32: Crc32 = native() ?? tableCrc32
 
-/** Node ≥ 20.16 has it in zlib, reached without an import so that this module also loads in browsers. */
+/** Node ≥ 20.16 has it in zlib. It is reached without an import, so that this module also loads in browsers. */
 function native(): Crc32 | null {
   const runtime = (globalThis as { process?: { getBuiltinModule?: (name: string) => unknown } }).process
   const zlib = runtime?.getBuiltinModule?.('node:zlib') as { crc32?: Crc32 } | undefined

@@ -2,8 +2,8 @@ import { MAX_FRAME_BYTES } from './limits.ts'
 import { malformed, tooLarge } from './malformed.ts'
 
 /**
- * One frame out of encoded messages, `[u32 size][flatbuffer, padded to 4 bytes]*`. The parts are not changed; a single one is the frame itself.
- * Throws `too_large` beyond {@link MAX_FRAME_BYTES}: {@link frames} splits.
+ * One frame made of encoded messages, `[u32 size][flatbuffer, padded to 4 bytes]*`. The parts are not changed; a single
+ * part is the frame itself. Throws `too_large` beyond {@link MAX_FRAME_BYTES}; {@link frames} splits instead.
  */
 export function frame(parts: readonly Uint8Array[]): Uint8Array {
   if (parts.length === 1) return parts[0] as Uint8Array
@@ -19,7 +19,10 @@ export function frame(parts: readonly Uint8Array[]): Uint8Array {
   return bytes
 }
 
-/** As {@link frame}, in frames of up to `limit` bytes, but that a longer part has one of its own; none for no parts. */
+/**
+ * Like {@link frame}, but makes frames of up to `limit` bytes; a longer part gets a frame of its own. No parts give no
+ * frames.
+ */
 export function frames(parts: readonly Uint8Array[], limit = MAX_FRAME_BYTES): Uint8Array[] {
   const result: Uint8Array[] = []
   let first = 0
@@ -36,7 +39,10 @@ export function frames(parts: readonly Uint8Array[], limit = MAX_FRAME_BYTES): U
   return result
 }
 
-/** Calls `handle` with where each message of the frame begins and ends. Throws `malformed` at the first that does not fit. */
+/**
+ * Calls `handle` with the start and end of each message in the frame. Throws `malformed` at the first that does not
+ * fit.
+ */
 export function eachMessage(view: DataView, handle: (start: number, end: number) => void): void {
   const length = view.byteLength
   if (length > MAX_FRAME_BYTES) throw malformed(`a frame of ${length} bytes`)

@@ -1,4 +1,4 @@
-/** What a table of a schema looks like in bytes: generated from `schemas/*.fbs` into `generated/<schema>/layout.ts`. */
+/** The byte layout of the tables of a schema. Generated from `schemas/*.fbs` into `generated/<schema>/layout.ts`. */
 export interface Layout {
   /** Four characters at byte 4 of every flatbuffer of the schema. */
   readonly identifier: string
@@ -13,7 +13,10 @@ export interface TableLayout {
   readonly fields: readonly FieldLayout[]
 }
 
-/** Scalars and structs stand inline; vectors and strings behind an offset, `limit` counts elements or bytes; a union's type is the field before it. */
+/**
+ * Scalars and structs are inline; vectors and strings are behind an offset, and `limit` counts elements or bytes; the
+ * type of a union is the field before it.
+ */
 export type FieldLayout = { readonly name: string; readonly required?: true } & (
   | { readonly kind: 'inline'; readonly size: number; readonly align: number }
   | { readonly kind: 'vector'; readonly size: number; readonly align: number; readonly limit: number }

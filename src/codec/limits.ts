@@ -4,44 +4,47 @@ import { MAX_GROUP_BYTES } from '../execution/groups.ts'
 export { MAX_GROUP_BYTES }
 
 /**
- * Every limit of the formats, with its reason. What goes beyond one is refused where it is made (`too_large`) and where it
- * is read (`malformed`, `damaged`). Sizes in bytes unless the name says otherwise.
+ * Every limit of the formats, with its reason. Whatever exceeds a limit is refused by its maker (`too_large`) and by
+ * its reader (`malformed`, `damaged`). Sizes are in bytes unless the name says otherwise.
  */
 
 /** Version of all the formats: peer and client messages, journal, key hash. Handshakes and data directories carry it; only equal ones work together. */
 export const FORMAT_VERSION = 2
 
-/** The longest frame on any link: a batch at its limits, and the other messages of a turn. Also what a receiver must buffer. */
+/**
+ * The longest frame on any link: a batch at its limits, and the other messages of a turn. A receiver must be able to
+ * buffer this much.
+ */
 export const MAX_FRAME_BYTES = 16 << 20
 
 /** The commands of one batch: half a frame, so that a batch at its limits fits with its footprint. */
 export const MAX_BATCH_BYTES = 8 << 20
 
-/** Keys named by one batch, each 8 bytes of footprint: 4 MiB. */
+/** Keys that one batch names, each 8 bytes of footprint: 4 MiB. */
 export const MAX_BATCH_KEYS = MAX_FOOTPRINT_KEYS
 
 /** The footprint of a batch, in 32-bit words: a header and two lanes per key. */
 export const MAX_FOOTPRINT_WORDS = 1 + 2 * MAX_BATCH_KEYS
 
-/** Members of an epoch: beyond 9 quorums cost more than they give; vectors stay on two cache lines. */
+/** Members of an epoch. Beyond 9, quorums cost more than they give; vectors stay on two cache lines. */
 export const MAX_REPLICAS = 16
 
-/** Instances in one ValidateOk: many times what can be in flight, a fifth of a frame. */
+/** Instances in one ValidateOk: many times what can be in flight, and a fifth of a frame. */
 export const MAX_CONFLICTS = 1 << 18
 
-/** Slots asked for by one Ask: bounds the work of answering one message. */
+/** Slots that one Ask asks for: bounds the work of answering one message. */
 export const MAX_ASK_SLOTS = 1 << 16
 
-/** A member's incarnation: random, never guessed nor drawn twice. */
+/** The incarnation of a member: random, so that nobody guesses it and no two are equal. */
 export const INCARNATION_BYTES = 16
 
 /** The server's random challenge to a client. */
 export const NONCE_BYTES = 32
 
-/** The answer to a challenge: room for a SHA-512. */
+/** The answer to a challenge: room for a SHA-512 hash. */
 export const MAX_PROOF_BYTES = 64
 
-/** A replica's address as told to clients. */
+/** The address of a replica that clients get. */
 export const MAX_URL_BYTES = 256
 
 /** The id of a cluster: a hash in hexadecimal, with room to spare. */
@@ -53,25 +56,25 @@ export const MAX_RESULTS_BYTES = MAX_FRAME_BYTES - (64 << 10)
 /** A stable error code. */
 export const MAX_CODE_BYTES = 64
 
-/** An error's explanation for people; longer ones are cut. */
+/** The explanation of an error for people; longer ones are cut. */
 export const MAX_MESSAGE_BYTES = 1024
 
-/** A client session's id. */
+/** The id of a client session. */
 export const MAX_SESSION_BYTES = 64
 
-/** A key of the key-value machine. */
+/** A key of the key-value store. */
 export const MAX_KEY_BYTES = 1024
 
-/** A value of the key-value machine. */
+/** A value of the key-value store. */
 export const MAX_VALUE_BYTES = 1 << 20
 
-/** Records in one journal value: what one turn can make, far below. */
+/** Records in one journal value: far more than one turn makes. */
 export const MAX_RECORDS = 1 << 20
 
 /** Depth of tables in any message (the envelope and its body), for the verifier. */
 export const MAX_DEPTH = 4
 
-/** Numbers of 64 bits are whole and below 2⁵³: their upper lane is below this. */
+/** 64-bit numbers are whole and below 2⁵³: their upper lane is below this. */
 export const MAX_UPPER_LANE = 2 ** 21
 
 const HEADER_BYTES = 4096

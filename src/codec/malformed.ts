@@ -1,11 +1,11 @@
 import { EpaxosError } from '../errors.ts'
 
-/** Bytes that are not what they should be; `what` says which rule they break. */
+/** The error for bytes that break a rule; `what` names the rule. */
 export function malformed(what: string): EpaxosError {
   return new EpaxosError('malformed', `malformed message: ${what}`)
 }
 
-/** Something to be sent or written that is beyond a limit of limits.ts. */
+/** The error for something to send or write that exceeds a limit of limits.ts. */
 export function tooLarge(what: string, size: number, limit: number): EpaxosError {
   return new EpaxosError('too_large', `${what}: ${size} is more than ${limit}`)
 }

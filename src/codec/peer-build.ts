@@ -31,7 +31,7 @@ import { tooLarge } from './malformed.ts'
 /** Messages that are not hot, written with the generated builders. */
 export type ColdMessage = Recover | RecoverOk | Validate | ValidateOk | Waiting | Nack | TryRecover | Ask | Truncated
 
-/** The message with its size before it. Throws `too_large`. */
+/** The message with its size in front. Throws `too_large`. */
 export function buildMessage(message: ColdMessage): Uint8Array {
   return built((builder) => {
     const body = buildBody(builder, message)

@@ -15,14 +15,14 @@ import type { Reader } from './reader.ts'
 import { shape } from './shape.ts'
 import { batchWords, vectorWords, type Writer } from './writer.ts'
 
-/** The messages of the failure-free path, written and read at their canonical layout (shape.ts). */
+/** The messages of the failure-free path, written and read in their canonical layout (shape.ts). */
 
 const PRE_ACCEPT = shape(peerLayout, MessageType.preAccept, ['about', 'init_deps', 'footprint', 'commands', 'mode'])
 const PRE_ACCEPT_OK = shape(peerLayout, MessageType.preAcceptOk, ['about', 'deps', 'ok'])
 const ACCEPT_OK = shape(peerLayout, MessageType.acceptOk, ['about', 'ballot'])
 const HEARTBEAT = shape(peerLayout, MessageType.heartbeat, ['epoch', 'sent_us', 'echo_us', 'committed', 'executed'])
 
-/** Accept and Commit have the same fields; each comes with its batch or without. */
+/** Accept and Commit have the same fields; each comes with or without its batch. */
 const DECISION = ['about', 'ballot', 'deps', 'command'] as const
 const DECISION_WITH_BATCH = ['about', 'ballot', 'deps', 'footprint', 'commands', 'command'] as const
 const ACCEPT = shape(peerLayout, MessageType.accept, DECISION_WITH_BATCH)
@@ -30,7 +30,7 @@ const ACCEPT_BARE = shape(peerLayout, MessageType.accept, DECISION)
 const COMMIT = shape(peerLayout, MessageType.commit, DECISION_WITH_BATCH)
 const COMMIT_BARE = shape(peerLayout, MessageType.commit, DECISION)
 
-/** Where the union's type is, in bytes from the message's start, when the layout is canonical. */
+/** Where the type of the union is in the canonical layout, in bytes from the start of the message. */
 const TYPE_AT = 24
 
 /** Appends the message, without its size. */
@@ -89,7 +89,7 @@ export function writeHeartbeat(to: Writer, message: Heartbeat): void {
   to.vector(at.executed, message.executed)
 }
 
-/** The message at `[start, end)`, or null where it is not a hot one in canonical layout, or breaks a rule. */
+/** The message at `[start, end)`. Null if it is not a hot message in canonical layout, or breaks a rule. */
 export function readDirect(from: Reader, start: number, end: number): Message | null {
   if (end - start <= TYPE_AT) return null
   switch (from.view.getUint8(start + TYPE_AT)) {

@@ -18,8 +18,8 @@ import { Writer } from './writer.ts'
 const writer = new Writer()
 
 /**
- * One message with its size before it, ready for {@link frame}. The bytes are the caller's and nothing changes them: encode a message once,
- * send it to every peer. Throws `too_large` for a batch or list beyond the limits (limits.ts).
+ * One message with its size in front, ready for {@link frame}. The caller owns the bytes and nothing changes them:
+ * encode a message once, send it to every peer. Throws `too_large` for a batch or list beyond the limits (limits.ts).
  */
 export function encodeMessage(message: Message): Uint8Array {
   switch (message.type) {
@@ -50,8 +50,9 @@ export function encodeMessage(message: Message): Uint8Array {
 }
 
 /**
- * Calls `handle` with each message of a frame of a cluster of `replicas` replicas, in order. Throws `malformed` at the first message that is not what it should be: those
- * before it were handled, nothing of it or after it. The messages keep nothing of `bytes`, which may be a Buffer and at any offset.
+ * Calls `handle` with each message of a frame, in order, in a cluster of `replicas` replicas. Throws `malformed` at the
+ * first invalid message: the messages before it were handled, that one and those after it were not. The messages keep
+ * no reference to `bytes`, which may be a Buffer and start at any offset.
  */
 export function decodeFrame(bytes: Uint8Array, replicas: number, handle: (message: Message) => void): void {
   const reader = new Reader(bytes, replicas)
@@ -65,7 +66,7 @@ function decode(reader: Reader, start: number, end: number): Message {
   return readGenerated(reader.bytes.subarray(start, end), reader.replicas)
 }
 
-/** Room for the size, which {@link finished} fills in. */
+/** Reserves the word for the size, which {@link finished} fills in. */
 function begin(): void {
   writer.clear()
   writer.reserve(1)

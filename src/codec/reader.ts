@@ -8,13 +8,14 @@ const NOTHING: Vector = []
 const NO_BYTES = new Uint8Array(0)
 const NO_BATCH: Batch = { footprint: new Uint32Array(0), commands: NO_BYTES }
 
-/** An instance that stays open for long holds this much at most beyond its own batch. */
+/** An instance that stays open for a long time holds at most this much memory besides its own batch. */
 const SLAB_BYTES = 64 << 10
 
 /**
- * Reads messages in their canonical layout (shape.ts), checking on the way. A message is usable only when {@link complete} says so after its
- * last field; where it does not, the message has another layout or is malformed, and what was read of it is to be thrown away: the generated
- * accessors, behind the verifier, tell which. Fields must be read in their order. Nothing outside the message is read.
+ * Reads messages in their canonical layout (shape.ts) and checks them at the same time. A message is usable only if
+ * {@link complete} is true after its last field. Otherwise the message has another layout or is malformed, and the
+ * caller discards what was read: the verifier and the generated accessors find out which. Fields must be read in their
+ * order. The reader never reads outside the message.
  */
 export class Reader {
   readonly bytes: Uint8Array
@@ -25,14 +26,16 @@ export class Reader {
   #next = 0
   #good = false
 
-  /** `bytes` may be any view, also a Buffer, at any offset; vectors must have `replicas` entries. */
+  /** `bytes` may be any view, also a Buffer, at any offset. Vectors must have `replicas` entries. */
   constructor(bytes: Uint8Array, replicas: number) {
     this.bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.replicas = replicas
   }
 
-  /** Goes to the message at `[start, end)`, which must lie within the bytes. True when it begins as the shape does. */
+  /**
+   * Goes to the message at `[start, end)`, which must lie within the bytes. Returns true if it begins like the shape.
+   */
   begin(shape: Shape, start: number, end: number): boolean {
     const { head, words } = shape
     if (end - start < 4 * words) return false
@@ -45,12 +48,12 @@ export class Reader {
     return true
   }
 
-  /** Whether everything read since {@link begin} was right, to the last byte. */
+  /** Whether everything read since {@link begin} was valid, up to the last byte. */
   get complete(): boolean {
     return this.#good && this.#next === this.#end
   }
 
-  /** The message breaks a rule that the reader does not know. */
+  /** Checks a rule that the reader does not know. */
   require(rule: boolean): void {
     if (!rule) this.#good = false
   }
@@ -125,7 +128,10 @@ export class Reader {
     return upper * 0x1_0000_0000 + this.view.getUint32(at, true)
   }
 
-  /** Goes past the vector that the field must point at, which must be what follows; returns where its elements begin. */
+  /**
+   * Skips the vector that the field points at, which must be the next part of the message; returns where its elements
+   * begin.
+   */
   #vector(at: number, size: number, limit: number): number {
     const field = this.#start + 4 * at
     const vector = this.#next
@@ -139,13 +145,17 @@ export class Reader {
   }
 }
 
-/** Where decoded batches live: small ones share a piece of memory, so that one costs two views and no allocation. */
+/**
+ * The memory of decoded batches. Small batches share a piece of memory, so that one costs two views and no allocation.
+ */
 class Copies {
   buffer = new ArrayBuffer(SLAB_BYTES)
   #bytes = new Uint8Array(this.buffer)
   #end = 0
 
-  /** Copies the bytes into {@link buffer}, which may be another one than before, and returns where they are there, a multiple of 4. */
+  /**
+   * Copies the bytes into {@link buffer}, which may then be a new one. Returns their position there, a multiple of 4.
+   */
   add(bytes: Uint8Array): number {
     if (this.#end + bytes.length > this.#bytes.length) {
       this.buffer = new ArrayBuffer(Math.max(SLAB_BYTES, bytes.length))

@@ -5,11 +5,11 @@ import type { Reader } from './reader.ts'
 import { shape } from './shape.ts'
 import { batchWords, vectorWords, type Writer } from './writer.ts'
 
-/** PRE, ACC and COM, written and read at their canonical layout (shape.ts). */
+/** PRE, ACC and COM, written and read in their canonical layout (shape.ts). */
 
 const PRE = shape(journalLayout, RecordType.pre, ['about', 'init_deps', 'deps', 'footprint', 'commands', 'mode', 'ok'])
 
-/** ACC and COM have the same fields; each comes with its batch or without. */
+/** ACC and COM have the same fields; each comes with or without its batch. */
 const DECISION = ['about', 'ballot', 'deps', 'command'] as const
 const DECISION_WITH_BATCH = ['about', 'ballot', 'deps', 'footprint', 'commands', 'command'] as const
 const ACC = shape(journalLayout, RecordType.acc, DECISION_WITH_BATCH)
@@ -17,7 +17,7 @@ const ACC_BARE = shape(journalLayout, RecordType.acc, DECISION)
 const COM = shape(journalLayout, RecordType.com, DECISION_WITH_BATCH)
 const COM_BARE = shape(journalLayout, RecordType.com, DECISION)
 
-/** Where the union's type is, in bytes from the record's start, when the layout is canonical. */
+/** Where the type of the union is in the canonical layout, in bytes from the start of the record. */
 const TYPE_AT = 24
 
 export function writePre(to: Writer, record: PreRecord): void {
@@ -49,7 +49,7 @@ export function writeDecision(to: Writer, record: AccRecord | ComRecord): void {
   to.ubytes(ACC.at.commands, batch.commands)
 }
 
-/** The record at `[start, end)`, or null where it is not a hot one in canonical layout, or breaks a rule. */
+/** The record at `[start, end)`. Null if it is not a hot record in canonical layout, or breaks a rule. */
 export function readDirect(from: Reader, start: number, end: number): JournalRecord | null {
   if (end - start <= TYPE_AT) return null
   switch (from.view.getUint8(start + TYPE_AT)) {

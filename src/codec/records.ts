@@ -24,7 +24,7 @@ const IDENTIFIER = 0x4a58_5045
 
 const writer = new Writer()
 
-/** The records as one value, whose bytes are the caller's. Throws `too_large` beyond a limit. */
+/** The records as one value; the caller owns its bytes. Throws `too_large` beyond a limit. */
 export function encodeRecords(records: readonly JournalRecord[]): Uint8Array {
   if (records.length > MAX_RECORDS) throw tooLarge('records', records.length, MAX_RECORDS)
   writer.clear()
@@ -61,8 +61,9 @@ function writeRecord(record: JournalRecord): void {
 }
 
 /**
- * Calls `handle` with each record of a value and its index. Checksums and bounds are verified first: throws `damaged`, naming the record, at the
- * first that is not what was written; those before it were handled. The records keep nothing of `value`.
+ * Calls `handle` with each record of a value and its index. Verifies checksums and bounds first. Throws `damaged`,
+ * naming the record, at the first record that is not what was written; the records before it were handled. The records
+ * keep no reference to `value`.
  */
 export function decodeRecords(
   value: Uint8Array,
@@ -99,7 +100,7 @@ function recordCount({ view }: Reader): number {
   return count
 }
 
-/** Where the record that begins at `at` ends. */
+/** The end of the record that begins at `at`. */
 function recordEnd({ view }: Reader, at: number, index: number): number {
   const start = at + 4 * RECORD_HEADER_WORDS
   if (start > view.byteLength) throw damaged(index, 'missing')

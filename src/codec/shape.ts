@@ -1,8 +1,8 @@
 import type { FieldLayout, Layout, TableLayout } from './layout.ts'
 
 /**
- * The canonical layout of a hot message: one of the many valid flatbuffers for it, with every part at a known place, so that it is written and
- * recognized word by word instead of through builders and vtables. In 32-bit words:
+ * The canonical layout of a hot message: one of the many valid flatbuffers for it, with every part at a known place, so
+ * that it is written and recognized word by word instead of through builders and vtables. In 32-bit words:
  *
  * ```
  * root offset · identifier · vtable of the envelope (2) · envelope: vtable, body, type (3)
@@ -14,7 +14,7 @@ import type { FieldLayout, Layout, TableLayout } from './layout.ts'
 export interface Shape<Name extends string = string> {
   readonly head: Uint32Array
   readonly words: number
-  /** Where each field is, from the message's start: in words, or in bytes for fields of a single byte. */
+  /** Where each field is, from the start of the message: in words, or in bytes for fields of one byte. */
   readonly at: Readonly<Record<Name, number>>
 }
 
@@ -22,7 +22,10 @@ const ENVELOPE_VTABLE = 2
 const ENVELOPE = 4
 const BODY_VTABLE = 7
 
-/** The shape of the union member `type` with exactly the given fields; `fields` lists those of whole words before those of a byte. */
+/**
+ * The shape of the union member `type` with exactly the given fields; `fields` lists fields of whole words before
+ * fields of one byte.
+ */
 export function shape<const Name extends string>(layout: Layout, type: number, fields: readonly Name[]): Shape<Name> {
   const table = member(layout, type)
   const ids = fields.map((name) => table.fields.findIndex((field) => field.name === name))

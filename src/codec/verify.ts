@@ -3,10 +3,10 @@ import { MAX_DEPTH } from './limits.ts'
 import { malformed } from './malformed.ts'
 
 /**
- * Whether `view[start, end)` is a flatbuffer of the schema, so that generated accessors read nothing outside of it: root, identifier, vtables,
- * the place and alignment of each field, the length of each vector against the message and its limit, union types, required fields. The runtime has
- * no verifier of its own and reads whatever an offset points at. A field that the schema does not know is refused: both ends speak one version.
- * Throws `malformed`.
+ * Checks that `view[start, end)` is a flatbuffer of the schema, so that generated accessors read nothing outside of it:
+ * root, identifier, vtables, the place and alignment of each field, the length of each vector against the message and
+ * its limit, union types, required fields. The flatbuffers runtime has no verifier and reads whatever an offset points
+ * at. A field that the schema does not know is refused, because both ends speak one version. Throws `malformed`.
  */
 export function verify(view: DataView, start: number, end: number, layout: Layout): void {
   if (end - start < 16) throw malformed('shorter than any message')
@@ -58,7 +58,7 @@ function inlineAlign(field: FieldLayout): number {
   return field.kind === 'inline' ? field.align : 4
 }
 
-/** `typeEntry` is where the vtable says where the type of a union is. */
+/** `typeEntry` is the place in the vtable of the type of a union. */
 function verifyField(
   within: Within,
   field: FieldLayout,
@@ -85,7 +85,7 @@ function verifyField(
   }
 }
 
-/** Returns the number of elements; they are aligned to 4 bytes at most, as their count is. */
+/** Returns the number of elements. They are aligned to at most 4 bytes, like their count. */
 function verifyVector({ view, start, end }: Within, name: string, at: number, size: number, limit: number): number {
   if (at + 4 > end || (at - start) % 4 !== 0) throw malformed(`${name} is out of place`)
   const length = view.getUint32(at, true)

@@ -4,17 +4,17 @@ import { MAX_BATCH_BYTES, MAX_FOOTPRINT_WORDS, MAX_REPLICAS } from './limits.ts'
 import { tooLarge } from './malformed.ts'
 import type { Shape } from './shape.ts'
 
-/** Small messages share a piece of memory: making one costs a view, not an allocation. */
+/** Small messages share a piece of memory, so that a message costs a view and not an allocation. */
 const SLAB_BYTES = 64 << 10
 
-/** A writer that grew beyond this for one large value gives the memory back. */
+/** A writer that grew beyond this for one large value frees the memory. */
 const KEPT_BYTES = 1 << 20
 
 if (new Uint8Array(new Uint32Array([1]).buffer)[0] !== 1) throw new Error('epaxos needs a little-endian machine')
 
 /**
- * Writes messages in their canonical layout (shape.ts) into memory that it never writes twice until {@link copy} is called: a piece taken with
- * {@link view} is its caller's for good. Positions are 32-bit words.
+ * Writes messages in their canonical layout (shape.ts). It never writes the same memory twice until {@link copy} is
+ * called: the caller of {@link view} owns that piece of memory. Positions are in 32-bit words.
  */
 export class Writer {
   #words = new Uint32Array(SLAB_BYTES >>> 2)
@@ -23,7 +23,7 @@ export class Writer {
   #start = 0
   #end = 0
 
-  /** Makes room for so many words more; what was written since the last piece was taken moves along when it must. */
+  /** Makes room for `words` more words; moves what was written since the last piece if necessary. */
   reserve(words: number): void {
     if (this.#end + words <= this.#words.length) return
     const unfinished = this.#words.subarray(this.#from, this.#end)
@@ -36,38 +36,38 @@ export class Writer {
     this.#from = 0
   }
 
-  /** Forgets what was written since the last piece was taken: a message that could not be finished. */
+  /** Forgets what was written since the last piece: a message that could not be finished. */
   clear(): void {
     this.#end = this.#from
   }
 
-  /** Words written since the last piece was taken. */
+  /** Words written since the last piece. */
   get length(): number {
     return this.#end - this.#from
   }
 
-  /** Appends one word to what is written. */
+  /** Appends one word. */
   word(value: number): void {
     this.#words[this.#end++] = value
   }
 
-  /** Overwrites a word, counted from the first since the last piece was taken. */
+  /** Overwrites a word; positions count from the first word since the last piece. */
   patch(at: number, value: number): void {
     this.#words[this.#from + at] = value
   }
 
-  /** Appends a finished flatbuffer, whose size is a multiple of 4. */
+  /** Appends a finished flatbuffer. Its size is a multiple of 4. */
   append(flatbuffer: Uint8Array): void {
     this.#bytes.set(flatbuffer, 4 * this.#end)
     this.#end += flatbuffer.length >>> 2
   }
 
-  /** The bytes written from word `at` on, counted as in {@link patch}: a view, valid until the next call. */
+  /** The bytes written from word `at` on (positions as in {@link patch}): a view, valid until the next call. */
   since(at: number): Uint8Array {
     return this.#bytes.subarray(4 * (this.#from + at), 4 * this.#end)
   }
 
-  /** The next message begins: its constant part is written, its fields are to follow. */
+  /** Begins the next message: writes its constant part; its fields follow. */
   begin(shape: Shape): void {
     const { head, words } = shape
     const to = this.#words
@@ -126,7 +126,7 @@ export class Writer {
     this.#end = end
   }
 
-  /** The piece of memory written since the last one was taken; nothing writes there again. */
+  /** The piece of memory written since the last piece; nothing writes there again. */
   view(): Uint8Array {
     const piece = new Uint8Array(this.#bytes.buffer, 4 * this.#from, 4 * (this.#end - this.#from))
     this.#from = this.#end
@@ -159,13 +159,13 @@ function putWhole(words: Uint32Array, at: number, value: number): void {
   words[at + 1] = value < 0x1_0000_0000 ? 0 : value / 0x1_0000_0000
 }
 
-/** Words that a dependency vector takes. */
+/** The number of words of a dependency vector. */
 export function vectorWords(vector: Vector): number {
   if (vector.length > MAX_REPLICAS) throw tooLarge('replicas', vector.length, MAX_REPLICAS)
   return 1 + 2 * vector.length
 }
 
-/** Words that a batch takes. Throws `too_large` for one beyond the limits. */
+/** The number of words of a batch. Throws `too_large` for a batch beyond the limits. */
 export function batchWords({ footprint, commands }: Batch): number {
   if (footprint.length > MAX_FOOTPRINT_WORDS) throw tooLarge('footprint words', footprint.length, MAX_FOOTPRINT_WORDS)
   if (commands.length > MAX_BATCH_BYTES) throw tooLarge('bytes of a batch', commands.length, MAX_BATCH_BYTES)

@@ -2,21 +2,21 @@ import { EpaxosError, ErrorCode } from '../errors.ts'
 import { readU16, readU32, writeU16, writeU32 } from '../execution/bytes.ts'
 
 /**
- * The results of the key-value machine in bytes: `u8 outcome`, then for `done` what the command gives:
- * get its value, increment the new number in ASCII, a transaction `u8 succeeded` and per operation `u32 size, result`.
- * A transaction that could not be done has `u16` position of the operation at fault in its branch.
+ * The results of the key-value store in bytes: `u8 outcome`, and for `done` the result of the command. Get: the value.
+ * Increment: the new number in ASCII. A transaction: `u8 succeeded`, and per operation `u32 size, result`. A
+ * transaction that could not be done has a `u16`: the position in its branch of the operation that failed.
  */
 export const Outcome = {
   done: 0,
-  /** Get and delete: there is no such key. */
+  /** Get and delete: the key does not exist. */
   absent: 1,
-  /** Increment: the value is no counter, or would leave ±(2⁵³−1). Nothing was changed. */
+  /** Increment: the value is not a counter, or would leave ±(2⁵³−1). Nothing was changed. */
   notCounter: 2,
-  /** Compare-and-set: the value is another one. Nothing was changed. */
+  /** Compare-and-set: the key has another value. Nothing was changed. */
   unmet: 3,
   /** Transaction: the results are larger than {@link MAX_TRANSACTION_RESULT_BYTES}. Nothing was changed. */
   tooLarge: 4,
-  /** The bytes are no command: a faulty replica let them pass. Nothing was changed. */
+  /** The bytes are not a command: a faulty replica passed them on. Nothing was changed. */
   invalid: 5,
 } as const
 export type Outcome = (typeof Outcome)[keyof typeof Outcome]
@@ -25,28 +25,28 @@ export const MAX_TRANSACTION_RESULT_BYTES = 4 << 20
 
 export interface CommandResult {
   readonly outcome: Outcome
-  /** A view: of get the value, of increment the new number in ASCII; else empty. */
+  /** A view: the value of a get, the new number of an increment in ASCII; otherwise empty. */
   readonly value: Uint8Array
 }
 
 export interface TransactionResult {
   readonly outcome: Outcome
-  /** Which branch was taken: `then`, if true. False where the outcome is not `done`. */
+  /** Which branch was taken: true for `then`. False if the outcome is not `done`. */
   readonly succeeded: boolean
-  /** Per operation of the branch; empty where the outcome is not `done`. */
+  /** Per operation of the branch; empty if the outcome is not `done`. */
   readonly results: readonly CommandResult[]
-  /** Position in its branch of the operation that could not be done; -1 for none. */
+  /** The position in its branch of the operation that could not be done; -1 if there is none. */
   readonly failedAt: number
 }
 
-/** Of every command but a transaction. Throws an `EpaxosError` with code `malformed` for anything else. */
+/** The result of any command except a transaction. Throws an `EpaxosError` with code `malformed` for anything else. */
 export function readResult(result: Uint8Array): CommandResult {
   const outcome = result[0]
   if (outcome === undefined || outcome > Outcome.invalid) throw malformed()
   return { outcome: outcome as Outcome, value: result.subarray(1) }
 }
 
-/** Of a transaction. Throws an `EpaxosError` with code `malformed` for anything else. */
+/** The result of a transaction. Throws an `EpaxosError` with code `malformed` for anything else. */
 export function readTransactionResult(result: Uint8Array): TransactionResult {
   const { outcome } = readResult(result)
   if (outcome !== Outcome.done) {
@@ -68,7 +68,7 @@ function malformed(): EpaxosError {
   return new EpaxosError(ErrorCode.malformed, 'a result of the key-value machine is malformed')
 }
 
-/** Results without a value are the same few arrays for ever: sessions keep them, nobody changes them. */
+/** Results without a value are always the same few arrays: sessions keep them, and nobody changes them. */
 const BARE: readonly Uint8Array[] = Object.values(Outcome).map((outcome) => Uint8Array.of(outcome))
 
 export function bareResult(outcome: Outcome): Uint8Array {

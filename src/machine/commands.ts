@@ -2,8 +2,8 @@ import { EpaxosError, ErrorCode } from '../errors.ts'
 import { writeU16, writeU32 } from '../execution/bytes.ts'
 
 /**
- * The commands of the key-value machine in bytes, little-endian. Everything is made of items:
- * `u8 code, u8 0, u16 length of the key, key, payload (the rest)`.
+ * The commands of the key-value store in bytes, little-endian. Everything consists of items: `u8 code, u8 0, u16 length
+ * of the key, key, payload (the rest)`.
  *
  * | code | payload |
  * |---|---|
@@ -14,8 +14,9 @@ import { writeU16, writeU32 } from '../execution/bytes.ts'
  * | equals (condition) | value |
  * | absent, present (conditions) | – |
  *
- * A command is one item with a code from put to compareAndSet, or a transaction: `u8 6, u8 0, u16 conditions, u16 then, u16 else`,
- * and that many items each behind its u32 size, of which the operations are put, get, delete and increment.
+ * A command is one item with a code from put to compareAndSet, or a transaction: `u8 6, u8 0, u16 conditions, u16 then,
+ * u16 else`, and that many items, each with its u32 size in front. The operations of a transaction are put, get, delete
+ * and increment.
  */
 export const Code = {
   put: 1,
@@ -33,7 +34,7 @@ export type Code = (typeof Code)[keyof typeof Code]
 export const ITEM_HEADER_BYTES = 4
 export const TRANSACTION_HEADER_BYTES = 8
 export const STEP_BYTES = 8
-/** In the place of the expected value's length: the key must be absent. */
+/** Stands for the length of the expected value: the key must be absent. */
 export const ABSENT = 0xffff_ffff
 
 export const MAX_KEY_BYTES = 1024
@@ -41,7 +42,7 @@ export const MAX_VALUE_BYTES = 1 << 20
 /** Conditions and operations of both branches together. */
 export const MAX_TRANSACTION_ITEMS = 1024
 
-/** A string stands for its UTF-8. */
+/** A string is encoded as UTF-8. */
 export type Bytes = string | Uint8Array
 
 export type Condition =
@@ -55,14 +56,14 @@ export type Operation =
   | { readonly delete: Bytes }
   | { readonly increment: Bytes; readonly by?: number }
 
-/** When all conditions hold, `then` is done, otherwise `else`: all operations in order, or none where one cannot be done. */
+/** If all conditions hold, `then` is done, otherwise `else`: all operations in order, or none if one of them fails. */
 export interface Transaction {
   readonly if?: readonly Condition[]
   readonly then?: readonly Operation[]
   readonly else?: readonly Operation[]
 }
 
-// All builders throw an EpaxosError with code `bad_command` or `too_large` for what the machine would refuse.
+// All builders throw an EpaxosError with code `bad_command` or `too_large` for what the store would refuse.
 
 export function putCommand(key: Bytes, value: Bytes): Uint8Array {
   return item(Code.put, key, valueBytes(value))
@@ -76,7 +77,10 @@ export function deleteCommand(key: Bytes): Uint8Array {
   return item(Code.delete, key, EMPTY)
 }
 
-/** Adds `by`, a whole number within ±(2⁵³−1), to a counter: its decimal digits in ASCII; absent counts as 0. */
+/**
+ * Adds `by`, a whole number within ±(2⁵³−1), to a counter. A counter is decimal digits in ASCII; an absent key counts
+ * as 0.
+ */
 export function incrementCommand(key: Bytes, by = 1): Uint8Array {
   if (!Number.isSafeInteger(by)) throw new EpaxosError(ErrorCode.badCommand, `${by} is no step: whole, within ±(2⁵³−1)`)
   const step = new Uint8Array(STEP_BYTES)
@@ -84,7 +88,7 @@ export function incrementCommand(key: Bytes, by = 1): Uint8Array {
   return item(Code.increment, key, step)
 }
 
-/** Puts `value` if the key now has the value `expected`, or is absent where that is null. */
+/** Puts `value` if the key has the value `expected`, or if `expected` is null and the key is absent. */
 export function compareAndSetCommand(key: Bytes, expected: Bytes | null, value: Bytes): Uint8Array {
   const old = expected === null ? EMPTY : valueBytes(expected)
   const next = valueBytes(value)

@@ -4,8 +4,8 @@ const MINUS = 0x2d
 const ZERO = 0x30
 
 /**
- * The number whose decimal digits `bytes[start, end)` are, as {@link writeCounter} writes it: no sign but `-`, no leading zeros, within
- * ±(2⁵³−1). NaN for anything else.
+ * The number with the decimal digits `bytes[start, end)`, as {@link writeCounter} writes it: no sign except `-`, no
+ * leading zeros, within ±(2⁵³−1). NaN for anything else.
  */
 export function readCounter(bytes: Uint8Array, start: number, end: number): number {
   const negative = bytes[start] === MINUS
@@ -23,7 +23,7 @@ export function readCounter(bytes: Uint8Array, start: number, end: number): numb
   return negative ? -number : number
 }
 
-/** The result of an increment: a byte 0, and the number's decimal digits. */
+/** The result of an increment: a byte 0, and the decimal digits of the number. */
 export function counterResult(number: number): Uint8Array {
   const text = String(number)
   const bytes = new Uint8Array(1 + text.length)

@@ -1,20 +1,21 @@
 import { Places } from './places.ts'
 
 /**
- * Places moved per record entered. At 1 the former places would be empty just before the new ones are half full; the more, the shorter are there
- * two arrays, and the longer takes each of the inserts: 16 are a microsecond or two.
+ * Places moved per record entered. With 1, the old places would be empty just before the new ones are half full. A
+ * larger number shortens the time with two arrays, and makes each insert longer: 16 take a microsecond or two.
  */
 const MOVED_PER_INSERT = 16
 
 /**
- * Places that double when they are half full, a few with each record that is entered, so that no put waits for all of them. While they move there are two
- * arrays; where a hash belongs is told by its home in the former one: those before a boundary have moved. The boundary comes to stand at an empty
- * place, so no record has its home on one side of it and its place on the other.
+ * Places that double when they are half full. Each new record moves a few of them, so no put waits for all of them.
+ * During the move there are two arrays. The home of a hash in the old array says where the hash belongs: homes before a
+ * boundary have moved. The boundary always stops at an empty place, so no record has its home on one side of it and its
+ * place on the other.
  */
 export class GrowingPlaces {
   #present: Places
   #former: Places | null = null
-  /** The homes of the former places that have moved are those below. */
+  /** The homes below this one have moved. */
   #moved = 0
   #count = 0
 
@@ -28,7 +29,7 @@ export class GrowingPlaces {
     return this.#count
   }
 
-  /** The array in which a hash has its place, if it has one: until the next {@link enter} or {@link vacate}. */
+  /** The array in which a hash has its place, if it has one. Valid until the next {@link enter} or {@link vacate}. */
   of(hash: number): Places {
     const former = this.#former
     return former !== null && former.home(hash) >= this.#moved ? former : this.#present
@@ -41,7 +42,7 @@ export class GrowingPlaces {
     this.#count++
   }
 
-  /** @param place of {@link of} its hash */
+  /** @param place in the array {@link of} its hash */
   vacate(hash: number, place: number): void {
     this.of(hash).vacate(place)
     this.#count--

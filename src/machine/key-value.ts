@@ -9,14 +9,14 @@ import { Table } from './table.ts'
 import { applyTransaction } from './transaction.ts'
 import { checkCommand } from './validate.ts'
 
-/** Keys and values in bytes; its commands are those of commands.ts, its results those of command-results.ts. */
+/** A store of keys and values in bytes. commands.ts describes its commands, command-results.ts its results. */
 export class KeyValueStore implements StateMachine {
   readonly #makeTable: () => Table
   #table: Table
-  /** Of keys that are loaded ahead. */
+  /** The hashes of the keys that are loaded ahead. */
   #hashes = new Int32Array(0)
 
-  /** @param makeTable makes an empty table; given where a test watches what is touched */
+  /** @param makeTable makes an empty table; a test passes one that watches what is touched */
   constructor(makeTable: () => Table = () => new Table()) {
     this.#makeTable = makeTable
     this.#table = makeTable()
@@ -66,7 +66,7 @@ export class KeyValueStore implements StateMachine {
     if (out.length > 0) yield out.take()
   }
 
-  /** Throws an `EpaxosError` with code `damaged`; nothing is changed then. */
+  /** Throws an `EpaxosError` with code `damaged`; nothing changes then. */
   restore(chunks: Iterable<Uint8Array>): void {
     const source = new ChunkReader(chunks)
     const table = this.#makeTable()

@@ -6,26 +6,29 @@ import type { StateMachine } from '../execution/machine.ts'
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json }
 
 /**
- * One step of a transaction, as Maelstrom writes them: read a key (null where it is absent), write it, or append to the list that it holds.
- * What a read has as its value is replaced by what it read.
+ * One step of a transaction, as Maelstrom writes it: read a key (null if it is absent), write it, or append to its
+ * list. The result replaces the value of a read by what it read.
  */
 export type Step =
   | readonly ['r', key: Json, value: Json]
   | readonly ['w', key: Json, value: Json]
   | readonly ['append', key: Json, value: Json]
 
-/** Deeper values are refused, so that neither reading nor writing them ever runs out of stack. */
+/** Deeper values are refused, so that reading and writing them never overflows the stack. */
 export const MAX_VALUE_DEPTH = 32
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** The result of a transaction that appends to what is no list, or is none: nothing was changed. */
+/**
+ * The result of a transaction that appends to a value that is not a list, or that is not valid: nothing was changed.
+ */
 const NOT_DONE = encoder.encode('null')
 
 /**
- * A state machine of JSON values by key, a list where something was appended. A command is a transaction: a JSON array of {@link Step}s, applied in order, atomically; its
- * result is the same array with what was read, or `null` where it appends to what is no list: then nothing is changed.
+ * A state machine of JSON values by key; a key that was appended to holds a list. A command is a transaction: a JSON
+ * array of {@link Step}s, applied in order, atomically. Its result is the same array with the values that were read, or
+ * `null` if it appends to a value that is not a list: nothing changes then.
  */
 export class ListStore implements StateMachine {
   /** By the JSON text of the key. */
@@ -72,7 +75,7 @@ export class ListStore implements StateMachine {
     if (out.length > 0) yield out.take()
   }
 
-  /** Throws an `EpaxosError` with code `damaged`; nothing is changed then. */
+  /** Throws an `EpaxosError` with code `damaged`; nothing changes then. */
   restore(chunks: Iterable<Uint8Array>): void {
     const source = new ChunkReader(chunks)
     const values = new Map<string, Json>()
@@ -94,7 +97,7 @@ export function transactionOf(steps: readonly Step[]): Uint8Array {
   throw new EpaxosError(ErrorCode.badCommand, 'a transaction is an array of ["r" | "w" | "append", key, value]')
 }
 
-/** What the steps of a transaction gave; null where it was not done. */
+/** The results of the steps of a transaction; null if it was not done. */
 export function readTransaction(result: Uint8Array): readonly Step[] | null {
   return parse(result) as readonly Step[] | null
 }
@@ -117,7 +120,7 @@ function isShallow(value: unknown, depth: number): boolean {
   return depth > 0 && Object.values(value).every((inner) => isShallow(inner, depth - 1))
 }
 
-/** Undefined for what is no JSON text. */
+/** Undefined for bytes that are not JSON. */
 function parse(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(decoder.decode(bytes))

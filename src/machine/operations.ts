@@ -6,7 +6,8 @@ import type { Table } from './table.ts'
 import { readStep } from './validate.ts'
 
 /**
- * Applies one operation, `bytes[start, end)`. It was validated where it was received; what a faulty replica let pass anyway gives `invalid`.
+ * Applies one operation, `bytes[start, end)`. The replica that received it has validated it; what a faulty replica
+ * passed on anyway gives `invalid`.
  */
 export function applyOperation(table: Table, bytes: Uint8Array, start: number, end: number): Uint8Array {
   const keyStart = start + ITEM_HEADER_BYTES
@@ -62,7 +63,7 @@ function compareAndSet(table: Table, bytes: Uint8Array, keyStart: number, keyEnd
   return bareResult(Outcome.done)
 }
 
-/** Whether the key has the value `bytes[valueStart, valueEnd)`, or is absent where `valueStart` is -1. */
+/** Whether the key has the value `bytes[valueStart, valueEnd)`, or is absent if `valueStart` is -1. */
 export function holds(
   table: Table,
   bytes: Uint8Array,

@@ -1,15 +1,15 @@
-/** Places behind the last home, for those that probe beyond it; more where that is not enough. */
+/** Places behind the last home, for records that probe beyond it. The tail grows if this is not enough. */
 const FIRST_TAIL = 32
 
 // Words of a place.
-/** Of the record, plus 1; 0 where the place is empty. */
+/** The handle of the record plus 1; 0 if the place is empty. */
 const HANDLE = 0
 const HASH = 1
 
 /**
- * Where the records of a hash table are: places of two words, the handle of a record (a number from 0) and its hash, with linear probing. A hash
- * has its home at `hash mod homes`; its place is there or behind, with no empty place between. Probing ends in a tail, it does not
- * wrap around: what lies behind an empty place has its home there as well.
+ * Where the records of a hash table are. A place is two words: the handle of a record (a number from 0) and its hash,
+ * with linear probing. The home of a hash is `hash mod homes`; its place is there or behind, with no empty place
+ * between. Probing ends in a tail and does not wrap around, so what lies behind an empty place also has its home there.
  */
 export class Places {
   /** A power of two. */
@@ -25,7 +25,9 @@ export class Places {
     return hash & (this.homes - 1)
   }
 
-  /** The first place from `place` on, which is the hash's home or behind it, that has the hash; -1 where there is none. */
+  /**
+   * The first place with the hash, from `place` on; `place` is the home of the hash or behind it. -1 if there is none.
+   */
   seek(hash: number, place: number): number {
     const words = this.#words
     for (let at = place << 1; words[at] !== 0; at += 2) if (words[at + HASH] === hash) return at >> 1
@@ -40,7 +42,7 @@ export class Places {
   enter(hash: number, handle: number): void {
     let at = this.home(hash) << 1
     while (this.#words[at] !== 0) at += 2
-    // The last place stays empty: there every search ends.
+    // The last place stays empty: every search ends there.
     if (at + 2 === this.#words.length) this.#lengthen()
     this.#words[at + HANDLE] = handle + 1
     this.#words[at + HASH] = hash
@@ -51,7 +53,7 @@ export class Places {
     this.#words[(place << 1) + HANDLE] = handle + 1
   }
 
-  /** Empties a place, and moves up those behind it that probed past it: no tombstones. */
+  /** Empties a place and moves up the records behind it that probed past it, so that there are no tombstones. */
   vacate(place: number): void {
     const words = this.#words
     let hole = place << 1
@@ -65,7 +67,10 @@ export class Places {
     }
   }
 
-  /** Moves the places from `place` on to `target`: at least `count`, and on to the end of the last cluster. Returns the first one left. */
+  /**
+   * Moves the places from `place` on to `target`: at least `count`, and then up to the end of the last cluster. Returns
+   * the first place that is left.
+   */
   moveTo(target: Places, place: number, count: number): number {
     const words = this.#words
     const enough = Math.min((place + count) << 1, words.length)
@@ -83,7 +88,7 @@ export class Places {
     for (let at = 0; at < words.length; at += 2) if (words[at] !== 0) handles.push((words[at] as number) - 1)
   }
 
-  /** Only many equal hashes, or bad luck without measure, get here. */
+  /** Only many equal hashes, or extremely bad luck, get here. */
   #lengthen(): void {
     const words = new Int32Array(2 * this.#words.length - 2 * this.homes)
     words.set(this.#words)

@@ -13,14 +13,14 @@ const THE_KEY = encoder.encode('transcript')
 const NEWLINE = 0x0a
 
 /**
- * A state machine that only writes down what it executes: a command is one line of UTF-8 text without its end, its result is the line's number
- * in ASCII, from 1. All commands interfere, so all replicas write the same transcript.
+ * A state machine that only writes down what it executes. A command is one line of UTF-8 text without its line end; its
+ * result is the number of the line in ASCII, from 1. All commands interfere, so all replicas write the same transcript.
  */
 export class PrintingMachine implements StateMachine {
   readonly #print: (line: string, number: number) => void
   #lines: string[] = []
 
-  /** @param print called for each line as it is executed, and after a restore for all lines from 1 on */
+  /** @param print called for each line when it executes, and after a restore for all lines from 1 on */
   constructor(print: (line: string, number: number) => void = () => {}) {
     this.#print = print
   }
@@ -57,7 +57,7 @@ export class PrintingMachine implements StateMachine {
     if (out.length > 0) yield out.take()
   }
 
-  /** Throws an `EpaxosError` with code `damaged`; nothing is changed then. */
+  /** Throws an `EpaxosError` with code `damaged`; nothing changes then. */
   restore(chunks: Iterable<Uint8Array>): void {
     const source = new ChunkReader(chunks)
     const lines: string[] = []

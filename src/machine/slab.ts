@@ -3,36 +3,38 @@ import { assert } from '../protocol/assert.ts'
 const UNIT_BITS = 4
 const PAGE_BITS = 20
 const UNITS_PER_PAGE = 1 << (PAGE_BITS - UNIT_BITS)
-/** Records up to this many units share pages; a larger one has an array of its own. */
+/** Records of up to this many units share pages; a larger record has an array of its own. */
 const MAX_SHARED_UNITS = 256
-/** Bit of the handle of a record that has an array of its own. */
+/** The bit in the handle of a record that has an array of its own. */
 const ALONE = 0x4000_0000
 const MAX_PAGES = ALONE / UNITS_PER_PAGE
 
 /**
- * Memory for records, in pages: a million small records are a few arrays, not a million objects that the garbage collector has to look at.
- * Space is given out in units of 16 bytes and used again by records of as many units. A record is bytes, and its beginning can be had as words.
+ * Memory for records, in pages: a million small records are a few arrays, not a million objects for the garbage
+ * collector. Space is allocated in units of 16 bytes and reused by records with the same number of units. A record is
+ * bytes; its beginning can also be read as words.
  *
- * A handle, from 0 to 2³¹−2, is the record's first unit, counted over all pages; or {@link ALONE} and a number.
+ * A handle is a number from 0 to 2³¹−2: the first unit of the record, counted over all pages; or {@link ALONE} and a
+ * number.
  */
 export class Slab {
   readonly #pages: Uint8Array[] = []
   readonly #wordPages: Int32Array[] = []
   /** The next unit of the last page that was never used. */
   #nextUnit = UNITS_PER_PAGE
-  /** Per number of units: handles that were freed. */
+  /** Freed handles, by number of units. */
   readonly #free: number[][] = Array.from({ length: MAX_SHARED_UNITS + 1 }, () => [])
   readonly #alone: (Uint8Array | null)[] = []
   readonly #freeAlone: number[] = []
 
-  /** Room for `size` bytes, at least 4, whose contents are not defined. */
+  /** Room for `size` bytes, at least 4; the contents are undefined. */
   allocate(size: number): number {
     const units = unitsOf(size)
     if (units > MAX_SHARED_UNITS) return this.#allocateAlone(units)
     return this.#free[units]?.pop() ?? this.#allocateShared(units)
   }
 
-  /** `size` as it was allocated, or another for which {@link fits} says so. */
+  /** `size` as it was allocated, or another size for which {@link fits} is true. */
   free(handle: number, size: number): void {
     if (handle >= ALONE) {
       this.#alone[handle ^ ALONE] = null
@@ -42,7 +44,7 @@ export class Slab {
     }
   }
 
-  /** Whether a record of `size` bytes may take the place of one of `present` bytes. */
+  /** Whether a record of `size` bytes may replace one of `present` bytes. */
   fits(size: number, present: number): boolean {
     return unitsOf(size) === unitsOf(present)
   }

@@ -6,28 +6,30 @@ import { Slab } from './slab.ts'
 
 const FIRST_HOMES = 128
 
-// The words that a record begins with; behind them are the key and the value.
+// The words at the beginning of a record; the key and the value follow them.
 const KEY_LENGTH = 0
 const VALUE_LENGTH = 1
-/** What the record adds to the hash of all, two lanes. */
+/** What the record adds to the hash of the whole table, two lanes. */
 const SHARE_LO = 2
 const SHARE_HI = 3
 const HEADER_BYTES = 16
 
 /**
- * Keys and values in bytes: a hash table of records in a slab, so that a put makes neither a string nor an object. A put of one among a
- * million keys waits for memory, not for the processor: it has to touch one place, which names the record, and the record, which holds all there is to know.
- * Keeps a hash of all entries, whatever order they came in.
+ * Keys and values in bytes: a hash table of records in a slab, so that a put makes neither a string nor an object. A
+ * put to one of a million keys waits for memory, not for the processor. It touches one place, which names the record,
+ * and the record, which holds everything else. The table keeps a hash of all entries that does not depend on their
+ * order.
  *
- * Keys are given as ranges of larger arrays, and copied. {@link find}, {@link put} and {@link remove} are all that touches a key. An entry is the handle of
- * its record, a number from 0; it and its bytes stay until the next {@link put} or {@link remove}.
+ * Keys are given as ranges of larger arrays, and copied. Only {@link find}, {@link put} and {@link remove} touch a key.
+ * An entry is the handle of its record, a number from 0; the entry and its bytes stay valid until the next {@link put}
+ * or {@link remove}.
  */
 export class Table {
   readonly #places = new GrowingPlaces(FIRST_HOMES)
   readonly #slab = new Slab()
   #sumLo = 0
   #sumHi = 0
-  /** Of what is loaded ahead: without a use the loads would be left out. */
+  /** Collects what is loaded ahead: without a use the engine would remove the loads. */
   #sink = 0
 
   get size(): number {
@@ -47,7 +49,7 @@ export class Table {
     return place < 0 ? -1 : this.#places.of(hash).handle(place)
   }
 
-  /** The array that holds an entry's key and value, among others: not to be written. */
+  /** The array that holds the key and the value of an entry, among others. Do not write to it. */
   bytes(entry: number): Uint8Array {
     return this.#slab.bytes(entry)
   }
@@ -81,7 +83,7 @@ export class Table {
     copyBytes(value, valueStart, valueEnd, this.#slab.bytes(record), at + HEADER_BYTES + end - start)
   }
 
-  /** Whether the key was there. */
+  /** Returns whether the key was there. */
   remove(bytes: Uint8Array, start: number, end: number): boolean {
     hashKey(bytes, start, end)
     const hash = hashed.lo | 0
@@ -95,8 +97,8 @@ export class Table {
   }
 
   /**
-   * Touches what the next calls with keys of these hashes (`hashed.lo`) will need: first the places, then the records. No load needs
-   * what another one of the same pass gives, so the processor waits for all of a pass at once.
+   * Touches what the next calls with keys of these hashes (`hashed.lo`) will need: first the places, then the records.
+   * No load needs the result of another load of the same pass, so the processor waits for all of a pass at once.
    */
   loadAhead(hashes: Int32Array, count: number): void {
     let sink = this.#sink
@@ -126,7 +128,7 @@ export class Table {
     return HEADER_BYTES + this.#word(record, KEY_LENGTH) + this.#word(record, VALUE_LENGTH)
   }
 
-  /** In the array of places of its hash, or -1. */
+  /** The place in the array of its hash, or -1. */
   #placeOf(hash: number, key: Uint8Array, start: number, end: number): number {
     const places = this.#places.of(hash)
     let place = places.seek(hash, places.home(hash))
@@ -140,7 +142,10 @@ export class Table {
     return equalBytes(this.#slab.bytes(record), keyStart, keyEnd, key, start, end)
   }
 
-  /** The record of a key that is there or not: it holds the key and has room for the value; what it added to the hash is taken out. */
+  /**
+   * The record for a key, existing or new: it holds the key and has room for the value, and its share is removed from
+   * the hash.
+   */
   #recordFor(hash: number, key: Uint8Array, start: number, end: number, valueLength: number): number {
     const place = this.#placeOf(hash, key, start, end)
     if (place < 0) {
@@ -192,7 +197,7 @@ export class Table {
   }
 }
 
-/** Mixes the hashes of a key and a value, in this order, so that exchanged values change the sum. */
+/** Mixes the hashes of a key and a value in this order, so that exchanged values change the sum. */
 function scramble(key: number, value: number): number {
   let h = Math.imul(key ^ Math.imul(value, 0x9e3779b1), 0x85ebca6b)
   h = Math.imul(h ^ (h >>> 15), 0xc2b2ae35)

@@ -13,8 +13,8 @@ import type { Table } from './table.ts'
 import { checkCommand } from './validate.ts'
 
 /**
- * Applies a transaction: the conditions choose a branch, and its operations are done in order, each seeing those before it. Where one cannot be
- * done, those before it are undone.
+ * Applies a transaction: the conditions choose a branch, and its operations run in order; each sees the effects of
+ * those before it. If one fails, those before it are undone.
  */
 export function applyTransaction(table: Table, command: Uint8Array): Uint8Array {
   if (!isValid(command)) return bareResult(Outcome.invalid)
@@ -33,7 +33,7 @@ export function applyTransaction(table: Table, command: Uint8Array): Uint8Array 
   return applyBranch(table, command, at, operations, succeeded)
 }
 
-/** The batch may come from a faulty replica, and a transaction's walk relies on all of its sizes. */
+/** The batch may come from a faulty replica, and the walk over a transaction relies on all its sizes. */
 function isValid(command: Uint8Array): boolean {
   try {
     checkCommand(command, null)
@@ -44,7 +44,7 @@ function isValid(command: Uint8Array): boolean {
   }
 }
 
-/** Where the item ends whose size stands at `at`. */
+/** The end of the item whose size is at `at`. */
 function itemEnd(command: Uint8Array, at: number): number {
   return at + 4 + readU32(command, at)
 }
@@ -82,7 +82,7 @@ function applyBranch(
   return encodeTransactionResult(succeeded, results)
 }
 
-/** What the keys held before the operations of a transaction that changed them. */
+/** The old values of the keys that the operations of a transaction changed. */
 class UndoLog {
   readonly #table: Table
   readonly #before: { readonly key: Uint8Array; readonly value: Uint8Array | null }[] = []

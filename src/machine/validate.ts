@@ -13,8 +13,8 @@ import {
 } from './commands.ts'
 
 /**
- * Tests a command of the key-value machine, all of it, and names its keys; without `keys` it is only tested. A transaction's keys are those of
- * both branches.
+ * Checks a whole command of the key-value store and adds its keys to `keys`; without `keys` it only checks. The keys of
+ * a transaction are those of both branches.
  * @throws EpaxosError with code `bad_command` or `too_large`
  */
 export function checkCommand(command: Uint8Array, keys: FootprintBuilder | null): void {
@@ -95,7 +95,7 @@ function bad(what: string): EpaxosError {
   return new EpaxosError(ErrorCode.badCommand, `not a command of the key-value machine: ${what}`)
 }
 
-/** The step of an increment at `at`; where fewer bytes are there, as if they were zero. */
+/** The step of an increment at `at`; missing bytes count as zero. */
 export function readStep(bytes: Uint8Array, at: number): number {
   for (let i = 0; i < STEP_BYTES; i++) stepBytes[i] = bytes[at + i] as number
   return stepView.getFloat64(0, true)
