@@ -26,12 +26,17 @@ import {
 } from './limits.ts'
 import { malformed, tooLarge } from './malformed.ts'
 
-/** Every client message in any valid layout, through the generated accessors, and the ones that are not hot through the builders. */
+/**
+ * Reads every client message in any valid layout, through the generated accessors, and builds the messages that are not
+ * hot.
+ */
 
 const NO_BYTES = new Uint8Array(0)
 const encoder = new TextEncoder()
 
-/** The message. The bytes must have been verified against the schema; what a schema cannot say is checked here. Throws `malformed`. */
+/**
+ * The message. The bytes must be verified against the schema; this checks what a schema cannot say. Throws `malformed`.
+ */
 export function readGenerated(flatbuffer: Uint8Array): ClientMessage {
   const root = Root.getRootAsClientMessage(new flatbuffers.ByteBuffer(flatbuffer))
   switch (root.bodyType()) {
@@ -91,7 +96,7 @@ function responseOf(body: ResponseBody): Response {
   }
 }
 
-/** The message with its size before it. Throws `too_large`. */
+/** The message with its size in front. Throws `too_large`. */
 export function buildHandshake(message: Challenge | Hello | Welcome): Uint8Array {
   if (message.type === ClientMessageType.challenge) {
     return sized(message.type, (builder) => {
@@ -125,7 +130,7 @@ function clusterIdIn(builder: flatbuffers.Builder, clusterId: string): flatbuffe
   return builder.createString(within(encoder.encode(clusterId), MAX_CLUSTER_ID_BYTES, 'bytes of a cluster id'))
 }
 
-/** A response without results, with its size before it. */
+/** A response without results, with its size in front. */
 export function buildRefusal(message: Response): Uint8Array {
   return sized(message.type, (builder) => {
     const code = builder.createString(cut(message.code, MAX_CODE_BYTES))
@@ -151,7 +156,7 @@ function within(bytes: Uint8Array, limit: number, what: string): Uint8Array {
   return bytes
 }
 
-/** The text as UTF-8, at most so many bytes of it, never within a character. */
+/** The text as UTF-8, cut to at most `limit` bytes, never within a character. */
 function cut(text: string, limit: number): Uint8Array {
   const bytes = encoder.encode(text)
   if (bytes.length <= limit) return bytes

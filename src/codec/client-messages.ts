@@ -16,7 +16,10 @@ export interface Challenge {
   readonly needsSecret: boolean
 }
 
-/** The client's answer; `proof` is empty where no secret is needed, `clusterId` while the client belongs to no cluster. */
+/**
+ * The client's answer. `proof` is empty if no secret is needed, `clusterId` is empty if the client belongs to no
+ * cluster yet.
+ */
 export interface Hello {
   readonly type: typeof ClientMessageType.hello
   readonly version: number
@@ -24,7 +27,7 @@ export interface Hello {
   readonly clusterId: string
 }
 
-/** The client is admitted. `clientUrls` by replica, empty for those that are not known. `clusterId` is never empty. */
+/** The client is admitted. `clientUrls` is indexed by replica; unknown URLs are empty. `clusterId` is never empty. */
 export interface Welcome {
   readonly type: typeof ClientMessageType.welcome
   readonly version: number

@@ -8,7 +8,10 @@ export { MAX_GROUP_BYTES }
  * its reader (`malformed`, `damaged`). Sizes are in bytes unless the name says otherwise.
  */
 
-/** Version of all the formats: peer and client messages, journal, key hash. Handshakes and data directories carry it; only equal ones work together. */
+/**
+ * The version of all formats: peer and client messages, journal, key hash. Handshakes and data directories carry it;
+ * only equal versions work together.
+ */
 export const FORMAT_VERSION = 2
 
 /**

@@ -36,8 +36,8 @@ import { MAX_ASK_SLOTS } from './limits.ts'
 import { malformed } from './malformed.ts'
 
 /**
- * Every message in any valid layout, through the generated accessors. The bytes must have been verified against the schema; what a schema
- * cannot say is checked here. Throws `malformed`.
+ * Every message in any valid layout, through the generated accessors. The bytes must be verified against the schema;
+ * this checks what a schema cannot say. Throws `malformed`.
  */
 export function readGenerated(flatbuffer: Uint8Array, replicas: number): Message {
   const root = PeerMessage.getRootAsPeerMessage(new flatbuffers.ByteBuffer(flatbuffer))
@@ -50,7 +50,7 @@ export function readGenerated(flatbuffer: Uint8Array, replicas: number): Message
 const instance = new Instance()
 const whole = new Whole()
 
-/** Reader by message type. */
+/** The reader of each message type. */
 const readers: { readonly [T in MessageType]: (root: PeerMessage, replicas: number) => Message & { type: T } } = {
   [MessageType.preAccept]: (root, replicas) => {
     const body: PreAcceptBody = root.body(new PreAcceptBody())

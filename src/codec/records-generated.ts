@@ -36,12 +36,14 @@ import { Val } from './generated/journal/val.ts'
 import { INCARNATION_BYTES } from './limits.ts'
 import { malformed, tooLarge } from './malformed.ts'
 
-/** Every record in any valid layout, through the generated accessors, and the ones that are not hot through the builders. */
+/** Reads every record in any valid layout, through the generated accessors, and builds the records that are not hot. */
 
 const instance = new Instance()
 const whole = new Whole()
 
-/** The record. The bytes must have been verified against the schema; what a schema cannot say is checked here. Throws `malformed`. */
+/**
+ * The record. The bytes must be verified against the schema; this checks what a schema cannot say. Throws `malformed`.
+ */
 export function readGenerated(flatbuffer: Uint8Array, replicas: number): JournalRecord {
   const root = JournalEntry.getRootAsJournalEntry(new flatbuffers.ByteBuffer(flatbuffer))
   switch (root.bodyType()) {

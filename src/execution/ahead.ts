@@ -1,14 +1,10 @@
 import { GroupReader } from './groups.ts'
 import type { StateMachine } from './machine.ts'
 
-/**
- * More than a processor can wait for at once, and few enough for what was loaded to stay in its cache until it is used.
- */
+/** More than a processor can wait for at once, and few enough for what was loaded to stay in its cache until it is used. */
 const WINDOW = 128
 
-/**
- * Walks over a batch ahead of its execution, and lets the machine load what the next commands need, a window at a time.
- */
+/** Walks over a batch ahead of its execution, and lets the machine load what the next commands need, a window at a time. */
 export class Ahead {
   readonly #machine: StateMachine
   readonly #ranges = new Int32Array(2 * WINDOW)

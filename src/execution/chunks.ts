@@ -56,10 +56,7 @@ export class ChunkWriter {
   }
 }
 
-/**
- * Reads a snapshot, wherever its chunks were cut. Throws an {@link EpaxosError} with code `damaged` where it ends too
- * early.
- */
+/** Reads a snapshot, wherever its chunks were cut. Throws an {@link EpaxosError} with code `damaged` where it ends too early. */
 export class ChunkReader {
   readonly #chunks: Iterator<Uint8Array>
   #chunk = new Uint8Array(0)

@@ -1,10 +1,7 @@
 import type { Vector } from '../engine/engine.ts'
 import { assert } from '../protocol/assert.ts'
 
-/**
- * Which instances are executed: per row a prefix, and the slots beyond it. An instance is entered once: that it
- * executes twice cannot go unseen.
- */
+/** Which instances are executed: per row a prefix, and the slots beyond it. An instance is entered once: that it executes twice cannot go unseen. */
 export class ExecutedSet {
   readonly #prefix: number[]
   readonly #beyond: Set<number>[]

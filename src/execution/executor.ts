@@ -15,13 +15,11 @@ export interface ExecutorOptions {
   readonly machine: StateMachine
   /** This replica: results are built for the instances of its row only. */
   readonly ownRow: number
-  /**
-   * The batch of a committed instance; null where it was committed as a no-op. Asked once, when the instance executes.
-   */
+  /** The batch of a committed instance; null where it was committed as a no-op. Asked once, when the instance executes. */
   batchOf(row: number, slot: number): Batch | null
   /**
-   * An instance was executed, in this order. `results` holds the results of its groups (results.ts), bytes of their
-   * own; null for a no-op and for the instances of other rows. May commit further instances, may not call `run`.
+   * An instance was executed, in this order. `results` holds the results of its groups (results.ts), bytes of their own; null for a no-op and
+   * for the instances of other rows. May commit further instances, may not call `run`.
    */
   onExecuted(row: number, slot: number, results: Uint8Array | null): void
 }
@@ -39,8 +37,8 @@ export interface ExecutionCounts {
 }
 
 /**
- * Applies committed instances to the state machine in execution order (protocol.md §6), each batch as a whole, each
- * request of a session once. A machine that throws leaves the executor unusable: the replica must stop.
+ * Applies committed instances to the state machine in execution order (protocol.md §6), each batch as a whole, each request of a session once.
+ * A machine that throws leaves the executor unusable: the replica must stop.
  */
 export class Executor {
   readonly counts: ExecutionCounts = { instances: 0, commands: 0, noops: 0, cycles: 0, voidBatches: 0 }

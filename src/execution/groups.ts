@@ -5,8 +5,8 @@ import { latin1, readU16, readU32, readU64, writeU32, writeU64 } from './bytes.t
 import type { StateMachine } from './machine.ts'
 
 /**
- * A group is what a client sends at once: commands, of one session or of none. `Batch.commands` is a concatenation of
- * groups, each the very bytes that came from its client. Little-endian, no padding:
+ * A group is what a client sends at once: commands, of one session or of none. `Batch.commands` is a concatenation of groups, each
+ * the very bytes that came from its client. Little-endian, no padding:
  *
  * | at | |
  * |---|---|
@@ -24,10 +24,7 @@ export type GroupKind = (typeof GroupKind)[keyof typeof GroupKind]
 
 export const GROUP_HEADER_BYTES = 28
 
-/**
- * What a client sends at once: half a batch between replicas (codec/limits.ts), so that a batch that is not half full
- * takes one more.
- */
+/** What a client sends at once: half a batch between replicas (codec/limits.ts), so that a batch that is not half full takes one more. */
 export const MAX_GROUP_BYTES = 4 << 20
 
 export const MAX_GROUP_COMMANDS = 1 << 16
@@ -46,10 +43,7 @@ export interface GroupOptions {
   readonly acknowledged: number
 }
 
-/**
- * Encodes a group of commands, for a client. Throws an {@link EpaxosError} for a group that replicas would refuse by
- * its layout.
- */
+/** Encodes a group of commands, for a client. Throws an {@link EpaxosError} for a group that replicas would refuse by its layout. */
 export function encodeGroup(commands: readonly Uint8Array[], options?: GroupOptions): Uint8Array {
   let size = 0
   for (const command of commands) size += 4 + command.length
@@ -96,10 +90,7 @@ function sessionBytes(session: string | Uint8Array): Uint8Array {
   throw new EpaxosError(ErrorCode.badCommand, `a session id has 1 to ${MAX_SESSION_ID_BYTES} bytes, not ${id.length}`)
 }
 
-/**
- * Walks over the groups of a batch and their commands without an object for either: {@link open} one, then {@link next}
- * by next.
- */
+/** Walks over the groups of a batch and their commands without an object for either: {@link open} one, then {@link next} by next. */
 export class GroupReader {
   kind: GroupKind = GroupKind.commands
   count = 0
@@ -122,8 +113,8 @@ export class GroupReader {
   #bytes: Uint8Array = new Uint8Array(0)
 
   /**
-   * Opens the group at `at`. Throws an {@link EpaxosError} with code `malformed` or `too_large` unless its whole layout
-   * is right, the lengths of all its commands included: {@link next} needs no checks then.
+   * Opens the group at `at`. Throws an {@link EpaxosError} with code `malformed` or `too_large` unless its whole layout is right,
+   * the lengths of all its commands included: {@link next} needs no checks then.
    */
   open(bytes: Uint8Array, at: number): void {
     const size = at + GROUP_HEADER_BYTES <= bytes.length ? readU32(bytes, at) : 0
@@ -226,13 +217,12 @@ export interface PreparedGroup {
 const prepareReader = new GroupReader()
 
 /**
- * What the replica that received a group does before it proposes it: tests all of it, marks the commands that only read
- * (in place) and adds its footprint to `keys`. Where a session is named and something of it is updated, its pseudo-key
- * is among the written keys, so that updates of one session run in one order everywhere (protocol.md §8).
+ * What the replica that received a group does before it proposes it: tests all of it, marks the commands that only read (in place) and
+ * adds its footprint to `keys`. Where a session is named and something of it is updated, its pseudo-key is among the written keys, so that
+ * updates of one session run in one order everywhere (protocol.md §8).
  *
  * @param group the bytes of one group, nothing behind it
- * @throws EpaxosError with code `malformed`, `too_large`, or what the machine's `footprint` throws; `keys` is as before
- *   then
+ * @throws EpaxosError with code `malformed`, `too_large`, or what the machine's `footprint` throws; `keys` is as before then
  */
 export function prepareGroup(group: Uint8Array, machine: StateMachine, keys: FootprintBuilder): PreparedGroup {
   const reader = prepareReader

@@ -1,28 +1,24 @@
 import type { FootprintBuilder } from '../engine/footprint.ts'
 
 /**
- * A deterministic state machine: what is replicated. The same commands in the same order give the same results and the
- * same state at every replica, so `apply` looks at nothing but the command and the state: no clock, no randomness, no
- * file.
+ * A deterministic state machine: what is replicated. The same commands in the same order give the same results and the same state at every
+ * replica, so `apply` looks at nothing but the command and the state: no clock, no randomness, no file.
  */
 export interface StateMachine {
   /**
-   * Names every key that `apply(command)` may read or write, at whatever state: commands whose footprints do not
-   * interfere are applied in different orders at different replicas. Called once, at the replica that received the
-   * command. Throws an `EpaxosError` with code `bad_command` for a command that cannot be applied. `command` is a view
-   * that is valid only during the call.
+   * Names every key that `apply(command)` may read or write, at whatever state: commands whose footprints do not interfere are applied in different
+   * orders at different replicas. Called once, at the replica that received the command. Throws an `EpaxosError` with code
+   * `bad_command` for a command that cannot be applied. `command` is a view that is valid only during the call.
    */
   footprint(command: Uint8Array, keys: FootprintBuilder): void
   /**
-   * Applies the command and returns its result, which must not change afterwards. Must not throw. `command` is a view
-   * that is valid only during the call. A command whose footprint names no written key changes nothing: it is applied
-   * only at the replica that answers it.
+   * Applies the command and returns its result, which must not change afterwards. Must not throw. `command` is a view that is valid only during the call.
+   * A command whose footprint names no written key changes nothing: it is applied only at the replica that answers it.
    */
   apply(command: Uint8Array): Uint8Array
   /**
-   * Told of commands that are probably applied next, `bytes[ranges[2i], ranges[2i + 1])` for `i` below `count`, so that
-   * a machine with a large state can touch all that they need at once: applied one after the other, each waits for
-   * memory. Changes nothing. Must not throw.
+   * Told of commands that are probably applied next, `bytes[ranges[2i], ranges[2i + 1])` for `i` below `count`, so that a machine with a large
+   * state can touch all that they need at once: applied one after the other, each waits for memory. Changes nothing. Must not throw.
    */
   loadAhead?(bytes: Uint8Array, ranges: Int32Array, count: number): void
   /** The whole state, in chunks; equal states give equal bytes. */

@@ -2,9 +2,8 @@ import { CommandError, EpaxosError, ErrorCode } from '../errors.ts'
 import { copyBytes, readU32, writeU32 } from './bytes.ts'
 
 /**
- * The results of an instance, per group in the order of its batch: `u32 size` (this word included), `u32 count`, and
- * per command `u8 status, u32 length, bytes`. Little-endian, no padding. What a client is answered are the bytes of its
- * group.
+ * The results of an instance, per group in the order of its batch: `u32 size` (this word included), `u32 count`, and per command
+ * `u8 status, u32 length, bytes`. Little-endian, no padding. What a client is answered are the bytes of its group.
  */
 export const Status = {
   /** Done now; the result is the machine's. */
@@ -13,20 +12,11 @@ export const Status = {
   kept: 1,
   /** The request was acknowledged before, or its session was expired: not done again, no result. */
   expired: 2,
-  /**
-   * The request number is too far beyond the acknowledged one, or the session keeps too many bytes of results: not
-   * done, no result.
-   */
+  /** The request number is too far beyond the acknowledged one, or the session keeps too many bytes of results: not done, no result. */
   refused: 3,
-  /**
-   * Done, but its result does not fit beside the others of its group ({@link MAX_GROUP_RESULT_BYTES}): ask for it
-   * alone.
-   */
+  /** Done, but its result does not fit beside the others of its group ({@link MAX_GROUP_RESULT_BYTES}): ask for it alone. */
   omitted: 4,
-  /**
-   * Done, but its result does not fit beside those of the other groups of its instance ({@link
-   * MAX_INSTANCE_RESULT_BYTES}): ask for it again.
-   */
+  /** Done, but its result does not fit beside those of the other groups of its instance ({@link MAX_INSTANCE_RESULT_BYTES}): ask for it again. */
   crowded: 5,
 } as const
 export type Status = (typeof Status)[keyof typeof Status]
@@ -37,9 +27,7 @@ export const MAX_GROUP_RESULT_BYTES = 8 << 20
 /** The same for all groups of an instance. */
 export const MAX_INSTANCE_RESULT_BYTES = 64 << 20
 
-/**
- * A shorter one is never omitted: whoever changes something hears what came of it, whatever else was read beside it.
- */
+/** A shorter one is never omitted: whoever changes something hears what came of it, whatever else was read beside it. */
 const SMALL_RESULT_BYTES = 64
 
 const GROUP_HEADER_BYTES = 8
@@ -140,8 +128,8 @@ export class ResultReader {
 }
 
 /**
- * The result of the only command of a group, as a view. Throws a `CommandError` where there is none: `refused` for a
- * command that was not done, `unknown` for one that was done and its result omitted.
+ * The result of the only command of a group, as a view. Throws a `CommandError` where there is none: `refused` for a command that was not done,
+ * `unknown` for one that was done and its result omitted.
  */
 export function onlyResult(results: Uint8Array): Uint8Array {
   const reader = new ResultReader(results)

@@ -1,9 +1,8 @@
 import { NOTHING, Status } from './results.ts'
 
 /**
- * How far a request number may be beyond the acknowledged one, and how many bytes of results are kept before no more
- * requests are taken. A client that never acknowledges is refused here, at the same request at every replica, instead
- * of filling their memory.
+ * How far a request number may be beyond the acknowledged one, and how many bytes of results are kept before no more requests are taken. A client
+ * that never acknowledges is refused here, at the same request at every replica, instead of filling their memory.
  */
 export const MAX_REQUEST_WINDOW = 1 << 20
 export const MAX_KEPT_BYTES = 64 << 20
@@ -11,11 +10,11 @@ export const MAX_KEPT_BYTES = 64 << 20
 const FIRST_CAPACITY = 16
 
 /**
- * The executed requests of one session above `acknowledged`, with their results. A set, not a highest number: requests
- * of one client are pipelined, and one that became a no-op is proposed again and executes after its successors.
+ * The executed requests of one session above `acknowledged`, with their results. A set, not a highest number: requests of one client are
+ * pipelined, and one that became a no-op is proposed again and executes after its successors.
  *
- * Nearly always the set is a dense window, kept in a ring; what lies far beyond it is kept in a map, so that memory
- * follows the number of requests, never the gaps between them.
+ * Nearly always the set is a dense window, kept in a ring; what lies far beyond it is kept in a map, so that memory follows the number of
+ * requests, never the gaps between them.
  */
 export class Session {
   #acknowledged = 0
@@ -128,9 +127,7 @@ export class Session {
     return near ?? (this.#far.size > 0 ? this.#far.get(number) : undefined)
   }
 
-  /**
-   * Bytes of the results that go when the client has acknowledged so far: added up once for the requests of a group.
-   */
+  /** Bytes of the results that go when the client has acknowledged so far: added up once for the requests of a group. */
   #bytesUpTo(acknowledged: number): number {
     if (acknowledged <= this.#acknowledged) return 0
     if (acknowledged === this.#addedUpTo) return this.#addedBytes

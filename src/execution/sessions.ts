@@ -4,13 +4,13 @@ import { ChunkReader, ChunkWriter, hex, type Lanes, lanesOf } from './chunks.ts'
 import { Session } from './session.ts'
 
 /**
- * The sessions of all clients (protocol.md §8): replicated state, changed only at execution, equal at all replicas that
- * have executed the same updates of each session.
+ * The sessions of all clients (protocol.md §8): replicated state, changed only at execution, equal at all replicas that have executed the
+ * same updates of each session.
  *
- * A session opens with its first update, and is expired only by a command. What expired leaves a tombstone for ever,
- * also where it was never open: a duplicate of one of its requests may still be under way, in an instance that executes
- * later, and would otherwise open the session anew and be applied a second time. A tombstone costs about a hundred
- * bytes, so clients name their sessions at random and use each for long.
+ * A session opens with its first update, and is expired only by a command. What expired leaves a tombstone for ever, also where it was
+ * never open: a duplicate of one of its requests may still be under way, in an instance that executes later, and would otherwise open
+ * the session anew and be applied a second time. A tombstone costs about a hundred bytes, so clients name their sessions at random and
+ * use each for long.
  */
 export class SessionTable {
   #sessions = new Map<string, Session | null>()
@@ -27,10 +27,7 @@ export class SessionTable {
     return this.#sessions.size
   }
 
-  /**
-   * The session `id`, opened if it never was, to be read and changed until the next {@link hash}; null where it
-   * expired.
-   */
+  /** The session `id`, opened if it never was, to be read and changed until the next {@link hash}; null where it expired. */
   open(id: string): Session | null {
     let session = this.#sessions.get(id)
     if (session === undefined) {
@@ -56,10 +53,7 @@ export class SessionTable {
     this.#add(shareOf(id, null))
   }
 
-  /**
-   * A hash of the whole table, equal for equal tables. Costs as much as there are sessions that were {@link open}ed
-   * since the last call.
-   */
+  /** A hash of the whole table, equal for equal tables. Costs as much as there are sessions that were {@link open}ed since the last call. */
   hash(): string {
     for (const [session, id] of this.#changed) {
       this.#takeOut(session)
