@@ -30,13 +30,13 @@ export const ErrorCode = {
   forbidden: 'forbidden',
   /** Larger than a limit. */
   tooLarge: 'too_large',
-  /** Too much is waiting already: certainly not done. */
+  /** Too much is waiting already, or not acknowledged in a session: the outcome says whether it is certainly not done. */
   busy: 'busy',
   /** Not replayed yet, or no quorum: certainly not done. */
   notReady: 'not_ready',
   /** Not answered in time: it may be done, or be done later. */
   timeout: 'timeout',
-  /** The request number was acknowledged before, or its session was closed: certainly not done again. */
+  /** The request number was acknowledged before, or its session was closed: not done again, but it may have been done before. */
   sessionExpired: 'session_expired',
   /** The replica or the client is being closed. */
   closed: 'closed',

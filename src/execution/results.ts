@@ -10,9 +10,12 @@ export const Status = {
   applied: 0,
   /** Done by an earlier execution of the same request; the result is that one's. */
   kept: 1,
-  /** The request was acknowledged before, or its session was expired: not done again, no result. */
+  /** The request was acknowledged before, or its session was expired: this execution did nothing, an earlier one may have. No result. */
   expired: 2,
-  /** The request number is too far beyond the acknowledged one, or the session keeps too many bytes of results: not done, no result. */
+  /**
+   * The request number is too far beyond the acknowledged one, or the session keeps too many bytes of results: this execution did nothing, that of
+   * a copy may do it. No result.
+   */
   refused: 3,
   /** Done, but its result does not fit beside the others of its group ({@link MAX_GROUP_RESULT_BYTES}): ask for it alone. */
   omitted: 4,
@@ -128,19 +131,23 @@ export class ResultReader {
 }
 
 /**
- * The result of the only command of a group, as a view. Throws a `CommandError` where there is none: `refused` for a command that was not done,
- * `unknown` for one that was done and its result omitted.
+ * The result of the only command of a group, as a view. Throws a `CommandError` where there is none, always `unknown`: what an execution did not do
+ * may have been done by another execution of the same request, or be done by one that is still to come (protocol.md §8).
  */
 export function onlyResult(results: Uint8Array): Uint8Array {
   const reader = new ResultReader(results)
   reader.next()
   switch (reader.status) {
     case Status.expired: {
-      const why = 'the request was acknowledged before, or its session was closed: it is not done again'
-      throw new CommandError(ErrorCode.sessionExpired, 'refused', why)
+      const why = 'the request was acknowledged before, or its session was closed: it may have been done before'
+      throw new CommandError(ErrorCode.sessionExpired, 'unknown', why)
     }
     case Status.refused:
-      throw new CommandError(ErrorCode.busy, 'refused', 'too much of the session is not acknowledged')
+      throw new CommandError(
+        ErrorCode.busy,
+        'unknown',
+        'too much of the session is not acknowledged: a copy may be done',
+      )
     case Status.omitted:
       throw new CommandError(ErrorCode.tooLarge, 'unknown', 'the result is too large')
     case Status.crowded:

@@ -10,7 +10,6 @@ const STATUS: Partial<Record<ErrorCode, string>> = {
   [ErrorCode.notFound]: '404 Not Found',
   [ErrorCode.methodNotAllowed]: '405 Method Not Allowed',
   [ErrorCode.notCounter]: '409 Conflict',
-  [ErrorCode.sessionExpired]: '409 Conflict',
   [ErrorCode.tooLarge]: '413 Content Too Large',
   [ErrorCode.busy]: '429 Too Many Requests',
   [ErrorCode.notReady]: '503 Service Unavailable',

@@ -77,10 +77,10 @@ export class Routes {
     const { notReady } = this.#replica
     if (target.name === 'livez') return reply.json(OK, { live: true })
     if (target.name === 'status') return reply.json(OK, this.#replica.status())
-    if (notReady !== null) return reply.refuse(ErrorCode.notReady, notReady)
+    if (notReady !== null && !isStaleRead(target, call)) return reply.refuse(ErrorCode.notReady, notReady)
     if (target.name === 'readyz') return reply.json(OK, { ready: true })
-    const reads = target.name === 'value' && (call.method === 'get' || call.method === 'head')
-    if (call.stale && !reads) throw new EpaxosError(ErrorCode.malformed, 'consistency=stale is for reads')
+    if (call.stale && !isStaleRead(target, call))
+      throw new EpaxosError(ErrorCode.malformed, 'consistency=stale is for reads')
     if (!('key' in target)) this.#transact(call)
     else if (target.name === 'increment') this.#increment(target.key, call)
     else if (call.method === 'put') this.#put(target.key, call)
@@ -163,6 +163,11 @@ export class Routes {
       }
     })
   }
+}
+
+/** Only these are answered by a replica that is not ready. */
+function isStaleRead({ name }: Target, { method, stale }: Call): boolean {
+  return stale && name === 'value' && (method === 'get' || method === 'head')
 }
 
 function answerBare(reply: Reply, result: Uint8Array): void {

@@ -7,15 +7,18 @@ import type { Replica } from '../node/replica.ts'
 const group = new GroupReader()
 const writer = new ResultWriter()
 
-/** Answers a group of reads from the replica's own state, without the log. A group of none shows that the replica is there and ready. */
+/**
+ * Answers a group of reads from the replica's own state, without the log and without a quorum. A group of none asks whether the replica is there
+ * and ready.
+ */
 export function answerStale(replica: Replica, bytes: Uint8Array): Answer {
-  const { notReady } = replica
-  if (notReady !== null) return { outcome: 'refused', code: 'not_ready', message: notReady }
   try {
     group.open(bytes, 0)
     if (group.kind !== GroupKind.commands || group.end !== bytes.length) {
       return { outcome: 'refused', code: 'malformed', message: 'not one group of commands' }
     }
+    const { notReady } = replica
+    if (group.count === 0 && notReady !== null) return { outcome: 'refused', code: 'not_ready', message: notReady }
     writer.take()
     writer.beginGroup()
     while (group.next()) {

@@ -116,11 +116,19 @@ export class Member {
 
   /** Null when the member answers clients; otherwise why it does not. */
   get notReady(): string | null {
+    if (this.notReadable !== null) return this.notReadable
+    if (this.#driver.suspended) return 'the disk is full'
+    return (this.#readiness as Readiness).reason
+  }
+
+  /**
+   * Null when its state may be read as it is; otherwise why not. The state in the middle of a replay is not shown: it may be older than what was read
+   * here before the restart by any amount.
+   */
+  get notReadable(): string | null {
     if (this.#failure !== null) return 'the replica has failed'
     if (this.#closing !== null) return 'the replica is being closed'
-    if (this.#readiness === null) return 'the journal is being replayed'
-    if (this.#driver.suspended) return 'the disk is full'
-    return this.#readiness.reason
+    return this.#readiness === null ? 'the journal is being replayed' : null
   }
 
   /** Messages and links that were dropped before they came to the core. */

@@ -108,6 +108,11 @@ export class Replica {
     return this.#member.notReady
   }
 
+  /** Null when the replica answers stale reads; otherwise why it does not. */
+  get notReadable(): string | null {
+    return this.clusterId === null ? 'the cluster is not founded yet' : this.#member.notReadable
+  }
+
   /** Replays the journal, then listens and connects. */
   async start(): Promise<void> {
     const { logger, durability } = this.#options
@@ -135,7 +140,8 @@ export class Replica {
 
   /**
    * Proposes one command and resolves with its result, after its execution here. With a session the command is done once, however often and
-   * at whichever replica it is proposed. Rejects with a `CommandError`: `refused` is certainly not done, `unknown` may be done.
+   * at whichever replica it is proposed. Rejects with a `CommandError`: `refused`, this try is certainly not done;
+   * `unknown`, it may be done. What its session says, `session_expired` or `busy`, is unknown: another copy of the request may be done.
    */
   propose(command: Uint8Array, session?: GroupOptions): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
@@ -159,12 +165,13 @@ export class Replica {
   }
 
   /**
-   * Applies a command that only reads to the state as it is here, which may lack what was answered elsewhere. Throws a `CommandError` (`refused`), for a
-   * command that may write as well.
+   * Applies a command that only reads to the state as it is here, which may lack what was answered elsewhere: whether the replica is ready does not
+   * matter. Throws a `CommandError` (`refused`): `not_ready` while the journal is being replayed, before the cluster is founded and after
+   * {@link close}, or what is wrong with the command, which must not write.
    */
   readStale(command: Uint8Array): Uint8Array {
-    const { notReady } = this
-    if (notReady !== null) throw new CommandError(ErrorCode.notReady, 'refused', notReady)
+    const { notReadable } = this
+    if (notReadable !== null) throw new CommandError(ErrorCode.notReady, 'refused', notReadable)
     const { machine } = this.#options
     const keys = this.#staleKeys
     keys.rewind([0, 0, 0])

@@ -1,5 +1,11 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { type CommandError, connect } from '../../src/client/index.ts'
+import { readResult } from '../../src/machine/command-results.ts'
+import { getCommand } from '../../src/machine/commands.ts'
+import { KeyValueStore } from '../../src/machine/key-value.ts'
+import { Replica } from '../../src/node/replica.ts'
+import { freePorts } from '../support/ports.ts'
 import { Replicas } from '../support/replicas.ts'
 import { until } from '../support/until.ts'
 import { ask, codeOf } from './ask.ts'
@@ -12,7 +18,6 @@ test('a lone replica of three answers client work with 503 at once, and holds no
     const url = replicas.url(1)
     const requests = [
       ['GET', '/kv/a'],
-      ['GET', '/kv/a?consistency=stale'],
       ['PUT', '/kv/a'],
       ['DELETE', '/kv/a'],
       ['POST', '/kv/a/increment'],
@@ -42,6 +47,42 @@ test('a lone replica of three answers client work with 503 at once, and holds no
   } finally {
     await replicas.close()
   }
+})
+
+test('a stale read is answered without a quorum, over HTTP and WebSocket and by the library', async () => {
+  const replicas = await Replicas.open()
+  try {
+    const client = await connect(replicas.url(0), { learn: false, requestTimeoutMs: 1000 })
+    await client.put('k', 'v')
+    await replicas.stop(1)
+    await replicas.stop(2)
+    const url = replicas.url(0)
+    await until(() => replicas.replica(0).notReady !== null, 'the loss of the quorum')
+    const stale = await ask(url, 'GET', '/kv/k?consistency=stale')
+    assert.equal([stale.status, stale.text], [200, 'v'])
+    assert.is((await ask(url, 'GET', '/kv/none?consistency=stale')).status, 404)
+    assert.is((await ask(url, 'GET', '/kv/k')).status, 503)
+    assert.is((await ask(url, 'PUT', '/kv/k?consistency=stale', 'x')).status, 503)
+    assert.is(await client.get('k', { consistency: 'stale' }), 'v')
+    const fresh = await connect(url, { learn: false, requestTimeoutMs: 1000 })
+    const refused = fresh.put('k', 'w').catch((error) => error)
+    assert.is(await fresh.get('k', { consistency: 'stale' }), 'v')
+    assert.equal(Buffer.from(readResult(replicas.replica(0).readStale(getCommand('k'))).value).toString(), 'v')
+    const { code, outcome } = (await refused) as CommandError
+    assert.equal([code, outcome], ['not_ready', 'refused'])
+    await Promise.all([client.close(), fresh.close()])
+  } finally {
+    await replicas.close()
+  }
+})
+
+test('a stale read says so while the journal is not replayed', async () => {
+  const [port] = (await freePorts(1)) as [number]
+  const peers = [`127.0.0.1:${port}`]
+  const replica = await Replica.create({ id: 0, peers, machine: new KeyValueStore(), durability: 'memory' })
+  assert.match(replica.notReadable ?? '', /journal is being replayed/)
+  assert.throws(() => replica.readStale(getCommand('k')), /journal is being replayed/)
+  await replica.close()
 })
 
 test('what was taken before the quorum was lost is 504 after the request timeout (scenario 24, 26)', async () => {

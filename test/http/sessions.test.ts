@@ -1,5 +1,6 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { encodeExpire } from '../../src/execution/groups.ts'
 import { Replicas } from '../support/replicas.ts'
 import { ask, codeOf } from './ask.ts'
 
@@ -47,14 +48,29 @@ test('what was acknowledged is not kept, and not done again', async () => {
   await increment(0, inSession('ack', 1))
   await increment(0, inSession('ack', 2, 1))
   const late = await increment(1, inSession('ack', 1))
-  assert.is(late.status, 409)
+  assert.is(late.status, 504, 'it was done before')
   assert.is(codeOf(late), 'session_expired')
 })
 
-test('request numbers too far beyond the acknowledged one are refused', async () => {
-  const far = await increment(0, inSession('far', 2 ** 20 + 1))
-  assert.is(far.status, 429)
+test('a request that was done is never told as refused when its session has ended', async () => {
+  const body = JSON.stringify({ then: [{ increment: 'ended' }] })
+  const transact = () => ask(replicas.url(0), 'POST', '/transaction', body, inSession('ended', 1))
+  assert.is((await transact()).status, 200)
+  await new Promise((resolve) => replicas.replica(1).submit(encodeExpire('ended'), resolve))
+  const again = await transact()
+  assert.is(again.status, 504)
+  assert.is(codeOf(again), 'session_expired')
+  assert.is((await ask(replicas.url(0), 'GET', '/kv/ended')).text, '1')
+})
+
+test('a request number too far beyond the acknowledged one is unknown: a copy of it may be done later', async () => {
+  const put = (request: number) => ask(replicas.url(0), 'PUT', '/kv/far', 'x', inSession('far', request))
+  const far = await put(2 ** 20 + 2)
+  assert.is(far.status, 504)
   assert.is(codeOf(far), 'busy')
+  assert.is((await ask(replicas.url(0), 'GET', '/kv/far')).status, 404)
+  assert.is((await ask(replicas.url(1), 'PUT', '/kv/near', 'x', inSession('far', 6, 5))).status, 204)
+  assert.is((await put(2 ** 20 + 2)).status, 204, 'the copy is done')
 })
 
 test('without a session there is none: a repeat applies twice', async () => {

@@ -31,21 +31,21 @@ test('a result that does not fit beside those of its batch is no empty result, a
   }
 })
 
-test('a request number too far beyond the acknowledged one is refused, not done', async () => {
+test('a request number too far beyond the acknowledged one is not done, and unknown', async () => {
   const replica = replicas.replica(0)
   const session = { session: 'far', first: 2 ** 20 + 1, acknowledged: 0 }
   const refusal = await replica.propose(putCommand('far', 'x'), session).catch((error) => error)
-  assert.is(codeAndOutcome(refusal), 'busy refused')
+  assert.is(codeAndOutcome(refusal), 'busy unknown')
   assert.is(readResult(await replica.propose(getCommand('far'))).outcome, Outcome.absent)
 })
 
-test('a request is done once, and one that was acknowledged is refused', async () => {
+test('a request is done once, and unknown when it comes again after it was acknowledged', async () => {
   const replica = replicas.replica(0)
   const propose = (first: number, acknowledged: number) =>
     replica.propose(incrementCommand('once', 1), { session: 'once', first, acknowledged })
   for (const expected of ['1', '1']) assert.is(Buffer.from(readResult(await propose(1, 0)).value).toString(), expected)
   await propose(2, 1)
-  assert.is(codeAndOutcome(await propose(1, 0).catch((error) => error)), 'session_expired refused')
+  assert.is(codeAndOutcome(await propose(1, 0).catch((error) => error)), 'session_expired unknown')
 })
 
 function codeAndOutcome({ code, outcome }: CommandError): string {

@@ -1,0 +1,35 @@
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { INCARNATION_BYTES } from '../../src/codec/limits.ts'
+import { KeyValueStore } from '../../src/machine/key-value.ts'
+import { realClock } from '../../src/node/clock.ts'
+import { SILENT } from '../../src/node/logger.ts'
+import { Member } from '../../src/node/member.ts'
+import { MemoryNetwork, MemoryTransport } from '../../src/transport/memory.ts'
+import { wasmEngine } from '../support/engine-makers.ts'
+import { until } from '../support/until.ts'
+
+const test = suite('stale reads')
+
+test('the state may be read as it is once the journal is replayed, ready or not, also on a full disk', async () => {
+  const incarnation = new Uint8Array(INCARNATION_BYTES)
+  const identity = { cluster: 'stale', epoch: 0, replicas: 1, id: 0, incarnation, clientUrl: '' }
+  const network = new MemoryNetwork({ schedule: (ms, action) => setTimeout(action, ms) })
+  const member = new Member({
+    ...{ identity, engine: wasmEngine.make(1), machine: new KeyValueStore(), journal: null },
+    ...{ transport: new MemoryTransport(network, { identity }), clock: realClock, random: Math.random },
+    ...{ logger: SILENT, requestTimeoutMs: 5000, linked: () => {}, failed: () => {} },
+  })
+  assert.match(member.notReadable ?? '', /journal is being replayed/)
+  await member.start()
+  assert.is(member.notReadable, null)
+  await until(() => member.notReady === null, 'the member to be ready')
+  member.suspended = true
+  assert.is(member.notReady, 'the disk is full')
+  assert.is(member.notReadable, null)
+  member.suspended = false
+  await member.close()
+  assert.match(member.notReadable ?? '', /being closed/)
+})
+
+test.run()
