@@ -1,4 +1,4 @@
-import { frames } from '../codec/frame.ts'
+import { sealedFrames, unsealed } from '../codec/frame.ts'
 import { decodeFrame, encodeMessage } from '../codec/peer.ts'
 import { encodeRecords } from '../codec/records.ts'
 import { EpaxosError } from '../errors.ts'
@@ -111,17 +111,26 @@ export class Driver {
     this.#turn()
   }
 
-  /** A frame of an admitted peer; its bytes are read before this returns. */
-  frame(from: number, bytes: Uint8Array): void {
-    if (this.#stopped || this.#suspended) return
+  /**
+   * A frame of an admitted peer; its bytes are read before this returns. False where the frame is damaged: nothing of it was handled. What
+   * arrives whole and is malformed is the peer's own mistake: it is dropped from there on, and a new link would not mend it.
+   */
+  frame(from: number, bytes: Uint8Array): boolean {
+    if (this.#stopped || this.#suspended) return true
     const { core, replicas, dropped } = this.#options
+    const messages = unsealed(bytes)
+    if (messages === null) {
+      dropped(`damaged frame from replica ${from}`)
+      return false
+    }
     try {
-      decodeFrame(bytes, replicas, (message) => core.receive(from, message))
+      decodeFrame(messages, replicas, (message) => core.receive(from, message))
     } catch (error) {
       if (isForeign(error)) dropped(`from replica ${from}: ${error.message}`)
       else this.#fail(error as Error)
     }
     this.arm()
+    return true
   }
 
   linkUp(peer: number): void {
@@ -215,7 +224,7 @@ export class Driver {
     for (let peer = 0; peer < this.#parts.length; peer++) {
       const parts = this.#parts[peer] as Uint8Array[]
       if (parts.length === 0) continue
-      for (const frame of frames(parts, FRAME_BYTES)) transport.send(peer, frame)
+      for (const frame of sealedFrames(parts, FRAME_BYTES)) transport.send(peer, frame)
       this.#parts[peer] = []
     }
   }

@@ -154,8 +154,9 @@ export class Listener {
   }
 
   #onMessage(link: IncomingLink, bytes: Uint8Array, binary: boolean): void {
-    if (link.stage === 'admitted' && binary) this.#handlers.frame(link.peer, bytes)
-    else if (link.stage === 'admitted') this.#drop(link, `text from replica ${link.peer} after its hello`)
+    if (link.stage === 'admitted' && binary) {
+      if (!this.#handlers.frame(link.peer, bytes)) this.#hangUp(link)
+    } else if (link.stage === 'admitted') this.#drop(link, `text from replica ${link.peer} after its hello`)
     else if (link.stage === 'admitting') this.#drop(link, 'message before the welcome')
     else if (binary) this.#drop(link, 'frame before the hello')
     else this.#onHello(link, bytes)

@@ -100,8 +100,9 @@ export class MemoryTransport implements Transport, LinkEnds {
   arrived(link: MemoryLink, frame: Uint8Array): void {
     if (this.#closed) return
     const bytes = frame.slice()
-    this.#handlers?.frame(link.from, bytes)
+    const whole = this.#handlers?.frame(link.from, bytes) ?? true
     structuredClone(bytes.buffer, { transfer: [bytes.buffer] })
+    if (!whole) link.break()
   }
 
   lost(link: MemoryLink): void {

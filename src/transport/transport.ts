@@ -21,8 +21,11 @@ export interface Identity {
 export type Refusal = 'version' | 'cluster' | 'replicas' | 'row' | 'secret' | 'amnesiac'
 
 export interface TransportHandlers {
-  /** `bytes` are valid only until this returns: copy what must live. Frames come only from admitted peers. */
-  frame(from: number, bytes: Uint8Array): void
+  /**
+   * `bytes` are valid only until this returns: copy what must live. Frames come only from admitted peers. Returns false where the frame is
+   * damaged: the link that brought it is closed, so that the peer notices the hole in the stream and dials a new one.
+   */
+  frame(from: number, bytes: Uint8Array): boolean
   /**
    * A peer that is otherwise acceptable wants to link, in either direction: may it, with this incarnation? Resolves after the incarnation
    * has been written down, durably, at first contact (protocol.md §9).

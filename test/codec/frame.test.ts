@@ -1,6 +1,6 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { eachMessage, frame, frames } from '../../src/codec/frame.ts'
+import { eachMessage, frame, frames, sealedFrames, unsealed } from '../../src/codec/frame.ts'
 import * as limits from '../../src/codec/limits.ts'
 import { EpaxosError } from '../../src/errors.ts'
 import { MAX_SESSION_ID_BYTES } from '../../src/execution/groups.ts'
@@ -56,6 +56,31 @@ test('parts that are too much for one frame take several, in order, each within 
     () => frame([third, third, third]),
     (error: unknown) => (error as EpaxosError).code === 'too_large',
   )
+})
+
+test('a sealed frame gives back what was sealed, and nothing where any bit of it was flipped or bytes are missing', () => {
+  const parts = [part(8), part(64), part(4)]
+  const [sealed, ...others] = sealedFrames(parts)
+  assert.ok(sealed)
+  assert.is(others.length, 0)
+  assert.equal(unsealed(sealed), frame(parts))
+  for (let bit = 0; bit < 8 * sealed.length; bit++) {
+    const flipped = sealed.slice()
+    flipped[bit >>> 3] = (flipped[bit >>> 3] as number) ^ (1 << (bit & 7))
+    assert.is(unsealed(flipped), null, `bit ${bit}`)
+  }
+  for (let length = 0; length < sealed.length; length++) assert.is(unsealed(sealed.subarray(0, length)), null)
+  assert.is(unsealed(new Uint8Array(MAX_FRAME_BYTES + 4)), null)
+  assert.equal(
+    sealedFrames([part(4), part(20), part(4), part(4), part(4)], 16).map((each) => each.length),
+    [12, 28, 20, 12],
+  )
+  assert.equal(sealedFrames([]), [])
+})
+
+test('a batch at its limits fits a sealed frame with its footprint', () => {
+  const largest = limits.MAX_BATCH_BYTES + 4 * limits.MAX_FOOTPRINT_WORDS + 4096 - 4
+  assert.is(sealedFrames([part(largest - 8)]).length, 1)
 })
 
 test('sizes that do not fit are malformed', () => {

@@ -1,5 +1,6 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { sealedFrames } from '../../src/codec/frame.ts'
 import { encodeMessage } from '../../src/codec/peer.ts'
 import { incrementCommand, putCommand } from '../../src/machine/commands.ts'
 import { KeyValueStore } from '../../src/machine/key-value.ts'
@@ -25,10 +26,17 @@ const NOOP: Commit = {
   batch: null,
 }
 
-/** What no replica says, as frames, with the log line that tells of each. The last one ends the link. */
-const FRAMES: readonly (readonly [string, Uint8Array, RegExp])[] = [
-  ['a byte', Uint8Array.of(7), /of 0 bytes/],
-  ['garbage', new Uint8Array(4096).fill(0xa5), /bytes at 0 of 4096/],
+/** What arrives damaged, as frames, with the log line that tells of each. Each ends its link. */
+const DAMAGED: readonly (readonly [string, Uint8Array, RegExp])[] = [
+  ['a byte', Uint8Array.of(7), /damaged frame from replica 1/],
+  ['garbage', new Uint8Array(4096).fill(0xa5), /damaged frame from replica 1/],
+  ['half a frame', sealed(encodeMessage(NOOP)).slice(0, 20), /damaged frame from replica 1/],
+  ['a frame with a bit flipped', flipped(sealed(encodeMessage(NOOP)), 300), /damaged frame from replica 1/],
+  ['a frame above the limit', new Uint8Array(MAX_FRAME_BYTES + 1), /too big/],
+]
+
+/** What no replica says, as messages, with the log line that tells of each. The link stays. */
+const MISTAKES: readonly (readonly [string, Uint8Array, RegExp])[] = [
   ['half a message', encodeMessage(NOOP).slice(0, 20), /bytes at 0 of 20/],
   ['an unknown type', buildHotMessage({ ...NOOP, type: 99 } as unknown as HotMessage), /of no known type/],
   ['a row that does not exist', encodeMessage({ ...NOOP, row: 3 }), /row 3 of 3/],
@@ -36,8 +44,17 @@ const FRAMES: readonly (readonly [string, Uint8Array, RegExp])[] = [
   ['an epoch that does not exist', encodeMessage({ ...NOOP, epoch: 7 }), /no correct peer/],
   ['a slot that its owner cannot have used', encodeMessage({ ...NOOP, row: 0, slot: 2 ** 40 }), /no correct peer/],
   ['a PreAccept for the row of another', encodeMessage(preAcceptOf(2)), /no correct peer/],
-  ['a frame above the limit', new Uint8Array(MAX_FRAME_BYTES + 1), /too big/],
 ]
+
+function sealed(message: Uint8Array): Uint8Array {
+  return sealedFrames([message])[0] as Uint8Array
+}
+
+function flipped(frame: Uint8Array, bit: number): Uint8Array {
+  const copy = frame.slice()
+  copy[bit >>> 3] = (copy[bit >>> 3] as number) ^ (1 << (bit & 7))
+  return copy
+}
 
 function preAcceptOf(row: number): Message {
   const batch = { footprint: Uint32Array.of(0), commands: Uint8Array.of(1) }
@@ -56,13 +73,23 @@ test('garbage, unknown types, rows and epochs, and frames above the limit are dr
     await until(() => victim.notReady === null && other.notReady === null, 'a quorum')
     await victim.propose(putCommand('k', 'v'))
     const before = victim.status()
-    const peer = await new Stranger(ports[0] as number).greet(identityOf(1, 3), 0)
-    for (const [i, [what, frame, line]] of FRAMES.entries()) {
+    let count = before.counts.dropped
+    const sendOne = async (peer: Stranger, what: string, frame: Uint8Array, line: RegExp): Promise<void> => {
       peer.socket.send(frame)
-      await until(() => victim.status().counts.dropped === before.counts.dropped + i + 1, `${what} to be counted`)
+      count++
+      await until(() => victim.status().counts.dropped === count, `${what} to be counted`)
       await until(() => line.test(lines.at(-1) ?? ''), `${what} in the log`)
     }
-    await peer.hungUp()
+    const greet = () => new Stranger(ports[0] as number).greet(identityOf(1, 3), 0)
+    const mistaken = await greet()
+    for (const [what, message, line] of MISTAKES) await sendOne(mistaken, what, sealed(message), line)
+    assert.not(mistaken.closed)
+    mistaken.socket.terminate()
+    for (const [what, frame, line] of DAMAGED) {
+      const peer = await greet()
+      await sendOne(peer, what, frame, line)
+      await peer.hungUp()
+    }
     const { stateHash, committed } = victim.status()
     assert.is(stateHash, before.stateHash)
     assert.is(committed[1], before.committed[1])

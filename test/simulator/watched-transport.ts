@@ -1,4 +1,4 @@
-import { frame } from '../../src/codec/frame.ts'
+import { sealedFrames, unsealed } from '../../src/codec/frame.ts'
 import { decodeFrame } from '../../src/codec/peer.ts'
 import type { Message } from '../../src/protocol/messages.ts'
 import type { Transport, TransportHandlers } from '../../src/transport/transport.ts'
@@ -45,6 +45,7 @@ export class WatchedTransport implements Transport {
           watch.received(from, this.#messagesOf(kept))
           handlers.frame(from, kept)
         })
+        return true
       },
       admit: (peer, incarnation) => this.#admit(handlers, peer, incarnation),
       up: (peer, identity) => process.run(() => handlers.up(peer, identity)),
@@ -87,18 +88,19 @@ export class WatchedTransport implements Transport {
 
   #messagesOf(bytes: Uint8Array): Message[] {
     const messages: Message[] = []
-    decodeFrame(bytes, this.#options.replicas, (message) => messages.push(message))
+    decodeFrame(unsealed(bytes) as Uint8Array, this.#options.replicas, (message) => messages.push(message))
     return messages
   }
 }
 
-/** Each message with its size, as a frame of its own. */
-function partsOf(bytes: Uint8Array): Uint8Array[] {
+/** Each message in a frame of its own. */
+function partsOf(sealed: Uint8Array): Uint8Array[] {
+  const bytes = unsealed(sealed) as Uint8Array
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const parts: Uint8Array[] = []
   for (let at = 0; at < bytes.length; ) {
     const end = at + 4 + view.getUint32(at, true)
-    parts.push(frame([bytes.subarray(at, end)]))
+    parts.push(...sealedFrames([bytes.subarray(at, end)]))
     at = end
   }
   return parts

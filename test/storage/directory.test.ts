@@ -65,8 +65,8 @@ directories(
         [{ cluster: 'other' }, /belongs to cluster test, not other/],
         [{ id: 2 }, /belongs to replica 1, not 2/],
         [{ replicas: 5 }, /a cluster of 3 replicas, not 5/],
-        [{ formatVersion: 0 }, /written by a newer version/],
-        [{ formatVersion: 2 }, /old format/],
+        [{ formatVersion: owner.formatVersion - 1 }, /written by a newer version/],
+        [{ formatVersion: owner.formatVersion + 1 }, /old format/],
       ]
       for (const [difference, message] of others) {
         const error = await refusal(path, { ...owner, ...difference })

@@ -5,9 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { FORMAT_VERSION } from '../../src/codec/limits.ts'
 
 /** Who owns the data directories of the tests. */
-export const owner = { cluster: 'test', id: 1, replicas: 3, formatVersion: 1 }
+export const owner = { cluster: 'test', id: 1, replicas: 3, formatVersion: FORMAT_VERSION }
 
 /** The value that a child appends under a number: its size and its bytes follow from the number. */
 export function testValue(number: number): Uint8Array {

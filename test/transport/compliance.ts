@@ -157,6 +157,18 @@ function frameTests(test: Test, newFabric: () => Promise<Fabric>): void {
       assert.equal(b.seen.from(0), [Uint8Array.of(2)])
     }))
 
+  test('a link that brought a damaged frame is closed, and comes back', () =>
+    withPair(newFabric, async (fabric, [a, b]) => {
+      b.seen.onFrame = (_, bytes) => bytes[0] !== 7
+      a.transport.send(1, Uint8Array.of(7))
+      await fabric.until(() => a.seen.downs.length === 1 && a.seen.linked.has(1), 'the link again')
+      assert.is(b.seen.downs.length, 0, 'the link in the other direction stays')
+      a.transport.send(1, Uint8Array.of(2))
+      await fabric.until(() => b.seen.from(0).length > 1, 'a frame on the new link')
+      assert.equal(b.seen.from(0), [Uint8Array.of(7), Uint8Array.of(2)])
+      assert.is(a.seen.downs.length, 1)
+    }))
+
   test("a frame's bytes are gone when its handler has returned", () =>
     withPair(newFabric, async (fabric, [a, b]) => {
       let kept: Uint8Array = new Uint8Array(0)
@@ -164,6 +176,7 @@ function frameTests(test: Test, newFabric: () => Promise<Fabric>): void {
         assert.is(bytes.length, 4)
         assert.is(bytes.byteOffset % 8, 0)
         kept = bytes
+        return true
       }
       const sent = Uint8Array.of(1, 2, 3, 4)
       a.transport.send(1, sent)
@@ -175,7 +188,7 @@ function frameTests(test: Test, newFabric: () => Promise<Fabric>): void {
 
   test('a handler may send: an answer to each frame comes back', () =>
     withPair(newFabric, async (fabric, [a, b]) => {
-      b.seen.onFrame = (from, bytes) => assert.ok(b.transport.send(from, bytes.slice().reverse()))
+      b.seen.onFrame = (from, bytes) => b.transport.send(from, bytes.slice().reverse())
       for (let i = 0; i < 100; i++) a.transport.send(1, numbered(i, 0))
       await fabric.until(() => a.seen.from(1).length === 100, 'the answers')
       assert.equal(a.seen.from(1)[99], numbered(99, 0).reverse())

@@ -11,17 +11,17 @@ export class Observer implements TransportHandlers {
   readonly identities = new Map<number, Identity>()
   /** Incarnations at first contact. */
   readonly known = new Map<number, string>()
-  /** Called with each frame after it was noted. */
-  onFrame: (from: number, bytes: Uint8Array) => void = () => {}
+  /** Called with each frame after it was noted; returns whether it is whole. */
+  onFrame: (from: number, bytes: Uint8Array) => boolean = () => true
   /** Peers whose link is up. */
   readonly linked = new Set<number>()
 
-  frame(from: number, bytes: Uint8Array): void {
+  frame(from: number, bytes: Uint8Array): boolean {
     const copy = bytes.slice()
     const list = this.frames.get(from)
     if (list === undefined) this.frames.set(from, [copy])
     else list.push(copy)
-    this.onFrame(from, bytes)
+    return this.onFrame(from, bytes)
   }
 
   async admit(peer: number, incarnation: Uint8Array): Promise<boolean> {

@@ -59,8 +59,10 @@ export class MaelstromTransport implements Transport {
     const from = nodes.indexOf(src)
     if (from < 0 || from === identity.id || typeof frame !== 'string' || typeof incarnation !== 'string') {
       this.#handlers?.dropped(`from ${src}: no frame of another node`)
-    } else if (this.#admitted.get(from) === incarnation) this.#handlers?.frame(from, Buffer.from(frame, 'base64'))
-    else void this.#admit(from, incarnation)
+    } else if (this.#admitted.get(from) === incarnation) {
+      // There are no links that could be closed: what a damaged frame held is sent again.
+      this.#handlers?.frame(from, Buffer.from(frame, 'base64'))
+    } else void this.#admit(from, incarnation)
   }
 
   /** What comes before the admission is dropped, and sent again. */
