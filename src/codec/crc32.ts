@@ -5,7 +5,7 @@ const SHORT_BYTES = 192
 
 const node = nativeCrc32()
 
-/** CRC-32 (IEEE 802.3), as zlib computes it: Node's own for long inputs if it has one, otherwise {@link slicedCrc32}. */
+/** CRC-32 (IEEE 802.3), as zlib computes it: Node's own for long inputs, {@link slicedCrc32} otherwise. */
 export const crc32: Crc32 =
   node === null ? slicedCrc32 : (bytes) => (bytes.length < SHORT_BYTES ? slicedCrc32(bytes) : node(bytes))
 

@@ -72,7 +72,10 @@ function grouped(parts: readonly Uint8Array[], limit: number): (readonly Uint8Ar
   return groups
 }
 
-/** Calls `handle` with where each message of the frame begins and ends. Throws `malformed` at the first that does not fit. */
+/**
+ * Calls `handle` with the bounds of each message in the frame. Throws `malformed` at the first message that does not
+ * fit.
+ */
 export function eachMessage(view: DataView, handle: (start: number, end: number) => void): void {
   const length = view.byteLength
   if (length > MAX_FRAME_BYTES) throw malformed(`a frame of ${length} bytes`)
