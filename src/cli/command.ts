@@ -14,6 +14,8 @@ export interface Command<F extends Flags = Flags> {
   readonly notes?: string
   /** Started by other commands: not listed. */
   readonly internal?: boolean
+  /** Standard error holds its log, one JSON object a line: it logs the warnings of {@link Given} itself. */
+  readonly logs?: boolean
   /** Resolves with the exit code. Errors with the code `configuration` are the caller's fault. */
   run(given: Given<F>): Promise<number>
 }

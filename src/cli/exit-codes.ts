@@ -1,7 +1,14 @@
 import type { ErrorCode } from '../errors.ts'
 
 /** Of every command. */
-export const Exit = { done: 0, failed: 1, usage: 2, unreachable: 4 } as const
+export const Exit = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  /** It was done, but standard output could not be written. */
+  outputLost: 3,
+  unreachable: 4,
+} as const
 
 /** Of a replica. */
 export const ReplicaExit = {

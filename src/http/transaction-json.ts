@@ -1,4 +1,5 @@
 import { EpaxosError, ErrorCode } from '../errors.ts'
+import { repeatedName } from '../json.ts'
 import { type CommandResult, Outcome, type TransactionResult } from '../machine/command-results.ts'
 import type { Condition, Operation, Transaction } from '../machine/commands.ts'
 import { MAX_HTTP_KEY_BYTES } from './paths.ts'
@@ -13,9 +14,11 @@ const encoder = new TextEncoder()
 /** Throws an `EpaxosError` with code `malformed`, or `too_large` for a key. */
 export function parseTransaction(body: Uint8Array): Transaction {
   const fields = record(parse(body), 'the transaction', ['if', 'then', 'else'])
-  const conditions = list(fields, 'if').map(condition)
-  const [onTrue, onFalse] = ['then', 'else'].map((branch) => list(fields, branch).map(operation))
-  return { if: conditions, then: onTrue as Operation[], else: onFalse as Operation[] }
+  return {
+    if: each(fields, 'if', condition),
+    then: each(fields, 'then', operation),
+    else: each(fields, 'else', operation),
+  }
 }
 
 /**
@@ -56,7 +59,7 @@ function operation(given: unknown): Operation {
   if ('delete' in fields && count === 1) return { delete: keyOf(fields, 'delete') }
   if ('get' in fields && count === 1) return { get: keyOf(fields, 'get') }
   if ('increment' in fields && (count === 1 || (count === 2 && 'by' in fields))) {
-    return { increment: keyOf(fields, 'increment'), by: step(fields.by ?? 1) }
+    return { increment: keyOf(fields, 'increment'), by: 'by' in fields ? step(fields.by) : 1 }
   }
   throw malformed('an operation is {"put", "value"}, {"put", "value64"}, {"delete"}, {"get"} or {"increment", "by"}')
 }
@@ -88,8 +91,20 @@ function utf8(given: unknown, name: string): Uint8Array {
   return encoder.encode(given)
 }
 
+/** Reads a list; an error says at which place in it. */
+function each<T>(fields: Fields, name: string, read: (given: unknown) => T): T[] {
+  return list(fields, name).map((given, i) => {
+    try {
+      return read(given)
+    } catch (error) {
+      const { code, message } = error as EpaxosError
+      throw new EpaxosError(code, `"${name}"[${i}]: ${message}`)
+    }
+  })
+}
+
 function list(fields: Fields, name: string): unknown[] {
-  const value = fields[name] ?? []
+  const value = name in fields ? fields[name] : []
   if (Array.isArray(value)) return value
   throw malformed(`"${name}" is a list`)
 }
@@ -102,8 +117,16 @@ function record(given: unknown, what: string, names: readonly string[]): Fields 
 }
 
 function parse(body: Uint8Array): unknown {
+  const [value, text] = decoded(body)
+  const repeated = repeatedName(text)
+  if (repeated !== null) throw malformed(`${JSON.stringify(repeated).slice(0, 80)} stands twice in one object`)
+  return value
+}
+
+function decoded(body: Uint8Array): [value: unknown, text: string] {
   try {
-    return JSON.parse(strictDecoder.decode(body))
+    const text = strictDecoder.decode(body)
+    return [JSON.parse(text), text]
   } catch {
     throw malformed('the body is no JSON in UTF-8')
   }

@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net'
 import { MAX_URL_BYTES } from '../codec/limits.ts'
 import { EpaxosError } from '../errors.ts'
 import type { Address } from '../transport/links.ts'
@@ -6,7 +7,9 @@ import type { Address } from '../transport/links.ts'
 export function parseAddress(text: string): Address {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:/]+)):(\d{1,5})$/.exec(text)
   const port = Number(match?.[3])
-  if (match === null || port > 65535) throw new EpaxosError('configuration', `not an address HOST:PORT: ${text}`)
+  const isBroken = match?.[1] !== undefined && !isIPv6(match[1])
+  if (match === null || isBroken || port > 65535)
+    throw new EpaxosError('configuration', `not an address HOST:PORT: ${text}`)
   return { host: (match[1] ?? match[2]) as string, port }
 }
 

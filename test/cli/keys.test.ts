@@ -2,7 +2,7 @@ import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { killAllCli, runCli } from '../support/cli.ts'
+import { Cli, killAllCli, PROGRAM, runCli } from '../support/cli.ts'
 import { freePorts } from '../support/ports.ts'
 
 const test = suite('epaxos put, get, del, incr, cas')
@@ -99,6 +99,11 @@ test('wrong usage is 2', async () => {
     ['cas', 'k', 'v'],
     ['get', 'k', '--url', 'ftp://x'],
     ['get', 'k', '--url', '127.0.0.1:7001'],
+    ['get', 'k', '--url', 'http://name:word@127.0.0.1:7001'],
+    ['get', 'k', '--url', 'http://127.0.0.1:7001?x'],
+    ['get', 'k', '--url', 'http://127.0.0.1:7001/kv'],
+    ['--version', 'x'],
+    ['help', 'nonsense'],
     ['status', 'x'],
     ['nonsense'],
     [],
@@ -109,6 +114,41 @@ test('wrong usage is 2', async () => {
     assert.is(stdout, '')
     assert.not.match(stderr, /\n {4}at /)
   })
+})
+
+test('an argument that is no UTF-8 is refused with 2, by its place: two keys never become one', async () => {
+  const [port] = await freePorts(1)
+  const url = `http://127.0.0.1:${port}`
+  const cases = [
+    [`put $'k\\xff' v`, /argument 1 \(KEY\) is no UTF-8/],
+    [`put k $'\\xe4'`, /argument 2 \(VALUE\) is no UTF-8/],
+    [`get $'\\xed\\xa0\\x80'`, /argument 1 \(KEY\) is no UTF-8/],
+    [`cas k $'a\\xc0\\x80' b`, /argument 2 \(OLD\) is no UTF-8/],
+    [`put -- k $'-\\x80'`, /argument 2 \(VALUE\) is no UTF-8/],
+    [`get k --secret-file $'\\xff'`, /--secret-file is no UTF-8/],
+  ] as const
+  for (const [line, why] of cases) {
+    const [word, ...rest] = line.split(' ')
+    const script = `exec ${process.execPath} ${PROGRAM} ${word} --url ${url} ${rest.join(' ')}`
+    const shell = new Cli(['-c', script], {}, ['bash'])
+    const { code, stdout, stderr } = await shell.exited()
+    assert.equal([code, stdout], [2, ''], line)
+    assert.match(stderr, why)
+  }
+})
+
+test('a secret of any characters goes out as its UTF-8', async () => {
+  let authorization = ''
+  await withServer(
+    (response) => {
+      authorization = response.req.headers.authorization ?? ''
+      response.writeHead(204).end()
+    },
+    async (url) => {
+      assert.is((await runCli(['put', 'k', 'v', '--url', url], { env: { EPAXOS_SECRET: 'ключ к ней' } })).code, 0)
+    },
+  )
+  assert.is(Buffer.from(authorization, 'latin1').toString(), 'Bearer ключ к ней')
 })
 
 test('--version and --help, of all and of each', async () => {

@@ -88,13 +88,14 @@ test('numbers below zero are arguments, and what follows -- is', () => {
   assert.is(settings.id, 1)
 })
 
-test('unknown flags, variables and keys are refused by name', () => {
+test('unknown flags and keys are refused by name, unknown variables of our prefix are warned of', () => {
   refused(() => read(['--nonsense']), /Unknown option '--nonsense'$/)
   refused(() => read(['-x']), /'-x'/)
-  refused(() => read([], { EPAXOS_NONSENSE: '1' }), /unknown environment variable EPAXOS_NONSENSE/)
+  const warning = 'unknown environment variable EPAXOS_NONSENSE: ignored'
+  assert.equal(read([], { EPAXOS_NONSENSE: '1' }).warnings, [warning])
   refused(() => withFile({ nonsense: 1 }), /unknown key "nonsense" in /)
   refused(() => withFile({ config: 'x' }), /unknown key "config"/)
-  assert.is(read([], { EPAXOS_OTHER: '1', NONSENSE: '1' }).settings.id, undefined)
+  assert.equal(read([], { EPAXOS_OTHER: '1', NONSENSE: '1' }).warnings, [])
 })
 
 test('wrong values are refused, saying where and why', () => {
@@ -107,11 +108,70 @@ test('wrong values are refused, saying where and why', () => {
   refused(() => read([], { EPAXOS_DURABILITY: 'disk' }), /^EPAXOS_DURABILITY is fsync or memory, not disk$/)
   refused(() => read([], { EPAXOS_DATA: '' }), /^EPAXOS_DATA must not be empty/)
   refused(() => withFile({ durability: 'disk' }), /^"durability" in .* is fsync or memory/)
-  refused(() => withFile({ durability: { a: 1 } }), /is a text or a number/)
-  refused(() => withFile({ id: [1, 2] }), /is a text or a number/)
-  refused(() => withFile({ id: null }), /is a text or a number/)
+  refused(() => withFile({ durability: { a: 1 } }), /is a string/)
+  refused(() => withFile({ id: [1, 2] }), /is a number/)
+  refused(() => withFile({ id: null }), /is a number/)
   refused(() => read(['--peers', 'a:1,,b:2']), /^--peers has an empty element/)
   refused(() => read(['--fast=no']), /--fast/)
+})
+
+test('the variables that Kubernetes sets for services of our name are neither read nor warned of', () => {
+  const ports = { clientPort: integer('PORT', '', { min: 1 }, 7001), peerPort: integer('PORT', '', { min: 1 }, 7101) }
+  const known = new Set(Object.keys(ports).map(variableName))
+  const services = ['EPAXOS', 'EPAXOS_CLIENT', 'EPAXOS_PEER', 'EPAXOS_0', 'EPAXOS_EU_WEST']
+  const environment = Object.fromEntries(
+    services.flatMap((service) => [
+      [`${service}_SERVICE_HOST`, '10.0.0.1'],
+      [`${service}_SERVICE_PORT`, '7001'],
+      [`${service}_SERVICE_PORT_HTTP`, '7001'],
+      [`${service}_PORT`, 'tcp://10.0.0.1:7001'],
+      [`${service}_PORT_7001_TCP`, 'tcp://10.0.0.1:7001'],
+      [`${service}_PORT_7001_TCP_PROTO`, 'tcp'],
+      [`${service}_PORT_7001_TCP_PORT`, '7001'],
+      [`${service}_PORT_7001_TCP_ADDR`, '10.0.0.1'],
+      [`${service}_PORT_53_UDP`, 'udp://10.0.0.1:53'],
+    ]),
+  )
+  const { settings, warnings, origins } = readSettings(ports, [], environment, known)
+  assert.equal(warnings, [])
+  assert.equal([settings.clientPort, settings.peerPort, origins.size], [7001, 7101, 0])
+  const own = readSettings(ports, [], { ...environment, EPAXOS_CLIENT_PORT: '8001' }, known)
+  assert.is(own.settings.clientPort, 8001)
+  refused(() => readSettings(ports, [], { EPAXOS_CLIENT_PORT: 'tcp' }, known), /^EPAXOS_CLIENT_PORT is a whole number/)
+  const { warnings: others } = readSettings(ports, [], { EPAXOS_PORT: '7001', EPAXOS_SERVICES: 'x' }, known)
+  assert.is(others.length, 2)
+})
+
+test('what is no UTF-8 is refused, saying where', () => {
+  refused(() => read(['--data', 'a\uFFFD']), /^--data is no UTF-8/)
+  refused(() => read(['--peers', 'a:1,b\uD800:2']), /^--peers is no UTF-8/)
+  refused(() => read([], { EPAXOS_DATA: '\uFFFD' }), /^EPAXOS_DATA is no UTF-8/)
+  const latin1 = join(folder, 'latin1')
+  writeFileSync(latin1, Buffer.from('{"data": "\xe4"}', 'latin1'))
+  refused(() => read(['--config', latin1]), /^--config: .*latin1 is no UTF-8$/)
+  assert.is(withFile({ data: '\uFFFD' }).settings.data, '\uFFFD')
+})
+
+test('a file holds each setting in its own kind of value', () => {
+  refused(() => read(['--config', fileOf('{"data": 1.10}')]), /^"data" in .* is a string$/)
+  refused(() => withFile({ data: true }), /^"data" in .* is a string$/)
+  refused(() => withFile({ peers: ['a:1', 2] }), /^"peers" in .* is a string, or an array of such$/)
+  refused(() => withFile({ fast: 1 }), /^"fast" in .* is a boolean/)
+  refused(() => withFile({ fast: 'yes' }), /is true or false, not yes/)
+  refused(() => withFile({ id: true }), /^"id" in .* is a number/)
+  refused(() => withFile({ id: ' 7 ' }), /is a whole number from 0 to 9, not " 7 "/)
+  refused(() => withFile({ requestTimeoutMs: 1e21 }), /not 1e\+21/)
+  assert.is(withFile({ id: '3', fast: 'false' }).settings.id, 3)
+})
+
+test('no text but a plain decimal number is a number', () => {
+  for (const text of ['1e3', '0x10', ' 7', '7 ', '+7', '-7', '7.', '.7', '7_0', '７', '', '1,5', 'NaN', 'Infinity']) {
+    refused(
+      () => read(['--request-timeout-ms', text.replace(/^-/, '\u2212')]),
+      /^--request-timeout-ms is a whole number/,
+    )
+    refused(() => read([], { EPAXOS_PERCENT: text }), /^EPAXOS_PERCENT is a number/)
+  }
 })
 
 test('what is said twice at once is refused', () => {
@@ -120,6 +180,8 @@ test('what is said twice at once is refused', () => {
   refused(() => read(['--id']), /--id/)
   refused(() => read(['--config', 'a', '--config', 'b']), /--config is given more than once/)
   refused(() => withFile({ requestTimeoutMs: 1, 'request-timeout-ms': 2 }), /"requestTimeoutMs" stands twice/)
+  refused(() => read(['--config', fileOf('{"id": 1, "id": 2}')]), /^"id" stands twice in /)
+  refused(() => read(['--config', fileOf('{"id": 1, "\\u0069d": 1}')]), /^"id" stands twice in /)
 })
 
 test('a file that is no JSON object is refused', () => {
@@ -137,6 +199,26 @@ test('the secret comes from its file or its variable, whichever beats the other,
   refused(() => readSecret(read([], { EPAXOS_SECRET: 'a', EPAXOS_SECRET_FILE: file })), /are given both/)
   refused(() => readSecret(read(['--secret-file', join(folder, 'absent')])), /^--secret-file: ENOENT/)
   refused(() => read(['--secret', 'x']), /Unknown option '--secret'/)
+})
+
+test('a secret file holds one line, and only its end is left out', () => {
+  const secretOf = (content: string | Buffer) => {
+    const path = join(folder, String(files++))
+    writeFileSync(path, content)
+    return readSecret(read(['--secret-file', path]))
+  }
+  assert.is(secretOf('two words'), 'two words')
+  assert.is(secretOf('two words\n'), 'two words')
+  assert.is(secretOf('two words\r\n'), 'two words')
+  for (const content of ['a secret \n', ' a secret', 'a secret\n\n', '\tsecret']) {
+    refused(() => secretOf(content), /^--secret-file: the secret begins or ends with white space$/)
+  }
+  refused(() => secretOf(''), /^--secret-file: the secret is empty$/)
+  refused(() => secretOf('\n'), /^--secret-file: the secret is empty$/)
+  refused(() => secretOf('one\ntwo'), /^--secret-file: the secret is one line/)
+  refused(() => secretOf('nul\0'), /^--secret-file: the secret is one line/)
+  refused(() => secretOf(Buffer.from([0x61, 0xff, 0x62])), /^--secret-file: .* is no UTF-8$/)
+  refused(() => readSecret(read([], { EPAXOS_SECRET: 'a secret ' })), /^EPAXOS_SECRET: the secret begins or ends/)
 })
 
 test.run()

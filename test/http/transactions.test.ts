@@ -115,6 +115,20 @@ test('transactions are atomic: money moved to and fro stays the same', async () 
   }
 })
 
+test('what is refused names its place', async () => {
+  const misspelt = { then: [{ get: 'a' }, { put: 'a', value: 1 }] }
+  assert.match(JSON.parse((await transact(misspelt)).text).error.message, /^"then"\[1\]: "value" is a string$/)
+  const long = { if: [{ key: 'k'.repeat(600), absent: true }] }
+  assert.match(JSON.parse((await transact(long)).text).error.message, /^"if"\[0\]: a key has at most/)
+  const twice = '{"then":[{"put":"a","value":"{\\"put\\":1,","value":"y"}]}'
+  assert.match(JSON.parse((await transact(twice)).text).error.message, /^"value" stands twice in one object$/)
+})
+
+test('names and values that only look like names that stand twice are taken', async () => {
+  const then = [{ put: 'get', value: 'get' }, { put: '"get":1,"get"', value: '{"a":1,"a":2}\\' }, { get: 'get' }]
+  assert.is((await transact({ if: [], then, else: then })).status, 200)
+})
+
 test('what is misspelt is 400', async () => {
   const deep = `${'['.repeat(200_000)}${']'.repeat(200_000)}`
   const bodies = [
@@ -129,6 +143,15 @@ test('what is misspelt is 400', async () => {
     '{"then":{}}',
     '{"than":[]}',
     '{"__proto__":[]}',
+    '{"then":null}',
+    '{"if":null}',
+    '{"then":[],"then":[]}',
+    '{"then":[],"\\u0074hen":[]}',
+    '{"then":[{"put":"a","value":"x","value":"y"}]}',
+    '{"then":[{"get":"a","get":"b"}]}',
+    '{"if":[{"key":"a","key":"b","absent":true}]}',
+    '{"then":[{"increment":"a","by":null}]}',
+    '{"then":[{"put":"a","value64":null}]}',
     '{"then":[null]}',
     '{"then":[{}]}',
     '{"then":[{"put":"a"}]}',

@@ -6,6 +6,8 @@ import type { Status } from '../../node/status.ts'
 import type { benchFlags } from '../commands/bench.ts'
 import { Exit } from '../exit-codes.ts'
 import { ask } from '../http/ask.ts'
+import { complain } from '../process/complain.ts'
+import { stopSignal, untilAborted } from '../process/stop.ts'
 import type { Settings } from '../settings/flag.ts'
 import { wrong } from '../settings/flag.ts'
 import type { Given } from '../settings/read.ts'
@@ -26,14 +28,17 @@ export async function runBench(given: Given<typeof benchFlags>): Promise<number>
   const { settings } = given
   const secret = readSecret(given)
   if (settings.pid.length > 0 && settings.url.length === 0) throw wrong('--pid is for --url')
-  const subject = settings.url.length > 0 ? runningReplicas(settings) : await ownCluster(settings)
+  const stop = stopSignal()
+  const subject = settings.url.length > 0 ? runningReplicas(settings) : await ownCluster(settings, stop)
+  if (subject === null) return Exit.failed
   try {
-    const result = await measure(subject, settings, secret)
+    const result = await Promise.race([measure(subject, settings, secret), untilAborted(stop).then(() => null)])
+    if (result === null) return Exit.failed
     process.stdout.write(settings.json ? `${JSON.stringify(result, null, 2)}\n` : resultText(result))
     return result.commands > 0 && result.refused + result.unknown === 0 ? Exit.done : Exit.failed
   } catch (error) {
     if (!(error instanceof EpaxosError) || error.code === ErrorCode.configuration) throw error
-    process.stderr.write(`epaxos: ${error.message}\n`)
+    complain(error.message)
     return Exit.unreachable
   } finally {
     await subject.end()

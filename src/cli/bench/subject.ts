@@ -27,8 +27,8 @@ export function runningReplicas({ url, pid }: Settings<typeof benchFlags>): Subj
   return { urls: url, pids: pid.map(Number), end: async () => {} }
 }
 
-/** A cluster of its own, in a folder of its own. */
-export async function ownCluster(settings: Settings<typeof benchFlags>): Promise<Subject> {
+/** A cluster of its own, in a folder of its own; null where it was stopped before it was ready. */
+export async function ownCluster(settings: Settings<typeof benchFlags>, stop: AbortSignal): Promise<Subject | null> {
   const { replicas, durability, engine, data = tmpdir() } = settings
   const folder = mkdtempSync(join(data, 'epaxos-bench-'))
   const clientPort = await freePortRange(2 * replicas)
@@ -45,9 +45,11 @@ export async function ownCluster(settings: Settings<typeof benchFlags>): Promise
   }
   const urls = members.map(({ url }) => url)
   try {
-    await allReady(urls, AbortSignal.any([impatience, died.signal]))
+    await allReady(urls, AbortSignal.any([impatience, died.signal, stop]))
   } catch (error) {
+    const wasStopped = stop.aborted
     await end()
+    if (wasStopped) return null
     const why = died.signal.aborted ? (died.signal.reason as Error).message : (error as Error).message
     throw new EpaxosError(ErrorCode.unreachable, `the cluster did not become ready: ${why}`)
   }

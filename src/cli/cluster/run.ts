@@ -2,6 +2,7 @@ import type { ChildProcess } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import type { clusterFlags } from '../commands/cluster.ts'
 import { Exit } from '../exit-codes.ts'
+import { stopSignal, untilAborted } from '../process/stop.ts'
 import { wrong } from '../settings/flag.ts'
 import type { Given } from '../settings/read.ts'
 import { readSecret } from '../settings/secret.ts'
@@ -17,27 +18,27 @@ export async function runCluster(given: Given<typeof clusterFlags>): Promise<num
   await checkPorts(plan)
   makeDirectory(data)
 
-  const stop = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort())
+  const asked = stopSignal()
+  const over = new AbortController()
+  const stop = AbortSignal.any([asked, over.signal])
   const members = membersOf(plan)
   let worst: number = Exit.done
   const environment = childEnvironment(common.secretFile === undefined ? secret : undefined)
   const children = new Children(members, environment, (member, child) => {
-    if (stop.signal.aborted) return
+    if (stop.aborted) return
     worst = Math.max(worst, child.exitCode ?? Exit.failed)
     say(`replica ${member.id} ${endOf(child)}; start it again with: ${lineOf(member)}`)
   })
   announce(members, children.pids, secret !== undefined && common.secretFile === undefined)
 
-  const stopped = new Promise<void>((resolve) => stop.signal.addEventListener('abort', () => resolve()))
   const ready = allReady(
     members.map(({ url }) => url),
-    stop.signal,
+    stop,
   )
   ready.then(() => say(`ready: ${members.map(({ url }) => url).join(' ')}`)).catch(() => {})
-  await Promise.race([stopped, children.allEnded()])
-  const wasTold = stop.signal.aborted
-  stop.abort()
+  await Promise.race([untilAborted(asked), children.allEnded()])
+  const wasTold = asked.aborted
+  over.abort()
   const isClean = await children.stop(common.requestTimeoutMs)
   if (!isClean) say('some replicas did not stop in time and were killed')
   if (wasTold) return isClean ? Exit.done : Exit.failed

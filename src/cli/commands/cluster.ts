@@ -19,8 +19,9 @@ export const cluster = command({
   summary: 'Runs a whole cluster on this machine, one process for each replica, until Ctrl-C.',
   flags: clusterFlags,
   notes: [
-    'Prints how each replica is started alone, and a line that begins with `ready` when all of them answer clients. A replica that dies is reported',
-    'and not started again. The replicas stop when this process ends, however it ends; one that was started alone does not.',
+    'Prints how each replica is started alone, and a line that begins with `ready` when all of them answer clients.',
+    'A replica that dies is reported and not started again. The replicas stop when this process ends, however it ends,',
+    'and when it has something to print that nobody reads any more; a replica that was started alone goes on.',
   ].join('\n'),
   examples: [
     ['epaxos cluster', 'three replicas on ports 7001 to 7003, data in ./data'],

@@ -2,6 +2,7 @@ import { CommandError } from '../../errors.ts'
 import { type Command, command } from '../command.ts'
 import { CommandExit } from '../exit-codes.ts'
 import { type Answer, ask, type Target } from '../http/ask.ts'
+import { complain } from '../process/complain.ts'
 import { integer, text, wrong } from '../settings/flag.ts'
 import { readSecret, secretFlags } from '../settings/secret.ts'
 
@@ -106,7 +107,7 @@ function keyCommand({ name, usage, summary, arity, example, request, print, isUn
         return CommandExit.done
       } catch (error) {
         if (!(error instanceof CommandError)) throw error
-        process.stderr.write(`epaxos: ${error.message}\n`)
+        complain(error.message)
         return error.outcome === 'unknown' ? CommandExit.unknown : CommandExit.refused
       }
     },
@@ -119,7 +120,7 @@ export function targetOf(
 ): Target {
   const { url, timeoutMs } = given.settings
   const secret = readSecret(given)
-  if (!/^https?:\/\/[^/]+\/?$/.test(url) || !URL.canParse(url)) throw wrong(`not a URL http://HOST:PORT: ${url}`)
+  if (!/^https?:\/\/[^/?#@\\\s]+\/?$/.test(url) || !URL.canParse(url)) throw wrong(`not a URL http://HOST:PORT: ${url}`)
   return { url, timeoutMs, ...(secret === undefined ? {} : { secret }) }
 }
 
@@ -134,12 +135,12 @@ function checkedStep(step: string): string {
 }
 
 function unmet(name: string): number {
-  process.stderr.write(`epaxos: ${name}: the condition is not met\n`)
+  complain(`${name}: the condition is not met`)
   return CommandExit.unmet
 }
 
 function refused(name: string, { status, message }: Answer): number {
-  process.stderr.write(`epaxos: ${name}: ${message}\n`)
+  complain(`${name}: ${message}`)
   switch (status) {
     case 400:
     case 413:

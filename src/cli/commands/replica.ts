@@ -4,8 +4,10 @@ import { replicaFlags } from '../replica/flags.ts'
 export const replica = command({
   name: 'replica',
   usage: '--id I --peers HOST:PORT,… --client HOST:PORT --data DIR',
-  summary: 'One replica of a cluster. It logs on stderr, one JSON object a line, and stops at SIGTERM or SIGINT.',
+  summary:
+    'One replica of a cluster. It logs on stderr, one JSON object a line, and stops at SIGTERM, SIGINT or SIGHUP.',
   flags: replicaFlags,
+  logs: true,
   notes: [
     'Exit codes: 0 stopped, 2 wrong usage or configuration, 3 the data directory is locked, foreign or newer, 4 storage failed,',
     '5 refused by the peers: this identity has voted with another disk.',

@@ -3,6 +3,7 @@ import type { Status } from '../../node/status.ts'
 import { command } from '../command.ts'
 import { CommandExit } from '../exit-codes.ts'
 import { ask, type Target } from '../http/ask.ts'
+import { complain } from '../process/complain.ts'
 import { toggle, wrong } from '../settings/flag.ts'
 import { statusTable } from '../status/table.ts'
 import { askingFlags, targetOf } from './keys.ts'
@@ -34,7 +35,7 @@ export const status = command({
       return CommandExit.done
     } catch (error) {
       if (!(error instanceof CommandError)) throw error
-      process.stderr.write(`epaxos: ${error.message}\n`)
+      complain(error.message)
       return CommandExit.refused
     }
   },

@@ -6,6 +6,8 @@ import type { Status } from '../../node/status.ts'
 import type { demoFlags } from '../commands/demo.ts'
 import { Exit } from '../exit-codes.ts'
 import { freePorts } from '../ports.ts'
+import { complain } from '../process/complain.ts'
+import { stopSignal, untilAborted } from '../process/stop.ts'
 import type { Settings } from '../settings/flag.ts'
 import { DemoProcess } from './processes.ts'
 import { Proposer } from './proposer.ts'
@@ -24,6 +26,7 @@ const LIMIT_MS = 120_000
 /** The demonstration, with what it finds on stdout; resolves with the exit code. */
 export async function runDemo(settings: Settings<typeof demoFlags>): Promise<number> {
   const { data } = settings
+  const stop = stopSignal()
   const folder = data === undefined ? mkdtempSync(join(tmpdir(), 'epaxos-demo-')) : resolve(data)
   mkdirSync(folder, { recursive: true })
   const ports = await freePorts(REPLICAS)
@@ -42,12 +45,14 @@ export async function runDemo(settings: Settings<typeof demoFlags>): Promise<num
       throw new Error(`it was not over after ${LIMIT_MS / 1000} s`)
     })
     over.catch(() => {})
-    const status = await Promise.race([perform(processes, proposers, settings.durability), over])
+    const stopped = untilAborted(stop).then(() => null)
+    const status = await Promise.race([perform(processes, proposers, settings.durability), over, stopped])
     limit.abort()
+    if (status === null) return Exit.failed
     for (const process of processes) await process.end('SIGTERM')
     return judge(processes, proposers, status)
   } catch (error) {
-    process.stderr.write(`epaxos demo: ${(error as Error).message}\n`)
+    if (!stop.aborted) complain(`demo: ${(error as Error).message}`)
     return Exit.failed
   } finally {
     for (const process of processes) await process.end('SIGKILL')

@@ -33,7 +33,8 @@ export async function ask(target: Target, method: string, path: string, body?: s
     agent: false,
     headers: {
       'content-length': Buffer.byteLength(body ?? ''),
-      ...(target.secret === undefined ? {} : { authorization: `Bearer ${target.secret}` }),
+      // Each character of a header is written as one byte.
+      ...(target.secret !== undefined && { authorization: `Bearer ${Buffer.from(target.secret).toString('latin1')}` }),
     },
   })
   let connected = false
@@ -46,7 +47,7 @@ export async function ask(target: Target, method: string, path: string, body?: s
   )
   try {
     const response = await new Promise<import('node:http').IncomingMessage>((resolve, reject) => {
-      request.once('response', resolve).once('error', reject).end(body)
+      request.once('response', resolve).once('error', reject).end(bytesOf(body))
     })
     const bytes = await buffer(response)
     return {
@@ -61,6 +62,11 @@ export async function ask(target: Target, method: string, path: string, body?: s
   } finally {
     clearTimeout(timer)
   }
+}
+
+/** No string: Node.js would write the headers in its encoding, too. */
+function bytesOf(body = ''): Uint8Array {
+  return Buffer.from(body)
 }
 
 /** Errors are JSON, `{"error": {"code", "message"}}`. */

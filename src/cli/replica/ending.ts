@@ -1,3 +1,5 @@
+import { askToStop, stopSignal, untilAborted } from '../process/stop.ts'
+
 /** How a replica's process comes to its end: it is told to, or it fails. */
 export class Ending {
   /** Resolves when the process is told to stop, rejects with why the replica failed. */
@@ -6,15 +8,16 @@ export class Ending {
   failure: Error | null = null
   #fail: (error: Error) => void = () => {}
 
-  /** Listens to SIGTERM and SIGINT from now on, and to the end of a parent that holds a channel to this process. */
+  /** From now on the process ends in order: when it is asked to stop, or a parent that holds a channel to it has ended. */
   constructor() {
-    this.come = new Promise((resolve, reject) => {
+    const failed = new Promise<never>((_, reject) => {
       this.#fail = reject
-      // Not `once`: a second signal must not end the process while it flushes.
-      for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve())
-      process.once('disconnect', () => resolve())
     })
+    this.come = Promise.race([untilAborted(stopSignal()), failed])
     this.come.catch(() => {})
+    process.once('disconnect', askToStop)
+    // The parent was faster.
+    if (process.send !== undefined && !process.connected) askToStop()
   }
 
   /** The process has nothing more to do: a channel to its parent does not keep it. */

@@ -1,4 +1,3 @@
-import { pino } from 'pino'
 import { type ClientServer, serveClients } from '../../http/index.ts'
 import { KeyValueStore } from '../../machine/key-value.ts'
 import { formatAddress, isAnyHost, isLoopback, parseAddress } from '../../node/addresses.ts'
@@ -12,10 +11,12 @@ import type { Given } from '../settings/read.ts'
 import { readSecret } from '../settings/secret.ts'
 import { Ending } from './ending.ts'
 import type { replicaFlags } from './flags.ts'
+import { openLog } from './log.ts'
 
 /** Runs one replica with the key-value store until it is told to stop or fails; resolves with the exit code. */
 export async function runReplica(given: Given<typeof replicaFlags>): Promise<number> {
-  const logger = pino({ level: given.settings.logLevel }, pino.destination({ dest: 2, sync: true }))
+  const logger = openLog(given.settings.logLevel)
+  for (const warning of given.warnings) logger.warn({}, warning)
   const ending = new Ending()
   try {
     const options = optionsOf(given, logger, (error) => ending.fail(error))
@@ -71,6 +72,8 @@ function optionsOf(
   if (client === undefined) throw wrong('--client is missing')
   if (data === undefined && durability === 'fsync') throw wrong('--data is missing')
   const address = parseAddress(client)
+  if (address.port === 0) throw wrong('--client needs a port that others can know, not 0')
+  for (const origin of settings.allowedOrigins) checkOrigin(origin)
   const secret = readSecret(given)
   if (secret === undefined && !isLoopback(address.host)) {
     throw wrong(`serving clients beyond loopback (${address.host}) needs a secret: --secret-file or EPAXOS_SECRET`)
@@ -100,4 +103,10 @@ function advertised(given: string | undefined, client: Address, logger: Logger):
     `clients and the other replicas learn no URL of this replica: it listens on ${client.host}; see --advertise`,
   )
   return {}
+}
+
+/** As browsers write it, in the header that it is compared with. */
+function checkOrigin(text: string): void {
+  if (URL.canParse(text) && new URL(text).origin === text) return
+  throw wrong(`--allowed-origins: not an origin, such as https://example.org or http://localhost:8080: ${text}`)
 }

@@ -14,6 +14,8 @@ export interface Flag<T> {
   readonly repeatable: boolean
   /** Not on the command line, where everybody on the machine could read it. */
   readonly hidden: boolean
+  /** What a file may hold besides strings: JSON's `1.10` is no text. */
+  readonly json: 'string' | 'number' | 'boolean'
   /** Throws an `EpaxosError` with code `configuration` that names what is wrong with the text. */
   parse(texts: readonly string[]): T
 }
@@ -26,7 +28,8 @@ export function wrong(message: string): EpaxosError {
 }
 
 function flag<T>(placeholder: string, help: string, fallback: T, parse: (text: string) => T): Flag<T> {
-  return { placeholder, help, fallback, repeatable: false, hidden: false, parse: ([text = '']) => parse(text) }
+  const one = { placeholder, help, fallback, repeatable: false, hidden: false, json: 'string' } as const
+  return { ...one, parse: ([text = '']) => parse(text) }
 }
 
 export function text(placeholder: string, help: string): Flag<string | undefined>
@@ -46,7 +49,7 @@ export function secretText(help: string): Flag<string | undefined> {
 export function choice<const T extends string>(choices: readonly T[], help: string, fallback: T): Flag<T> {
   return flag<T>(choices.join('|'), help, fallback, (value) => {
     const found = choices.find((choice) => choice === value)
-    if (found === undefined) throw wrong(`is ${choices.join(' or ')}, not ${value}`)
+    if (found === undefined) throw wrong(`is ${choices.join(' or ')}, not ${shown(value)}`)
     return found
   })
 }
@@ -65,12 +68,13 @@ export function integer(
   { min, max = Number.MAX_SAFE_INTEGER }: Range,
   fallback?: number,
 ): Flag<number | undefined> {
-  return flag(placeholder, help, fallback, (value) => {
+  const parse = (value: string) => {
     const number = /^\d{1,16}$/.test(value) ? Number(value) : Number.NaN
     if (number >= min && number <= max) return number
     const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`
-    throw wrong(`is a whole number ${range}, not ${value}`)
-  })
+    throw wrong(`is a whole number ${range}, not ${shown(value)}`)
+  }
+  return { ...flag<number | undefined>(placeholder, help, fallback, parse), json: 'number' }
 }
 
 /** A number with a fraction, within the range. */
@@ -80,19 +84,21 @@ export function decimal(
   { min, max = Number.MAX_SAFE_INTEGER }: Range,
   fallback: number,
 ): Flag<number> {
-  return flag(placeholder, help, fallback, (value) => {
+  const parse = (value: string) => {
     const number = /^\d{1,16}(\.\d{1,9})?$/.test(value) ? Number(value) : Number.NaN
     if (number >= min && number <= max) return number
-    throw wrong(`is a number from ${min} to ${max}, not ${value}`)
-  })
+    throw wrong(`is a number from ${min} to ${max}, not ${shown(value)}`)
+  }
+  return { ...flag(placeholder, help, fallback, parse), json: 'number' }
 }
 
 /** Given or not; with `--no-NAME` where it is on by default. */
 export function toggle(help: string, fallback = false): Flag<boolean> {
-  return flag('', help, fallback, (value) => {
-    if (value !== 'true' && value !== 'false') throw wrong(`is true or false, not ${value}`)
+  const parse = (value: string) => {
+    if (value !== 'true' && value !== 'false') throw wrong(`is true or false, not ${shown(value)}`)
     return value === 'true'
-  })
+  }
+  return { ...flag('', help, fallback, parse), json: 'boolean' }
 }
 
 /** Several values: with commas between them, or the flag more than once. */
@@ -103,12 +109,18 @@ export function list(placeholder: string, help: string): Flag<readonly string[]>
     fallback: [],
     repeatable: true,
     hidden: false,
+    json: 'string',
     parse: (texts) => {
       const values = texts.flatMap((value) => value.split(','))
       if (values.includes('')) throw wrong('has an empty element')
       return values
     },
   }
+}
+
+/** In quotes where it would not be seen otherwise. */
+function shown(value: string): string {
+  return /^[!-~]+$/.test(value) ? value : JSON.stringify(value)
 }
 
 /** `requestTimeoutMs` → `request-timeout-ms`. */

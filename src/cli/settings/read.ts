@@ -1,6 +1,8 @@
-import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { repeatedName } from '../../json.ts'
 import { type Flag, type Flags, flagName, type Settings, variableName, wrong } from './flag.ts'
+import { readText } from './read-text.ts'
+import { isOfService } from './service-variables.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -13,6 +15,8 @@ export interface Given<F extends Flags> {
   readonly positionals: readonly string[]
   /** Where each setting that is not left to its fallback comes from: the flag, variable or key as it is written. */
   readonly origins: ReadonlyMap<string, Origin>
+  /** For people: what was not understood, and is ignored. */
+  readonly warnings: readonly string[]
 }
 
 export interface Origin {
@@ -22,8 +26,8 @@ export interface Origin {
 }
 
 /**
- * Reads what a command is told: a flag beats the environment beats the file. `variables` are the flags of all commands: variables of other
- * commands are let pass, unknown ones are not.
+ * Reads what a command is told: a flag beats the environment beats the file. `variables` are those of all commands: variables of other
+ * commands are let pass, those that no command knows are warned of. Unknown flags and keys of the file are errors.
  *
  * @throws EpaxosError with code `configuration`, naming what is wrong where
  */
@@ -34,7 +38,7 @@ export function readSettings<F extends Flags>(
   variables: ReadonlySet<string>,
 ): Given<F> {
   const { said, positionals, file } = readArguments(flags, args)
-  const sources = [said, readEnvironment(flags, environment, variables), readFile(flags, file)]
+  const sources = [said, readEnvironment(flags, environment), readFile(flags, file)]
   const origins = new Map<string, Origin>()
   const settings: Record<string, unknown> = {}
   for (const [name, flag] of Object.entries(flags)) {
@@ -43,10 +47,25 @@ export function readSettings<F extends Flags>(
     else {
       const written = writtenAs(name, level, file)
       origins.set(name, { level, written })
-      settings[name] = parse(flag, sources[level]?.get(name) as readonly string[], written)
+      const texts = sources[level]?.get(name) as readonly string[]
+      if (level < FILE && texts.some(isUnreadable)) throw wrong(`${written} ${UNREADABLE}`)
+      settings[name] = parse(flag, texts, written)
     }
   }
-  return { settings: settings as Settings<F>, positionals, origins }
+  const warnings = unknownVariables(environment, variables).map(
+    (name) => `unknown environment variable ${name}: ignored`,
+  )
+  return { settings: settings as Settings<F>, positionals, origins, warnings }
+}
+
+/** The level of the file, which is read strictly. */
+const FILE = 2
+
+export const UNREADABLE = 'is no UTF-8, or holds the character U+FFFD, which stands for what is none'
+
+/** Node.js has put U+FFFD for bytes that are no UTF-8, or cannot encode the text. */
+export function isUnreadable(text: string): boolean {
+  return /[\uFFFD\p{Surrogate}]/u.test(text)
 }
 
 function writtenAs(name: string, level: number, file: string | null): string {
@@ -110,13 +129,18 @@ function unshielded(text: string): string {
   return text.replaceAll(NUMBER, '')
 }
 
-function readEnvironment(flags: Flags, environment: Environment, variables: ReadonlySet<string>): Said {
-  const unknown = Object.keys(environment).filter((name) => name.startsWith('EPAXOS_') && !variables.has(name))
-  if (unknown.length > 0) throw wrong(`unknown environment variable ${unknown.sort().join(', ')}`)
+/** Those of our prefix that no command knows, by name. */
+function unknownVariables(environment: Environment, variables: ReadonlySet<string>): string[] {
+  const ours = Object.entries(environment).filter(([name]) => name.startsWith('EPAXOS_') && !variables.has(name))
+  return ours.flatMap(([name, value = '']) => (isOfService(name, value) ? [] : [name])).sort()
+}
+
+function readEnvironment(flags: Flags, environment: Environment): Said {
   const said = new Map<string, string[]>()
   for (const name of Object.keys(flags)) {
-    const value = environment[variableName(name)]
-    if (value !== undefined) said.set(name, [value])
+    const variable = variableName(name)
+    const value = environment[variable]
+    if (value !== undefined && !isOfService(variable, value)) said.set(name, [value])
   }
   return said
 }
@@ -134,18 +158,24 @@ function readFile(flags: Flags, path: string | null): Said {
   return said
 }
 
-function textsOfValue({ repeatable }: Flag<unknown>, value: unknown, written: string): string[] {
+function textsOfValue({ repeatable, json }: Flag<unknown>, value: unknown, written: string): string[] {
   const values = repeatable && Array.isArray(value) ? value : [value]
-  if (values.every((element) => ['string', 'number', 'boolean'].includes(typeof element))) return values.map(String)
-  throw wrong(`${written} is a text or a number${repeatable ? ', or an array of such' : ''}`)
+  if (values.every((element) => typeof element === 'string' || typeof element === json)) return values.map(String)
+  const kinds = json === 'string' ? 'a string' : `a ${json}, or a string that holds one`
+  throw wrong(`${written} is ${kinds}${repeatable ? ', or an array of such' : ''}`)
 }
 
 function readObject(path: string): object {
+  const text = readText(path, '--config')
+  let value: unknown
   try {
-    const value: unknown = JSON.parse(readFileSync(path, 'utf8'))
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
+    value = JSON.parse(text)
   } catch (error) {
     throw wrong(`--config ${path}: ${(error as Error).message}`)
   }
-  throw wrong(`--config ${path}: is no JSON object`)
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw wrong(`--config ${path}: is no JSON object`)
+  const repeated = repeatedName(text)
+  if (repeated !== null) throw wrong(`"${repeated}" stands twice in ${path}`)
+  return value
 }

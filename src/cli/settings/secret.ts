@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { secretText, text, wrong } from './flag.ts'
 import type { Origin } from './read.ts'
+import { readText } from './read-text.ts'
 
 /** The shared secret: from a file, or as the variable `EPAXOS_SECRET`; never as a flag. */
 export const secretFlags = {
@@ -20,11 +20,17 @@ export function readSecret({
   if (direct !== undefined && file !== undefined && direct.level === file.level) {
     throw wrong(`${direct.written} and ${file.written} are given both`)
   }
-  if (secretFile === undefined || (direct !== undefined && file !== undefined && direct.level < file.level))
-    return secret
-  try {
-    return readFileSync(secretFile, 'utf8').trim()
-  } catch (error) {
-    throw wrong(`${file?.written}: ${(error as Error).message}`)
+  if (secretFile === undefined || (direct !== undefined && file !== undefined && direct.level < file.level)) {
+    return secret === undefined ? undefined : checkedSecret(secret, direct?.written)
   }
+  return checkedSecret(readText(secretFile, file?.written ?? '').replace(/\r?\n$/, ''), file?.written)
+}
+
+/** Without what HTTP would not carry, or not carry as it is. */
+function checkedSecret(secret: string, written: string | undefined): string {
+  if (secret === '') throw wrong(`${written}: the secret is empty`)
+  if (secret.trim() !== secret) throw wrong(`${written}: the secret begins or ends with white space`)
+  if (/[\p{Cc}\p{Zl}\p{Zp}]/u.test(secret))
+    throw wrong(`${written}: the secret is one line, without control characters`)
+  return secret
 }

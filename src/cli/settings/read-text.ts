@@ -1,0 +1,19 @@
+import { readFileSync } from 'node:fs'
+import { wrong } from './flag.ts'
+
+const strictDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** The whole file. Throws an `EpaxosError` with code `configuration` that begins with `written`, also for what is no UTF-8. */
+export function readText(path: string, written: string): string {
+  let bytes: Uint8Array
+  try {
+    bytes = readFileSync(path)
+  } catch (error) {
+    throw wrong(`${written}: ${(error as Error).message}`)
+  }
+  try {
+    return strictDecoder.decode(bytes)
+  } catch {
+    throw wrong(`${written}: ${path} is no UTF-8`)
+  }
+}
