@@ -1,6 +1,7 @@
 /**
- * Whole clusters of three processes under puts (`epaxos bench`), 8-byte keys and values, sessions on. The cases alternate, so that a machine whose speed
- * drifts treats all alike; the medians of their runs are what counts. `BENCH_RUNS` says how many (3), `BENCH_SECONDS` how long each (3).
+ * Whole clusters of three processes under puts (`epaxos bench`), with 8-byte keys and values, and sessions. The cases
+ * alternate, so that a drift of the machine's speed affects all of them equally; the result is the median of the runs.
+ * `BENCH_RUNS` is the number of runs (3), `BENCH_SECONDS` their length (3).
  */
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'

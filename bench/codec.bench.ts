@@ -12,8 +12,9 @@ import { type JournalRecord, RecordType } from '../src/protocol/records.ts'
 import { buildHotMessage, type HotMessage } from '../test/support/builders.ts'
 
 /**
- * ns per hot message: written and read directly, against a reused generated Builder and the generated accessors behind the verifier; 32 messages per
- * frame or journal value. Run: `node --import tsx bench/codec.bench.ts [ms per case]`.
+ * ns per hot message: written and read directly, compared with a reused generated Builder and the generated accessors
+ * behind the verifier; 32 messages per frame or journal value. Run: `node --import tsx bench/codec.bench.ts [ms per
+ * case]`.
  */
 const PER_FRAME = 32
 const about = { epoch: 0, row: 1, slot: 123_456 }

@@ -1,7 +1,7 @@
 /**
- * Both engines at the same work, from one table of cases: `node --import tsx bench/engine.bench.ts`.
- * One task is one window: all its instances get dependencies, are committed, execute and are truncated. The hash is of all
- * dependencies and of the execution order: equal for both engines, or the figures compare different work.
+ * Both engines at the same work, from one table of cases: `node --import tsx bench/engine.bench.ts`. One task is one
+ * window: its instances get dependencies, are committed, execute and are truncated. The hash covers all dependencies
+ * and the execution order. It must be equal for both engines, otherwise the figures compare different work.
  */
 import { Bench } from 'tinybench'
 import type { Engine, Vector } from '../src/engine/engine.ts'
@@ -13,9 +13,9 @@ interface Case {
   readonly name: string
   readonly instances: number
   readonly keysPerInstance: number
-  /** Keys are drawn from so many. */
+  /** The number of keys to draw from. */
   readonly keys: number
-  /** Instances in flight: each commits when so many more have been proposed. */
+  /** Instances in flight: each commits when this many more have been proposed. */
   readonly inFlight: number
 }
 

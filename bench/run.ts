@@ -1,6 +1,7 @@
 /**
- * `npm run bench [-- NAME…]`: runs the parts whose names contain one of the words, all of them without: engine, codec, cluster. Each part is a file
- * `NAME.bench.ts` and a process of its own, so that none measures what another left behind.
+ * `npm run bench [-- NAME…]`: runs the parts whose names contain one of the words, or all parts: engine, codec,
+ * cluster. Each part is a file `NAME.bench.ts` and runs in a process of its own, so that no part measures what another
+ * left behind.
  */
 import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'

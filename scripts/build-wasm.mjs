@@ -1,5 +1,6 @@
-// Builds assembly/ into build/engine.wasm and, for the package, into src/engine/generated/engine-wasm.ts, which holds the binary as
-// base64. With --check it writes nothing to the sources and exits with 1 when the committed file is not what the build gives.
+// Builds assembly/ into build/engine.wasm and, for the package, into src/engine/generated/engine-wasm.ts, which holds
+// the binary as base64. With --check it writes nothing to the sources, and exits with 1 if the committed file differs
+// from the build.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import asc from 'assemblyscript/asc'

@@ -1,7 +1,7 @@
 /**
- * Builds what is published: the wasm engine (scripts/build-wasm.mjs), and dist/ = JavaScript and types of src/.
- * Says what it does on stderr: `npm pack --json` has its stdout.
- * What did not change since the last build is left alone; dist/ is replaced as a whole, so that who runs from it never sees half of it.
+ * Builds the published files: the wasm engine (scripts/build-wasm.mjs), and dist/ = JavaScript and types of src/.
+ * Reports on stderr, because `npm pack --json` uses stdout. A part that did not change since the last build is not
+ * built again. dist/ is replaced as a whole, so that a program that runs from it never sees half of it.
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -30,7 +30,7 @@ step(
 )
 step('dist', ['src', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json'], 'dist/cli/main.js', buildDist)
 
-/** Runs `build` unless its result is there and was made from the same sources. */
+/** Runs `build` unless its result exists and was made from the same sources. */
 function step(name, sources, result, build) {
   const stampFile = join(root, `build/${name}.stamp`)
   const stamp = hashOf(sources)

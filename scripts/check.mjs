@@ -1,4 +1,4 @@
-/** Everything that must hold of the tree besides its tests; says what does not, and exits 1 then. */
+/** Checks everything that must hold for the tree besides its tests; reports what does not, and exits with 1 then. */
 import { spawn } from 'node:child_process'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'

@@ -1,6 +1,7 @@
 /**
- * Compiles schemas/*.fbs into src/codec/generated/: per schema the accessors and builders of flatc, and a layout table
- * that the verifier and the direct writers go by. `--check` compares instead of writing, and exits 1 when something is stale.
+ * Compiles schemas/*.fbs into src/codec/generated/. Per schema: the accessors and builders of flatc, and a layout table
+ * for the verifier and the direct writers. `--check` compares instead of writing, and exits with 1 if something is
+ * stale.
  */
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -58,8 +59,8 @@ function run(flatc, args) {
 }
 
 /**
- * flatc's TypeScript in this package's dialect: file extensions in imports, objects for enums (whose values off a wire are just numbers), and
- * without the union helpers, which need the reverse mapping of an enum.
+ * flatc's TypeScript in the style of this package: file extensions in imports, objects instead of enums (values that
+ * arrive are just numbers), and no union helpers, which need the reverse mapping of an enum.
  */
 function modern(source) {
   const text = source

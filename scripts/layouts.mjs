@@ -1,5 +1,6 @@
 /**
- * The layout table of one schema, read from flatc's binary form of it (reflection.fbs of the FlatBuffers project says what its fields mean).
+ * The layout table of one schema, read from flatc's binary form of it (reflection.fbs of the FlatBuffers project says
+ * what its fields mean).
  */
 import { ByteBuffer } from 'flatbuffers'
 
@@ -15,7 +16,8 @@ export function layoutModule(name, binary) {
   const unions = schema.tables(1).map((each) => unionMembers(each, objects, indexes))
   const lines = tables.map((table) => {
     const fields = table.fields.map((field) => `      ${fieldLine(field, objects, unions)},`)
-    return `    {\n      name: '${short(table.name)}',\n      fields: [\n${fields.map((line) => `  ${line}`).join('\n')}\n      ],\n    },`
+    const lines = fields.map((line) => `  ${line}`).join('\n')
+    return `    {\n      name: '${short(table.name)}',\n      fields: [\n${lines}\n      ],\n    },`
   })
   return `// Generated from schemas/${name}.fbs by scripts/generate.mjs, do not modify.
 
@@ -57,7 +59,7 @@ function describe(object) {
   }
 }
 
-/** By union type: the index of its table, null for NONE. */
+/** For each member of a union type: the index of its table, null for NONE. */
 function unionMembers(each, objects, indexes) {
   if (each.int8(2) === 0) return null
   return each.tables(1).map((value) => {
@@ -104,7 +106,7 @@ function limit(field, attribute) {
 const list = (members) => `[${members.map((member) => member ?? 'null').join(', ')}]`
 const short = (name) => name.slice(name.lastIndexOf('.') + 1)
 
-/** The least of a flatbuffers table that reads a schema: fields by id. */
+/** The minimum of a flatbuffers table that reads a schema: fields by id. */
 class Table {
   static root(buffer) {
     return new Table(buffer, buffer.readInt32(buffer.position()) + buffer.position())

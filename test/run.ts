@@ -1,8 +1,10 @@
 /**
- * Runs the tests: `npm test [-- WORD…] [-- --jobs N --limit SECONDS --folder DIR]`; words choose the files whose path contains one of them.
+ * Runs the tests: `npm test [-- WORD…] [-- --jobs N --limit SECONDS --folder DIR]`; words choose the files whose path
+ * contains one of them.
  *
- * Each file runs in a process group of its own, two at a time. The run fails when a test fails, when none ran, when a file crashes, leaves
- * a handle open or a process behind, and when the whole takes longer than the limit. Its last line is `N passed, N failed[, N skipped]`.
+ * Each file runs in a process group of its own, two at a time. The run fails if a test fails, if no test ran, if a file
+ * crashes or leaves a handle or a process behind, or if the whole run exceeds the limit. Its last line is `N passed, N
+ * failed[, N skipped]`.
  */
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
@@ -71,7 +73,7 @@ function report(): void {
   if (bad.length > 0) console.log(`failed: ${bad.map(({ file }) => file).join(', ')}`)
   if (overtime) console.log(`the limit of ${values.limit} s was over; ${unfinished} files did not run`)
   if (passed + failed === 0) console.log('no test ran')
-  // A file with a problem of its own is a failure, also when all its tests passed.
+  // A file with a problem of its own is a failure, even if all its tests passed.
   const problems = outcomes.filter((outcome) => outcome.failed === 0 && outcome.problems.length > 0).length
   const ok = bad.length === 0 && !overtime && passed > 0
   if (ok && positionals.length === 0) rememberDurations(outcomes)

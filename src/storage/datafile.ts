@@ -7,7 +7,10 @@ const DATA_VERSION = 2
 const META_FLAG = 0x08
 const META_BYTES = 168
 
-/** Where the fields of a meta page lie, in bytes from the page's start (struct MDB_page_header and MDB_meta of lmdb's own mdb.c). */
+/**
+ * Where the fields of a meta page are, in bytes from the start of the page (struct MDB_page_header and MDB_meta of
+ * lmdb's own mdb.c).
+ */
 const Offset = {
   flags: 18,
   magic: 24,
@@ -28,15 +31,16 @@ interface Meta {
 }
 
 /**
- * Looks at an LMDB data file before LMDB maps it, because LMDB trusts what it maps: a page beyond the end of the file, or one that was overwritten, kills the
- * process.
+ * Checks an LMDB data file before LMDB maps it, because LMDB trusts what it maps: a page beyond the end of the file, or
+ * an overwritten page, kills the process.
  *
- * Found here: an empty or foreign file, overwritten meta pages, another version's layout, pages of the trees that are not what they should be. A file
- * that is shorter than its meta pages say is made as long again, with zeros: it may be whole (LMDB does not write free pages at the end), and if
- * it is not, the zeros are found as damage.
+ * It finds: an empty or foreign file, overwritten meta pages, another version's layout, and damaged pages of the trees.
+ * A file that is shorter than its meta pages say is extended with zeros. It may be whole (LMDB does not write free
+ * pages at the end); if it is not, the zeros are found as damage.
  *
- * Not found here: other bytes within values (LMDB has no checksums; the records in the values have), within keys, and within the lists of free
- * pages. Large values are not read; the pages with keys and small values are, once, on the way to being read by LMDB.
+ * It does not find: changed bytes within values (LMDB has no checksums; the records in the values have), within keys,
+ * and within the lists of free pages. It does not read large values. It reads the pages with keys and small values
+ * once, shortly before LMDB reads them.
  *
  * @throws EpaxosError `damaged`
  */
@@ -79,7 +83,7 @@ function readMeta(file: number, position: number, path: string): Meta {
   return { pageSize, lastPage, transaction: page.readBigUInt64LE(Offset.transaction), trees }
 }
 
-/** So many bytes from a position on; zeros beyond the file's end. */
+/** Reads `bytes` bytes from a position on; zeros beyond the end of the file. */
 function read(file: number, position: number, bytes: number): Buffer {
   const buffer = Buffer.alloc(bytes)
   readSync(file, buffer, 0, bytes, position)

@@ -1,42 +1,48 @@
 /**
- * Checks the trees of an LMDB data file, page by page, with nothing of LMDB's: it believes what its pages say, and a page that was overwritten ends
- * the process (an assertion, or an address outside the map). Offsets are in bytes, numbers little-endian (struct MDB_page_header,
- * MDB_node, MDB_db and MDB_ovpage of lmdb's own mdb.c).
+ * Checks the trees of an LMDB data file, page by page, without LMDB. LMDB trusts its pages, so an overwritten page ends
+ * the process (by an assertion, or an address outside the map). Offsets are in bytes, numbers little-endian (struct
+ * MDB_page_header, MDB_node, MDB_db and MDB_ovpage of lmdb's own mdb.c).
  */
 
 export interface PageFile {
   /** In bytes. */
   readonly pageSize: number
   readonly lastPage: number
-  /** The newest transaction: none of the pages is of a later one. */
+  /** The newest transaction: no page belongs to a later one. */
   readonly transaction: bigint
-  /** A page of the file, or zeros for one that it does not have. */
+  /** A page of the file; zeros if the file does not have it. */
   read(page: number): Buffer
 }
 
-/** Where the page's number, transaction, kind, and the ends of its two regions lie: entry offsets grow from the header, entries from the page's end. */
+/**
+ * Where a page has its number, its transaction, its kind, and the ends of its two regions: entry offsets grow from the
+ * header, entries grow from the end of the page.
+ */
 const PageOffset = { number: 0, transaction: 8, flags: 18, lower: 20, upper: 22 } as const
 const PAGE_HEADER_BYTES = 24
 const BRANCH = 0x01
 const LEAF = 0x02
 const KIND = 0x2f
 
-/** An entry: 32 bits of size (or, with the flags above them, the number of the page below), flags, size of the key, key, data. */
+/**
+ * An entry: 32 bits of size (or, with the flags above them, the number of the page below), flags, size of the key, key,
+ * data.
+ */
 const NodeOffset = { size: 0, flags: 4, keyBytes: 6 } as const
 const NODE_HEADER_BYTES = 8
-/** The data is elsewhere, as a run of pages, or is the root of another tree. */
+/** The data is elsewhere, in a run of pages, or is the root of another tree. */
 const BIG = 0x01
 const TREE = 0x02
 const BIG_BYTES = 24
 const OVERFLOW_PAGES_OFFSET = 16
 
-/** The root of a tree, as meta pages and entries keep it. */
+/** The size of the root of a tree in meta pages and entries. */
 export const TREE_BYTES = 48
 const TreeOffset = { depth: 6, root: 40 } as const
 /** LMDB's mark for "no root": an empty tree. */
 const NO_ROOT = 2n ** 64n - 1n
 
-/** Deeper trees than LMDB follows. */
+/** LMDB does not follow deeper trees. */
 const MAX_DEPTH = 32
 
 export class TreeCheck {
@@ -49,7 +55,7 @@ export class TreeCheck {
   }
 
   /**
-   * Walks a tree and the trees within it. Reads its branch and leaf pages, not those that hold large values.
+   * Walks a tree and the trees within it. Reads branch and leaf pages, but not the pages of large values.
    *
    * @param tree the root, of {@link TREE_BYTES}
    * @returns what is wrong, or null
@@ -61,7 +67,7 @@ export class TreeCheck {
     return depth > MAX_DEPTH ? 'a tree is too deep' : this.#inPage(root, depth)
   }
 
-  /** The page, `depth - 1` levels above its leaves, and all below it. */
+  /** Checks the page, which is `depth - 1` levels above its leaves, and everything below it. */
   #inPage(number: bigint, depth: number): string | null {
     if (depth < 1 || !this.#hasPages(number, 1n) || this.#seen.has(number))
       return `page ${number} cannot be where it is`
@@ -104,7 +110,7 @@ export class TreeCheck {
     return this.#hasPages(data.readBigUInt64LE(0), pages) && BigInt(bytes) <= pages * BigInt(this.#file.pageSize)
   }
 
-  /** Whether the file has these pages, which are none of the meta pages. */
+  /** Whether the file has these pages, and none of them is a meta page. */
   #hasPages(first: bigint, count: bigint): boolean {
     return first >= 2n && count >= 1n && first + count - 1n <= BigInt(this.#file.lastPage)
   }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { open, rename, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 
-/** Makes the names in a directory durable: creating or renaming a file is not, until its directory is synced. */
+/** Makes the names in a directory durable: a created or renamed file is not durable until its directory is synced. */
 export async function syncDirectory(directory: string): Promise<void> {
   const handle = await open(directory, 'r')
   try {
@@ -12,10 +12,10 @@ export async function syncDirectory(directory: string): Promise<void> {
   }
 }
 
-/** How the name of a file begins that {@link writeAtomically} has not finished. */
+/** The prefix of files that {@link writeAtomically} has not finished. */
 export const UNFINISHED = '.unfinished-'
 
-/** Writes a file so that after a crash, at whatever moment, it is there with all of `text`, or as it was before. */
+/** Writes a file so that after a crash, at whatever moment, it holds either all of `text` or what it held before. */
 export async function writeAtomically(path: string, text: string): Promise<void> {
   const directory = dirname(path)
   const unfinished = join(directory, `${UNFINISHED}${basename(path)}-${randomBytes(6).toString('hex')}`)

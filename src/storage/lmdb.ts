@@ -10,63 +10,74 @@ import type { Journal } from './journal.ts'
 /** Address space for the data file, which LMDB maps as a whole: memory and disk are taken only for what is written. */
 const MAP_BYTES = 2 ** 36
 
-/** However many writes a turn gathers, lmdb starts the transaction at its end. (An option of lmdb that its types do not know.) */
+/**
+ * lmdb starts the transaction at the end of a turn, however many writes the turn gathers. (An lmdb option that is
+ * missing from its types.)
+ */
 const ONE_TRANSACTION_PER_TURN = { txnStartThreshold: Number.MAX_SAFE_INTEGER }
 
-/** Values removed in one transaction: they share it with appended values, whose latency they must not spoil. */
+/** Values removed in one transaction. They share it with appended values, and must not spoil their latency. */
 const TRIM_CHUNK = 256
 
-/** How long to wait for LMDB to tell why a commit failed: the reason comes after the rejection. */
+/** How long to wait for LMDB's reason for a failed commit: it comes after the rejection. */
 const REASON_TIMEOUT_MS = 1000
 
-/** LMDB's answers that mean damage: MDB_CORRUPTED, MDB_PAGE_NOTFOUND, MDB_INVALID, MDB_VERSION_MISMATCH, MDB_BAD_VALSIZE. */
+/**
+ * LMDB's error codes that mean damage: MDB_CORRUPTED, MDB_PAGE_NOTFOUND, MDB_INVALID, MDB_VERSION_MISMATCH,
+ * MDB_BAD_VALSIZE.
+ */
 const DAMAGE_CODES = new Set([-30796, -30797, -30793, -30794, -30781])
 
-/** `idle`: nothing to write. `gathering`: the values of this turn join the transaction. `writing`: it is on its way to the disk. */
+/**
+ * `idle`: nothing to write. `gathering`: the values of this turn join the transaction. `writing`: the transaction is on
+ * its way to the disk.
+ */
 type State = 'idle' | 'gathering' | 'writing' | 'failed' | 'closed'
 
 /**
  * The journal in LMDB: one entry per value, under its number, in the sub-database `journal`.
  *
- * Group commit: what one turn of the event loop appends is one transaction with one sync; what is appended while it is written waits for the next, so
- * one transaction is under way at a time and they become durable in order. `append` keeps a pointer to the value until then.
+ * Group commit: the values that one turn of the event loop appends form one transaction with one sync. Values appended
+ * while it is written wait for the next one. So only one transaction is in progress at a time, and transactions become
+ * durable in order. `append` keeps a pointer to the value until then.
  *
- * Each entry carries, as LMDB's version field, the bytes of all values before it: {@link bytes} is known at the start without reading the journal.
+ * Each entry stores the total bytes of all values before it in LMDB's version field, so {@link bytes} is known at the
+ * start without reading the journal.
  *
- * The last durable value is never removed, whatever is trimmed, so that numbers go on after it.
+ * The last durable value is never removed, whatever is trimmed, so that numbers continue after it.
  *
- * The caller holds the directory's lock (lock.ts): LMDB itself lets two processes write.
+ * The caller holds the lock of the directory (lock.ts), because LMDB itself lets two processes write.
  */
 export class LmdbJournal implements Journal {
   readonly #environment: RootDatabase<Uint8Array, number>
   readonly #values: Database<Uint8Array, number>
   #state: State = 'idle'
-  /** Values that are not durable, by number. */
+  /** Values that are not durable yet, by number. */
   readonly #pending = new Map<number, Uint8Array>()
   #last = 0
   #durable = 0
-  /** The lowest number in the database, and the bytes of the values before it; `last + 1` in an empty journal. */
+  /** The lowest number in the database, and the total bytes of the values before it; `last + 1` in an empty journal. */
   #first = 1
   #firstOffset = 0
-  /** Bytes of all values ever appended, and of those among them that were handed to LMDB. */
+  /** The total bytes of all values ever appended, and of those handed to LMDB. */
   #offset = 0
   #putOffset = 0
-  /** Values below are to be removed. */
+  /** Values below this number are to be removed. */
   #trimBefore = 1
   #onDurable: (upTo: number) => void = () => {}
   #onFailed: (error: Error) => void = () => {}
-  /** The writes of the transaction that is being gathered or written, and where its removing ends. */
+  /** The writes of the transaction that is being gathered or written, and up to where it removes values. */
   readonly #group = new Set<Promise<boolean>>()
   #groupTrimEnd = 1
   #groupEnded: () => void = () => {}
-  /** Scans that are under way: their cursors read LMDB's memory. */
+  /** Scans in progress: their cursors read LMDB's memory. */
   readonly #scans = new Set<Generator>()
   #closing: Promise<void> | null = null
 
   /**
-   * Opens the journal in `directory`, or creates it, the directory included.
+   * Opens the journal in `directory`. Creates the journal and the directory if they do not exist.
    *
-   * @throws EpaxosError `damaged`, or `storage` where it cannot be read or created
+   * @throws EpaxosError `damaged`, or `storage` if it cannot be read or created
    */
   static async open(directory: string): Promise<LmdbJournal> {
     const path = resolve(directory)
@@ -90,7 +101,8 @@ export class LmdbJournal implements Journal {
       mapSize: MAP_BYTES,
       // The promise of a put resolves when the data and the meta page are on the disk.
       overlappingSync: false,
-      // Without lmdb's own gathering: it makes a promise that nobody can reach, whose rejection on a full disk stays unhandled.
+      // Off, because lmdb's own gathering makes a promise that nobody can reach: on a full disk its rejection stays
+      // unhandled.
       eventTurnBatching: false,
       ...ONE_TRANSACTION_PER_TURN,
     })
@@ -153,11 +165,11 @@ export class LmdbJournal implements Journal {
   }
 
   /**
-   * See {@link Journal.scan}. Values are read from the disk one by one, in one snapshot from the first to the last. What is trimmed
-   * before the first one is asked for is not found.
+   * See {@link Journal.scan}. Values are read from the disk one by one, in one snapshot from the first to the last.
+   * Values trimmed before the first one is requested are not found.
    *
-   * @throws EpaxosError while iterating: `damaged` where a value is missing or LMDB's tree is damaged, `storage` where reading fails, `closed`
-   * where the journal was closed meanwhile
+   * @throws EpaxosError while iterating: `damaged` if a value is missing or LMDB's tree is damaged, `storage` if
+   *   reading fails, `closed` if the journal was closed in the meantime
    */
   scan(from: number): Iterable<{ readonly number: number; readonly value: Uint8Array }> {
     return this.#scan(Math.max(from, this.#trimBefore), this.#durable, [...this.#pending])
@@ -186,7 +198,7 @@ export class LmdbJournal implements Journal {
     if (this.#state === 'idle' && this.#trimEnd() > this.#first) this.#startGroup()
   }
 
-  /** See {@link Journal.close}; after a failure it resolves without waiting for what cannot become durable. */
+  /** See {@link Journal.close}. After a failure it resolves without waiting for values that cannot become durable. */
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
@@ -199,7 +211,7 @@ export class LmdbJournal implements Journal {
       })
     }
     this.#state = 'closed'
-    // LMDB's memory goes with the environment: a cursor that went on reading it would end the process.
+    // LMDB's memory disappears with the environment: a cursor that continued to read it would end the process.
     for (const range of this.#scans) range.return(undefined)
     await this.#environment.close()
   }
@@ -208,10 +220,10 @@ export class LmdbJournal implements Journal {
     if (this.#state === 'closed') throw new EpaxosError(ErrorCode.closed, 'The journal is closed')
   }
 
-  /** Puts all that waits into the next transaction; what else is appended in this turn joins it. */
+  /** Puts all waiting values into the next transaction; values appended later in this turn join it. */
   #startGroup(): void {
     this.#state = 'gathering'
-    // Registered before lmdb's own, in which it starts the transaction: from then on nothing joins this one.
+    // Registered before lmdb's own callback, which starts the transaction: from then on nothing joins this one.
     setImmediate(() => {
       if (this.#state === 'gathering') void this.#write()
     })
@@ -265,13 +277,13 @@ export class LmdbJournal implements Journal {
     this.#onFailed(storageError('The journal cannot be written', cause))
   }
 
-  /** Where removing ends: the last durable value stays. */
+  /** Up to where values are removed: the last durable value stays. */
   #trimEnd(): number {
     return Math.min(this.#trimBefore, this.#durable)
   }
 }
 
-/** lmdb rejects a commit with a general error, which carries the promise of another rejection with the reason. */
+/** lmdb rejects a commit with a general error. It carries a promise whose rejection has the reason. */
 async function reasonOf(rejection: unknown): Promise<unknown> {
   const reason = (rejection as { commitError?: Promise<never> }).commitError
   if (!reason) return rejection

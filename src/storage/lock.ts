@@ -6,38 +6,43 @@ import { join, resolve } from 'node:path'
 import { EpaxosError, ErrorCode } from '../errors.ts'
 import { syncDirectory } from './files.ts'
 
-/** The folder of the lock's generations, and how folders begin that were prepared to become it. */
+/** The folder of the lock's generations, and the prefix of folders that are prepared to become it. */
 export const LOCK_FOLDER = 'lock'
 export const PREPARED_LOCK_FOLDER = '.lock-'
 
-/** How the names of sockets begin that have no generation yet. */
+/** The prefix of sockets that have no generation yet. */
 const STARTING = 'starting-'
 
-/** The shortest limit among the platforms for the path of a socket is 104 bytes, its end included. */
+/** Platforms limit the path of a socket; the shortest limit is 104 bytes, including its end. */
 const MAX_SOCKET_PATH_BYTES = 103
 
-/** Each round of acquiring is spoilt only by another process that moved forward: so many in a row do not happen. */
+/** A round of acquiring fails only if another process made progress: this many failures in a row do not happen. */
 const MAX_ROUNDS = 100
 
 /**
  * The exclusive use of a directory, for as long as this process lives.
  *
- * Node has no file locks, and a file with a process id in it cannot be trusted: ids are used again, and differ between containers. What the kernel does
- * keep exactly is whether anybody listens on a Unix socket: a connection to its file succeeds while the process that listens lives, stopped or not, and
- * is refused from the moment it is dead, also after kill -9 and after a restart of the machine. So the lock is a socket file that is listened on; it works
- * across containers that share the directory, and within one process.
+ * Node has no file locks. A file with a process id cannot be trusted: ids are reused, and differ between containers.
+ * But the kernel knows exactly whether anybody listens on a Unix socket: a connection to its file succeeds while the
+ * listening process lives, stopped or not, and is refused from the moment it is dead, also after kill -9 and after a
+ * restart of the machine. So the lock is a socket file that the process listens on. It works across containers that
+ * share the directory, and within one process.
  *
- * Taking over a dead lock must not race. Lock files are numbered generations, `lock/1`, `lock/2`, …; a number is taken with link(2), of a socket that
- * already listens, so exactly one process gets it and nobody ever sees it not listening:
- * 1. Find the highest generation g. If somebody listens: locked.
+ * Taking over a dead lock must not race. Lock files are numbered generations, `lock/1`, `lock/2`, …. A process takes a
+ * number with link(2) of a socket that already listens. So exactly one process gets the number, and nobody ever sees it
+ * not listening:
+ * 1. Find the highest generation g. If somebody listens on it: locked.
  * 2. Link the own socket as g + 1. If it exists: go to 1.
- * 3. If g is gone, or a higher one than the own is there, another was faster: give the own up, go to 1. Otherwise the lock is held.
- * 4. Remove the lower generations, the lowest first. The own stays for ever, as the g of the next.
+ * 3. If g is gone, or a generation higher than the own one exists, another process was faster: give up the own one, go
+ *   to 1. Otherwise the lock is held.
+ * 4. Remove the lower generations, the lowest first. The own one stays for ever, as the g of the next process.
  *
- * Why 3 is enough: g is removed only by a holder of a later generation, and before g + 1 is. So if link succeeds because an earlier
- * g + 1 was removed, then g was removed before. The folder is made, by renaming, with a generation 0 in it that nobody listens on.
+ * Why step 3 is enough: only a holder of a later generation removes g, and it does so before it removes g + 1. So if
+ * link succeeds because an earlier g + 1 was removed, then g was removed before. The folder is made by renaming, with a
+ * generation 0 in it that nobody listens on.
  *
- * Limits: it does not see processes on other machines (network file systems), and refuses directories on file systems without sockets and hard links.
+ * Limits: it does not see processes on other machines (network file systems), and it refuses directories on file
+ * systems without sockets and hard links.
  */
 export class DirectoryLock {
   readonly #server: Server
@@ -46,7 +51,7 @@ export class DirectoryLock {
     this.#server = server
   }
 
-  /** @throws EpaxosError `locked` while another holds it, `storage` where the directory cannot be locked */
+  /** @throws EpaxosError `locked` if another process holds it, `storage` if the directory cannot be locked */
   static async acquire(directory: string): Promise<DirectoryLock> {
     const path = resolve(directory)
     try {
@@ -77,7 +82,7 @@ async function acquireIn(folder: string, path: string): Promise<Server> {
   throw new EpaxosError(ErrorCode.locked, `Too many processes try to use ${path} at once`)
 }
 
-/** Steps 2 to 4: null when another process was faster. */
+/** Steps 2 to 4; null if another process was faster. */
 async function takeOver(folder: string, current: number): Promise<Server | null> {
   const starting = join(folder, `${STARTING}${randomBytes(6).toString('hex')}`)
   const server = await listen(starting)
@@ -97,7 +102,7 @@ async function takeOver(folder: string, current: number): Promise<Server | null>
   return null
 }
 
-/** Creates the folder with generation 0 in it, in one step: renaming replaces no folder that has something in it. */
+/** Creates the folder with generation 0 in it, in one step: renaming never replaces a folder that is not empty. */
 async function makeFolder(path: string): Promise<void> {
   const folder = join(path, LOCK_FOLDER)
   if ((await succeeds(stat(folder), 'ENOENT')) && (await readdir(folder)).length > 0) return
@@ -113,7 +118,10 @@ async function generations(folder: string): Promise<number[]> {
   return (await readdir(folder)).filter((name) => /^\d+$/.test(name)).map(Number)
 }
 
-/** Removes the generations up to `highest`, the lowest first, and what processes left that died while they started. */
+/**
+ * Removes the generations up to `highest`, the lowest first, and the leftovers of processes that died while they
+ * started.
+ */
 async function removeLower(folder: string, highest: number): Promise<void> {
   const lower = (await generations(folder)).filter((generation) => generation <= highest).sort((a, b) => a - b)
   for (const generation of lower) await succeeds(unlink(join(folder, `${generation}`)), 'ENOENT')
@@ -122,7 +130,10 @@ async function removeLower(folder: string, highest: number): Promise<void> {
   }
 }
 
-/** Whether somebody listens on a socket file. What cannot be asked counts as alive; a file that is no socket is dead. */
+/**
+ * Whether somebody listens on a socket file. A file that cannot be checked counts as alive; a file that is not a socket
+ * is dead.
+ */
 function holderOf(path: string): Promise<'alive' | 'dead' | 'gone'> {
   return new Promise((done) => {
     const socket = connect(path)
@@ -144,14 +155,17 @@ function listen(path: string): Promise<Server> {
     server.once('error', failed)
     server.listen({ path, exclusive: true }, () => {
       server.unref()
-      // A connection that cannot be accepted, for want of file descriptors, is none of the holder's business.
+      // A connection that cannot be accepted because file descriptors ran out does not concern the holder.
       server.on('error', () => {})
       done(server)
     })
   })
 }
 
-/** Calls `use` with a path of the folder that is short enough for sockets: itself, or a symbolic link to it for the time of the call. */
+/**
+ * Calls `use` with a path of the folder that is short enough for sockets: its own path, or a symbolic link that exists
+ * during the call.
+ */
 async function withShortPath<T>(folder: string, use: (folder: string) => Promise<T>): Promise<T> {
   const longest = join(folder, `${STARTING}${'0'.repeat(12)}`)
   if (Buffer.byteLength(longest) <= MAX_SOCKET_PATH_BYTES) return use(folder)
@@ -165,7 +179,7 @@ async function withShortPath<T>(folder: string, use: (folder: string) => Promise
   }
 }
 
-/** True when the operation succeeds, false when it fails with one of the codes. */
+/** True if the operation succeeds, false if it fails with one of the codes. */
 async function succeeds(operation: Promise<unknown>, ...codes: string[]): Promise<boolean> {
   try {
     await operation

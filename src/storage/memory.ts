@@ -6,23 +6,30 @@ export type Random = () => number
 
 export interface MemoryDiskOptions {
   /**
-   * Runs `written` when a write that starts now has reached the disk, after whatever delay, or never. Without it nothing becomes durable
-   * but through {@link MemoryDisk.sync}.
+   * Runs `written` when a write that starts now has reached the disk, after any delay, or never. Without it, only
+   * {@link MemoryDisk.sync} makes values durable.
    */
   readonly schedule?: (written: () => void) => void
 }
 
 export interface CrashOptions {
-  /** How many of the values that were not durable reached the disk all the same, whole and in order, is drawn from this; none without it. */
+  /**
+   * Decides how many of the values that were not durable reached the disk all the same, whole and in order; without it,
+   * none.
+   */
   readonly kept?: Random
-  /** The first value that did not reach the disk whole is found torn, cut off or with a bit flipped; without it, it is not found. */
+  /**
+   * With it, the first value that did not reach the disk whole is found torn: cut off or with one bit flipped. Without
+   * it, that value is not found.
+   */
   readonly torn?: Random
 }
 
 /**
- * A disk in memory that loses what was not synced: a {@link crash} drops it, the journal that was open is dead, and {@link open} gives one
- * with what was durable. A write takes the values that wait when it starts, one write is under way at a time, as with a real disk. Values are copied
- * when they become durable, not before: whoever changes one after appending it finds the change on the disk.
+ * A disk in memory that loses what was not synced. A {@link crash} drops it and kills the open journal; {@link open}
+ * then returns a journal with what was durable. A write takes the values that wait when it starts, and one write is in
+ * progress at a time, as with a real disk. Values are copied when they become durable, not before: a change to a value
+ * after it was appended shows on the disk.
  */
 export class MemoryDisk {
   /** While true, writes fail. */
@@ -39,7 +46,7 @@ export class MemoryDisk {
   /**
    * Opens the journal on this disk.
    *
-   * @throws EpaxosError `locked` while it is open already
+   * @throws EpaxosError `locked` if it is already open
    */
   open(): Journal {
     if (this.#journal) throw new EpaxosError(ErrorCode.locked, 'The memory disk is open already')
@@ -57,7 +64,7 @@ export class MemoryDisk {
     return this.#journal
   }
 
-  /** Makes everything durable that was appended, at once. */
+  /** Makes everything appended durable, at once. */
   sync(): void {
     this.#journal?.sync()
   }
@@ -67,7 +74,7 @@ export class MemoryDisk {
     this.#failNext = true
   }
 
-  /** Power loss: what was not durable is gone, and the open journal neither takes nor reports anything any more. */
+  /** Power loss: what was not durable is gone, and the open journal no longer accepts or reports anything. */
   crash(options: CrashOptions = {}): void {
     this.#journal?.crash(options)
     this.#journal = null
@@ -90,7 +97,7 @@ class Values {
     return this.#values.get(number)?.slice() ?? null
   }
 
-  /** Values `from` to `to`, each copied when it is asked for. */
+  /** Values `from` to `to`; each is copied when the caller gets it. */
   *range(from: number, to: number) {
     for (let number = Math.max(from, this.first); number <= to; number++) {
       const value = this.get(number)
@@ -118,7 +125,7 @@ type State = 'open' | 'failed' | 'closed'
 class MemoryJournal implements Journal {
   readonly #durable: Values
   readonly #owner: Owner
-  /** Not durable: the values after `#durable.last`, in order. */
+  /** Values that are not durable, after `#durable.last`, in order. */
   #pending: Uint8Array[] = []
   #pendingBytes = 0
   #writing = false

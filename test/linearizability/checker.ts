@@ -4,7 +4,7 @@ import { drawWindow } from './window.ts'
 
 export type Verdict = { readonly linearizable: true } | { readonly linearizable: false; readonly window: string }
 
-/** A history that is judged apart: the operations on one key. */
+/** Part of a history that is judged separately: the operations on one key. */
 type Ops<I, O> = readonly Operation<I, O>[]
 
 interface Event {
@@ -12,14 +12,14 @@ interface Event {
   readonly isCall: boolean
   previous: Event | null
   next: Event | null
-  /** Of a call: its return, null where there is none. */
+  /** Of a call: its return, null if there is none. */
   match: Event | null
 }
 
 /**
- * Whether the history is linearizable: whether every operation can be given one moment between its call and its return, so that the outputs are
- * those of the model at those moments (Herlihy and Wing 1990). The search is Wing and Gong's with Lowe's memory of configurations
- * (Lowe, *Testing for linearizability*, 2017), per partition.
+ * Whether the history is linearizable: whether each operation can get one moment between its call and its return such
+ * that the outputs are those of the model at these moments (Herlihy and Wing 1990). The search is Wing and Gong's with
+ * Lowe's memory of configurations (Lowe, *Testing for linearizability*, 2017), per partition.
  */
 export function check<I, O, S>(model: Model<I, O, S>, history: Ops<I, O>): Verdict {
   const partitions = new Map<string, Operation<I, O>[]>()
@@ -36,7 +36,7 @@ export function check<I, O, S>(model: Model<I, O, S>, history: Ops<I, O>): Verdi
   return { linearizable: true }
 }
 
-/** Null where the operations are linearizable; otherwise the longest sequence that was found, by index. */
+/** Null if the operations are linearizable; otherwise the longest sequence that was found, by index. */
 function search<I, O, S>(model: Model<I, O, S>, ops: Ops<I, O>): readonly number[] | null {
   const head = link(ops)
   const configurations = new Configurations(ops.length)
@@ -60,7 +60,7 @@ function search<I, O, S>(model: Model<I, O, S>, ops: Ops<I, O>): readonly number
       } else event = event.next
       if (event !== null || unfinished === 0) continue
     }
-    // An operation has returned, or no call is left, and nothing of what is open can come next: take the last choice back.
+    // An operation has returned, or no call is left, and no open operation can come next: undo the last choice.
     const last = path.pop()
     if (last === undefined) return longest
     state = last.state
@@ -68,7 +68,7 @@ function search<I, O, S>(model: Model<I, O, S>, ops: Ops<I, O>): readonly number
     if (returns(ops[last.call.op] as Operation<I, O>)) unfinished++
     unlift(last.call)
     event = last.call.next
-    // Behind the last call there may be nothing: then this choice was the last one too.
+    // There may be nothing behind the last call: then this choice was the last one too.
     while (event === null) {
       const before = path.pop()
       if (before === undefined) return longest
@@ -82,12 +82,12 @@ function search<I, O, S>(model: Model<I, O, S>, ops: Ops<I, O>): readonly number
   return null
 }
 
-/** Whether the operation is over at some time, whatever its outcome. */
+/** Whether the operation ends at some time, whatever its outcome. */
 function returns<I, O>({ returnedAt }: Operation<I, O>): boolean {
   return Number.isFinite(returnedAt)
 }
 
-/** Calls and returns in the order of time; where a return and a call coincide they count as concurrent. */
+/** Calls and returns in the order of time; a return and a call at the same time count as concurrent. */
 function link<I, O>(ops: Ops<I, O>): Event {
   const events: { at: number; event: Event }[] = []
   ops.forEach((op, i) => {
@@ -129,7 +129,7 @@ function relink(event: Event): void {
   if (event.next !== null) event.next.previous = event
 }
 
-/** Which operations are linearized, and every pair of such a set and a state that was tried. */
+/** The set of linearized operations, and every pair of such a set and a state that was tried. */
 class Configurations {
   readonly #tried = new Map<string, Uint32Array[]>()
   readonly #set: Uint32Array
@@ -143,7 +143,7 @@ class Configurations {
     this.#weights = Uint32Array.from({ length: 2 * size }, () => random.next() * 2 ** 32)
   }
 
-  /** Adds the operation, unless the set with it was tried in this state. */
+  /** Adds the operation, unless the resulting set was tried in this state. */
   enter(op: number, state: string): boolean {
     this.#flip(op)
     const key = `${this.#low}:${this.#high}:${state}`

@@ -32,7 +32,7 @@ class Recorder<I, O> {
     this.#add(process, null, Number.POSITIVE_INFINITY)
   }
 
-  /** The operation certainly had no effect, and says nothing. */
+  /** The operation certainly had no effect; it leaves no trace in the history. */
   forget(process: number): void {
     this.#open.delete(process)
   }
@@ -51,7 +51,7 @@ class Recorder<I, O> {
 
 const REGISTER_LINE = /^INFO\s+jepsen\.util - (\d+)\s+:(\w+)\s+:(\w+)\s+(.*)$/
 
-/** A register's history as Jepsen's logger prints it. */
+/** A register's history in the format of Jepsen's logger. */
 export function parseRegister(text: string): Operation<RegisterInput, RegisterOutput>[] {
   const recorder = new Recorder<RegisterInput, RegisterOutput>()
   text.split('\n').forEach((line, at) => {
@@ -81,7 +81,7 @@ function number(text: string): number | null {
 
 const STRINGS_LINE = /^\{:process (\d+), :type :(\w+), :f :(\w+), :key "(.*?)", :value (.*)\}$/
 
-/** A history of strings by key, as Porcupine's test data has it. */
+/** A history of strings by key, in the format of Porcupine's test data. */
 export function parseStrings(text: string): Operation<StringsInput, string>[] {
   const recorder = new Recorder<StringsInput, string>()
   text.split('\n').forEach((line, at) => {

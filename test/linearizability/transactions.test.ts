@@ -16,7 +16,10 @@ function judge(history: readonly Transaction[]): boolean {
   return check(transactionsOf(known), known).linearizable
 }
 
-/** A good history: transactions take effect one after the other, each somewhere between its call and its return; some outcomes are lost. */
+/**
+ * A valid history: transactions take effect one after the other, each somewhere between its call and its return; some
+ * outcomes are lost.
+ */
 function goodHistory(random: Random, kind: 'w' | 'append'): Transaction[] {
   const values = new Map<number, unknown>()
   let written = 0

@@ -1,17 +1,18 @@
 import type { Step } from '../../src/machine/list.ts'
 import type { Model, Operation } from './history.ts'
 
-/** All keys of a history, by their JSON texts. */
+/** All keys of a history, by their JSON text. */
 type Values = Readonly<Record<string, unknown>>
 
-/** The transaction with what it read, or only that it was done. */
+/** The transaction with the values it read, or only that it was done. */
 export type TransactionOutput = readonly Step[] | 'done'
 
 type Transaction = Operation<readonly Step[], TransactionOutput>
 
 /**
- * Transactions of reads, writes and appends over any keys, judged as a whole: a history is linearizable here exactly if it is strictly serializable. A key is written or
- * appended to, not both. The history to be judged is looked through for the longest list that was read of each key: every append has its place there, which spares the search its detours.
+ * Transactions of reads, writes and appends over any keys, judged as a whole: a history is linearizable here exactly if
+ * it is strictly serializable. A key is either written or appended to, not both. The model first looks for the longest
+ * list read of each key: every append has its place there, which spares the search detours.
  */
 export function transactionsOf(history: readonly Transaction[]): Model<readonly Step[], TransactionOutput, Values> {
   const longest = longestLists(history)
@@ -57,8 +58,9 @@ function longestLists(history: readonly Transaction[]): Map<string, readonly unk
 }
 
 /**
- * Takes the guessing out of a history in which every written or appended value is unique in its key: a transaction of unknown outcome that somebody saw something of was done
- * before the first who saw it returned; one that nobody saw anything of may as well not have been done. The verdict is the same.
+ * Removes guesses from a history in which every written or appended value is unique in its key. If somebody saw an
+ * effect of a transaction of unknown outcome, it was done before the first such observer returned; if nobody saw an
+ * effect, it may as well not have been done. The verdict stays the same.
  */
 export function settled(history: readonly Transaction[]): Transaction[] {
   const seenAt = new Map<string, number>()

@@ -4,8 +4,8 @@ import type { Model, Operation } from './history.ts'
 const AROUND = 8
 
 /**
- * A picture of the place where a history stops being linearizable: what was linearized last, and the operations that are open there, each a line
- * from its call to its return.
+ * A picture of the place where a history stops being linearizable: the last linearized operations, and the operations
+ * open there, each as a line from its call to its return.
  */
 export function drawWindow<I, O, S>(
   model: Model<I, O, S>,

@@ -27,7 +27,7 @@ interface Run {
   readonly lastLine: string
 }
 
-/** Runs the runner on files of these contents. */
+/** Runs the runner on files with these contents. */
 async function run(files: Record<string, string>, ...args: string[]): Promise<Run> {
   mkdirSync(join(root, 'build'), { recursive: true })
   const folder = mkdtempSync(join(root, 'build/runner-'))

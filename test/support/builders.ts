@@ -28,7 +28,10 @@ import {
 } from '../../src/protocol/messages.ts'
 import { type AccRecord, type ComRecord, type PreRecord, RecordType } from '../../src/protocol/records.ts'
 
-/** The hot messages through the generated builders: another valid layout than the canonical one, as other implementations would write. */
+/**
+ * Builds the hot messages with the generated builders: a valid layout other than the canonical one, as other
+ * implementations would write.
+ */
 
 export type HotMessage = PreAccept | PreAcceptOk | Accept | AcceptOk | Commit | Heartbeat
 export type HotRecord = PreRecord | AccRecord | ComRecord
@@ -37,7 +40,7 @@ export function isHot(message: Message): message is HotMessage {
   return message.type <= MessageType.commit || message.type === MessageType.heartbeat
 }
 
-/** With its size before it. */
+/** With its size in front. */
 export function buildHotMessage(message: HotMessage, builder = new Builder(256)): Uint8Array {
   builder.clear()
   const body = messageBody(builder, message)
@@ -54,7 +57,7 @@ export function buildHotRecord(record: HotRecord): Uint8Array {
   return builder.asUint8Array()
 }
 
-/** With its size before it. */
+/** With its size in front. */
 export function buildHotClient(message: Request | Response): Uint8Array {
   const builder = new Builder(256)
   const body =

@@ -3,18 +3,18 @@ import type { StateMachine } from '../../src/execution/machine.ts'
 import { KeyValueStore } from '../../src/machine/key-value.ts'
 import { Table } from '../../src/machine/table.ts'
 
-/** Told of every key that a state machine touches: the range of a larger array. */
+/** Called for every key that a state machine touches: a range of a larger array. */
 export interface Access {
   read(bytes: Uint8Array, start: number, end: number): void
   write(bytes: Uint8Array, start: number, end: number): void
 }
 
 /**
- * A state machine whose `apply` may touch only the keys that its `footprint` names, and write only those that it names as written: anything else
- * throws. `make` gets the hook that the machine must tell of its accesses.
+ * A state machine whose `apply` may touch only the keys that its `footprint` names, and write only those that it names
+ * as written; anything else throws. `make` gets the hook that the machine must call for its accesses.
  */
 export function checkedMachine(make: (access: Access) => StateMachine): StateMachine {
-  /** The hashes of what the command under way may do; null between commands. */
+  /** The hashes that the current command may read and write; null between commands. */
   let allowed: { readonly read: Set<string>; readonly write: Set<string>; readonly everything: boolean } | null = null
   const check = (kind: 'read' | 'write', bytes: Uint8Array, start: number, end: number) => {
     if (allowed === null || allowed.everything) return
@@ -59,7 +59,7 @@ function allowedBy(machine: StateMachine, command: Uint8Array) {
   return { read, write, everything: header >= 0x8000_0000 }
 }
 
-/** A table that tells of its accesses. */
+/** A table that reports its accesses. */
 export class WatchedTable extends Table {
   readonly #access: Access
 
@@ -91,7 +91,7 @@ export class WatchedTable extends Table {
   }
 }
 
-/** The key-value machine under {@link checkedMachine}. */
+/** The key-value store under {@link checkedMachine}. */
 export function checkedKeyValueStore(): StateMachine {
   return checkedMachine((access) => new KeyValueStore(() => new WatchedTable(access)))
 }

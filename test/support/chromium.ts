@@ -10,7 +10,7 @@ import { transform } from 'esbuild'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
-/** Where Chromium is looked for. */
+/** The path of Chromium. */
 export const chromium = process.env.CHROMIUM ?? '/usr/bin/chromium'
 export const hasChromium = existsSync(chromium)
 
@@ -28,7 +28,7 @@ const FLAGS = [
   'disable-dev-shm-usage',
 ]
 
-/** A page of headless Chromium that imports the sources, each file for itself. */
+/** A page of headless Chromium that imports the sources, file by file. */
 export class Page {
   readonly #server: Server
   #html = ''
@@ -52,7 +52,10 @@ export class Page {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
   }
 
-  /** Calls a function that a module of the sources exports, with arguments in JSON: the text that it resolves with, or its error. */
+  /**
+   * Calls an exported function of a module of the sources, with arguments in JSON; resolves with its text, or rejects
+   * with its error.
+   */
   async run(module: string, name: string, ...args: unknown[]): Promise<string> {
     const call = `module[${JSON.stringify(name)}](...${JSON.stringify(args)})`
     this.#html = `<!doctype html><script type="importmap">${JSON.stringify(IMPORTS)}</script><script type="module">
@@ -98,7 +101,7 @@ import(${JSON.stringify(module)}).then((module) => ${call}).then(tell, (error) =
   }
 }
 
-/** In a process group of its own, so that all of the browser's processes can be ended. */
+/** Runs in a process group of its own, so that all processes of the browser can be ended. */
 function start(url: string, profile: string): ChildProcess {
   const options = [...FLAGS, `user-data-dir=${profile}`].map((flag) => `--${flag}`)
   return spawn(chromium, [...options, url], { stdio: 'ignore', detached: true })

@@ -6,19 +6,19 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { until } from './until.ts'
 
-/** The package's command, as it is published. */
+/** The package's command, as published. */
 export const PROGRAM = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 
 export interface CliOptions {
-  /** Added to the environment, which has no variable of this package otherwise. */
+  /** Added to the environment, which otherwise has no variable of this package. */
   readonly env?: Readonly<Record<string, string>>
   readonly cwd?: string
-  /** In a process group of its own, like what a shell starts: see {@link Cli.signalGroup}. */
+  /** Runs it in a process group of its own, like a command in a shell: see {@link Cli.signalGroup}. */
   readonly group?: boolean
 }
 
 export interface CliResult {
-  /** Null when a signal ended it. */
+  /** Null if a signal ended it. */
   readonly code: number | null
   readonly stdout: string
   readonly stderr: string
@@ -26,14 +26,14 @@ export interface CliResult {
 
 const running = new Set<Cli>()
 
-/** A process of the command line, and what it says. */
+/** A process of the command line, and its output. */
 export class Cli {
   readonly process: ChildProcess
   stdout = ''
   stderr = ''
   readonly #end: Promise<void>
 
-  /** Starts `epaxos` with the arguments, or another program where one is given. */
+  /** Starts `epaxos` with the arguments, or another program if one is given. */
   constructor(
     args: readonly string[],
     { env = {}, cwd, group = false }: CliOptions = {},
@@ -71,7 +71,7 @@ export class Cli {
     return !running.has(this)
   }
 
-  /** Its stderr, which is all JSON, line by line. */
+  /** Its stderr line by line; all lines are JSON. */
   get logs(): Record<string, unknown>[] {
     return this.stderr
       .split('\n')
@@ -79,7 +79,7 @@ export class Cli {
       .map((line) => JSON.parse(line) as Record<string, unknown>)
   }
 
-  /** Resolves with the match when stdout has it; rejects when the process ends before, and after the time. */
+  /** Resolves with the match as soon as stdout matches; rejects if the process ends first, or after the timeout. */
   async says(pattern: RegExp, timeoutMs = 20_000): Promise<RegExpExecArray> {
     await until(() => pattern.test(this.stdout) || this.ended, `stdout to match ${pattern}`, timeoutMs)
     const match = pattern.exec(this.stdout)
@@ -92,7 +92,7 @@ export class Cli {
     return { code: this.process.exitCode, stdout: this.stdout, stderr: this.stderr }
   }
 
-  /** To the process and, where it has a group of its own, to all of that. */
+  /** Signals the process and, if it has a group of its own, the whole group. */
   signalGroup(signal: NodeJS.Signals): void {
     process.kill(-this.pid, signal)
   }
@@ -108,7 +108,7 @@ export async function runCli(args: readonly string[], options?: CliOptions): Pro
   return await new Cli(args, options).exited()
 }
 
-/** Ends whatever was started and not ended. */
+/** Ends whatever was started and has not ended. */
 export async function killAllCli(): Promise<void> {
   await Promise.all([...running].map((cli) => cli.kill()))
 }

@@ -26,11 +26,11 @@ export interface ClusterOptions {
   readonly fastCrashes?: number
 }
 
-/** Looks on: throws where a step breaks an invariant. */
+/** Watches the cluster: throws if a step breaks an invariant. */
 export interface Watch {
-  /** A message left a replica, so all that it rests on is durable there. */
+  /** A message left a replica, so everything that it rests on is durable there. */
   sent(sent: Sent): void
-  /** A replica has handled something, and its effects are out. */
+  /** A replica has handled something, and its effects are sent. */
   stepped(replica: TestReplica): void
   /** A replica came back with what its disk kept. */
   restarted(replica: TestReplica): void
@@ -38,7 +38,10 @@ export interface Watch {
 
 const text = new TextEncoder()
 
-/** A batch whose commands are its name and whose footprint writes the keys; a key that begins with `?` is read, `*` is everything. */
+/**
+ * A batch whose commands are its name, and whose footprint writes the keys. A key that begins with `?` is read; `*` is
+ * everything.
+ */
 export function batch(name: string, ...keys: string[]): Batch {
   const builder = new FootprintBuilder()
   for (const key of keys) {
@@ -53,14 +56,16 @@ export function nameOf(commands: Uint8Array): string {
   return new TextDecoder().decode(commands)
 }
 
-/** One replica of a test: the core with an engine, a disk that can lose what was not synced, and what it executed. */
+/**
+ * One replica of a test: the core with an engine, a disk that can lose what was not synced, and the executed commands.
+ */
 export class TestReplica {
   readonly id: number
   readonly cluster: Cluster
   core!: Core
   engine!: Engine
   up = true
-  /** What it executed since it was last started, in order, by name. */
+  /** The names of what it executed since its last start, in order. */
   executed: string[] = []
   #journal: (readonly JournalRecord[])[] = []
   #durable = 0
@@ -89,7 +94,7 @@ export class TestReplica {
       id: this.id,
       replicas: options.replicas,
       engine: this.engine,
-      // Every record is journaled in its turn, unless a test wants it otherwise.
+      // Every record is journaled in its turn, unless a test sets it otherwise.
       timing: { ...DEFAULT_TIMING, lazyMs: 0, ...options.timing },
       random: options.random ?? (() => 0.5),
       readBatch: options.memory === true ? null : (number, index) => this.#readBatch(number, index),
@@ -103,7 +108,7 @@ export class TestReplica {
     this.core.start(this.#journal.length, this.cluster.nowMs)
   }
 
-  /** What was not synced is gone; a bad disk loses, besides, every record that `forgets` names, although it was synced. */
+  /** Loses what was not synced. A bad disk also loses every record that `forgets` names, although it was synced. */
   crash(forgets: (record: JournalRecord) => boolean = () => false): void {
     this.up = false
     this.#journal.length = this.#durable
@@ -186,7 +191,10 @@ interface Decision {
   readonly name: string
 }
 
-/** Replicas, and a network that delivers only what the test picks. Checks Agreement at each commit, the rest when asked. */
+/**
+ * Replicas, and a network that delivers only what the test picks. Checks Agreement at each commit, and the rest on
+ * request.
+ */
 export class Cluster {
   readonly options: ClusterOptions
   readonly replicas: TestReplica[]
@@ -223,7 +231,7 @@ export class Cluster {
     this.messages.push(sent)
   }
 
-  /** Delivers one message: it leaves the network unless it is kept for a repetition. */
+  /** Delivers one message. It then leaves the network, unless it is kept for a repetition. */
   deliver(sent: Sent, keep = false): void {
     if (!keep) this.drop(sent)
     const to = this.replica(sent.to)
@@ -246,7 +254,7 @@ export class Cluster {
     )
   }
 
-  /** Delivers, in order, everything that passes the filter, and what follows from it. */
+  /** Delivers, in order, everything that passes the filter, and the messages that follow from it. */
   deliverAll(passes: (sent: Sent) => boolean = () => true): void {
     for (let i = 0; i < 1_000_000; i++) {
       const next = this.messages.find(passes)
@@ -256,7 +264,7 @@ export class Cluster {
     throw new Error('messages without end')
   }
 
-  /** Goes on in time, delivering everything, until the condition holds. */
+  /** Advances the time and delivers everything, until the condition holds. */
   run(condition: () => boolean, limitMs: number, stepMs = 10): void {
     const end = this.nowMs + limitMs
     this.deliverAll()
@@ -268,7 +276,7 @@ export class Cluster {
     }
   }
 
-  /** As {@link TestReplica.crash}; the others notice that the links are down. */
+  /** Like {@link TestReplica.crash}; the others notice that the links are down. */
   crash(id: number, forgets?: (record: JournalRecord) => boolean): void {
     this.replica(id).crash(forgets)
     for (const other of this.replicas) if (other.up) other.core.linkDown(id)
@@ -296,7 +304,7 @@ export class Cluster {
     this.decisions.set(key, { command, deps, footprint: batch?.footprint ?? null, name })
   }
 
-  /** Visibility, and equal execution orders of interfering commands at the replicas that are up. */
+  /** Checks Visibility, and that interfering commands executed in the same order at all replicas that are up. */
   check(): void {
     this.checkVisibility()
     this.checkOrder()

@@ -5,7 +5,7 @@ import { type EngineExports, WasmEngine } from '../../src/engine/wasm.ts'
 
 export interface EngineMaker {
   readonly kind: 'wasm' | 'reference'
-  /** A new one, at once: simulated clusters make many. */
+  /** Makes a new engine synchronously, because simulated clusters make many. */
   readonly make: (replicas: number) => Engine
 }
 

@@ -1,7 +1,7 @@
 import type { Engine } from '../../src/engine/engine.ts'
 import { loadEngine, ReferenceEngine } from '../../src/engine/index.ts'
 
-/** Which engine the tests of what stands on one use: `EPAXOS_TEST_ENGINE=wasm|reference`, by default wasm. */
+/** The engine that the tests of the layers above it use: `EPAXOS_TEST_ENGINE=wasm|reference`, by default wasm. */
 export const testEngineKind: 'wasm' | 'reference' = kindOf(process.env.EPAXOS_TEST_ENGINE)
 
 /** A new one. */

@@ -1,12 +1,15 @@
 import { createServer } from 'node:net'
 
-/** Below the range that systems give to outgoing connections, so that a dial never takes a port that a test is about to listen on. */
+/**
+ * Below the range that systems use for outgoing connections, so that a dial never takes a port that a test is about to
+ * listen on.
+ */
 const FIRST = 15_000
 const LAST = 32_000
 
 let next = FIRST + ((process.pid * 97) % (LAST - FIRST))
 
-/** Loopback ports that nothing listens on; none is given twice by one process. */
+/** Loopback ports that nothing listens on; one process gets none twice. */
 export async function freePorts(count: number): Promise<number[]> {
   const ports: number[] = []
   while (ports.length < count) {

@@ -28,7 +28,7 @@ export class Random {
   }
 }
 
-/** The seed for a test that wants a fresh one: from `EPAXOS_SEED`, or new. */
+/** The seed for a test that wants a fresh one: from `EPAXOS_SEED`, or random. */
 export function freshSeed(): number {
   return Number(process.env.EPAXOS_SEED ?? Math.floor(Math.random() * 2 ** 31))
 }

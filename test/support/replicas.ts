@@ -11,7 +11,7 @@ import { Valve } from './valve.ts'
 
 export interface ReplicasOptions {
   readonly count?: number
-  /** Only these are opened; all by default. */
+  /** Opens only these; all by default. */
   readonly open?: readonly number[]
   readonly durability?: 'memory' | 'fsync'
   readonly secret?: string
@@ -20,9 +20,9 @@ export interface ReplicasOptions {
   readonly cluster?: string
   /** By id; free ones by default. */
   readonly clientPorts?: readonly number[]
-  /** By id; by default where each serves clients. */
+  /** By id; by default the address at which each serves clients. */
   readonly advertise?: readonly string[]
-  /** Replicas reach each other through valves, so that {@link Replicas.cutOff} works. */
+  /** The replicas reach each other through valves, so that {@link Replicas.cutOff} works. */
   readonly valves?: boolean
 }
 
@@ -42,7 +42,7 @@ export class Replicas {
   /** `#valves[from][to]`: what replica `from` dials to reach replica `to`. */
   #valves: Valve[][] = []
 
-  /** Opens them and waits until all are ready, where a quorum is opened. */
+  /** Opens them and waits until all are ready, if a quorum is opened. */
   static async open(options: ReplicasOptions = {}): Promise<Replicas> {
     const { count = 3 } = options
     const ports = await freePorts(2 * count)
@@ -107,7 +107,7 @@ export class Replicas {
     await until(() => this.served.every(({ replica }) => replica.notReady === null), 'all replicas ready', 15_000)
   }
 
-  /** Stops a replica and its port; what it had in flight is not waited for. */
+  /** Stops a replica and its port without waiting for what it had in flight. */
   async stop(id: number): Promise<void> {
     const { replica, server } = this.served[id] as Served
     delete this.served[id]
@@ -121,7 +121,9 @@ export class Replicas {
     if (this.#folder !== null) await rm(this.#folder, { recursive: true, force: true })
   }
 
-  /** From now on nothing that the replica sends arrives at another one, nor the other way round; links stay open. */
+  /**
+   * From now on nothing that the replica sends arrives at another replica, nor the other way round; links stay open.
+   */
   cutOff(id: number): void {
     this.#valves.forEach((valves, from) => {
       for (const [to, valve] of valves.entries()) if (from === id || to === id) valve.shut()

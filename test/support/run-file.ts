@@ -1,9 +1,9 @@
 /**
- * Runs the suites of one test file, in a process of its own: `node --import tsx run-file.ts FILE`. What came of it goes to file descriptor 3, as one
- * JSON line; what the suites print goes to stdout.
+ * Runs the suites of one test file, in a process of its own: `node --import tsx run-file.ts FILE`. The result goes to
+ * file descriptor 3, as one JSON line; the output of the suites goes to stdout.
  *
- * uvu's own runner is not used: it does not count a test whose `before` threw, exits 0 when there is no test, and waits for ever
- * for a handle that was left open.
+ * uvu's own runner is not used: it does not count a test whose `before` threw, exits with 0 if there is no test, and
+ * waits for ever for a handle that was left open.
  */
 import { writeSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
@@ -18,7 +18,7 @@ export interface FileResult {
   readonly open: readonly string[]
 }
 
-/** Of uvu: errors, passed, skipped, total. */
+/** uvu's result: errors, passed, skipped, total. */
 type SuiteRun = () => Promise<[string | true, number, number, number]>
 declare global {
   var UVU_DEFER: number
@@ -26,7 +26,7 @@ declare global {
   var UVU_QUEUE: [string, ...SuiteRun[]][]
 }
 
-/** What was closed in the last test may take this long to be gone. */
+/** What the last test closed may take this long to disappear. */
 const GRACE_MS = 1000
 const RESULT_FD = 3
 

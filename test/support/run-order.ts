@@ -4,7 +4,10 @@ import { join, relative } from 'node:path'
 /** Milliseconds by file, of the last whole run on this machine. */
 const DURATIONS_FILE = 'build/test-durations.json'
 
-/** The test files below `folder` whose paths contain one of the words, or all; relative to the working directory. */
+/**
+ * The test files below `folder` whose paths contain one of the words, or all test files; relative to the working
+ * directory.
+ */
 export function findTests(folder: string, words: readonly string[]): string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((path) => path.endsWith('.test.ts'))
@@ -13,7 +16,7 @@ export function findTests(folder: string, words: readonly string[]): string[] {
     .sort()
 }
 
-/** Longest first, so that none is alone at the end; files that never ran come before. */
+/** Longest first, so that no long file is alone at the end; files that never ran come before. */
 export function byDuration(files: readonly string[]): string[] {
   const known = readDurations()
   const durationOf = (file: string) => known[file] ?? Number.POSITIVE_INFINITY

@@ -7,10 +7,10 @@ import type { FileResult } from './run-file.ts'
 
 const RUN_FILE = fileURLToPath(new URL('run-file.ts', import.meta.url))
 
-/** What a test file started, the compiler among it, may take this long to end after it. */
+/** What a test file started (the compiler, for instance) may take this long to end after it. */
 const GRACE_MS = 2000
 
-/** What came of one test file. */
+/** The result of one test file. */
 export interface Outcome extends Pick<FileResult, 'passed' | 'failed' | 'skipped' | 'volumes'> {
   readonly file: string
   /** What is wrong besides its failed tests. */
@@ -22,7 +22,7 @@ export interface Outcome extends Pick<FileResult, 'passed' | 'failed' | 'skipped
 /** The process groups of the files that run. */
 const groups = new Set<number>()
 
-/** Runs the file in a process group of its own; nothing of the group is left when it resolves. */
+/** Runs the file in a process group of its own; no process of the group is left when it resolves. */
 export async function runFile(file: string): Promise<Outcome> {
   const startedAt = performance.now()
   const child = spawn(process.execPath, ['--import', 'tsx', RUN_FILE, file], {
@@ -67,7 +67,7 @@ function problemsOf({ passed, failed, skipped, open }: FileResult): string[] {
   return problems
 }
 
-/** Lets what is ending end, kills the rest and returns its command lines. */
+/** Waits for the processes that are ending, kills the rest and returns their command lines. */
 async function endGroup(group: number): Promise<string[]> {
   const deadline = performance.now() + GRACE_MS
   while (commandsOf(group).length > 0 && performance.now() < deadline) await pause(10)
@@ -84,7 +84,7 @@ function killGroup(group: number): void {
   }
 }
 
-/** Of the group's processes; none where the system has no /proc. */
+/** The command lines of the group's processes; none if the system has no /proc. */
 function commandsOf(group: number): string[] {
   try {
     process.kill(-group, 0)
@@ -96,7 +96,7 @@ function commandsOf(group: number): string[] {
   }
 }
 
-/** Null for processes of other groups, and for those that have ended and are only waited for. */
+/** Null for a process of another group, and for a zombie. */
 function commandOf(pid: string, group: number): string | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
@@ -108,7 +108,7 @@ function commandOf(pid: string, group: number): string | null {
   }
 }
 
-/** Null where the file never came to its end. */
+/** Null if the file did not reach its end. */
 function parse(line: string): FileResult | null {
   try {
     return JSON.parse(line)

@@ -1,13 +1,13 @@
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 
 /**
- * A TCP proxy on loopback that can be shut: bytes then go nowhere, and neither side is told, as when a cable is cut or a process is stopped. It can be slow, and it can
- * break what goes through it.
+ * A TCP proxy on loopback that can be shut. Bytes then go nowhere and neither side notices, as when a cable is cut or a
+ * process is stopped. It can be slow, and it can break the connections through it.
  */
 export class Valve {
-  /** Bytes of either direction are this late. */
+  /** The delay of bytes in either direction. */
   delayMs = 0
-  /** Of either direction; 0 for no limit. */
+  /** In either direction; 0 for no limit. */
   bytesPerSecond = 0
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
@@ -41,7 +41,7 @@ export class Valve {
     for (const socket of this.#sockets) socket.resume()
   }
 
-  /** Every connection breaks, and both sides notice; new ones are let through. */
+  /** Breaks every connection, and both sides notice; new connections are let through. */
   sever(): void {
     for (const socket of this.#sockets) socket.destroy()
   }
@@ -62,7 +62,7 @@ export class Valve {
       }
       if (this.delayMs === 0 && late.length === 0) return to.write(bytes)
       late.push(bytes)
-      // Whichever of several comes first lets the oldest bytes go, so that a change of the delay never exchanges any.
+      // Whichever timer fires first sends the oldest bytes, so that a change of the delay never reorders them.
       setTimeout(() => to.write(late.shift() as Buffer), this.delayMs)
     })
     from.on('error', () => {})

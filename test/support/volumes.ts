@@ -1,4 +1,6 @@
-/** What a test run covered: volumes are summed by name and printed at its end, so that a run that tested nothing shows. */
+/**
+ * What a test run covered. Volumes are summed by name and printed at the end, so that a run that tested nothing shows.
+ */
 const volumes = new Map<string, number>()
 
 export function volume(name: string, count: number): void {

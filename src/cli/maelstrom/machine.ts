@@ -4,12 +4,12 @@ import type { StateMachine } from '../../execution/machine.ts'
 import { KeyValueStore } from '../../machine/key-value.ts'
 import { ListStore } from '../../machine/list.ts'
 
-/** What a list machine's command begins with, and no command of the key-value store. */
+/** The first byte of a command of the list machine; no command of the key-value store begins with it. */
 const LIST_COMMAND = '['.charCodeAt(0)
 
 /**
- * The key-value store and the list machine side by side: a node is not told which workload it will get. Their keys are apart, except that equal ones
- * interfere.
+ * The key-value store and the list machine side by side, because a node does not learn in advance which workload it
+ * will get. Their keys are separate, but equal keys interfere.
  */
 export class MaelstromMachine implements StateMachine {
   readonly #keyValue = new KeyValueStore()
@@ -23,7 +23,7 @@ export class MaelstromMachine implements StateMachine {
     return this.#of(command).apply(command)
   }
 
-  /** `u32 size` and the snapshot, of the one and then of the other. */
+  /** `u32 size` and the snapshot, first of one machine, then of the other. */
   *snapshot(): Iterable<Uint8Array> {
     for (const machine of [this.#keyValue, this.#lists]) {
       const bytes = Buffer.concat([...machine.snapshot()])

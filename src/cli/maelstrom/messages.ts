@@ -14,9 +14,9 @@ export interface Body {
   readonly [name: string]: Json | undefined
 }
 
-/** Maelstrom's error codes that a node of ours gives. */
+/** The error codes of Maelstrom that our nodes send. */
 export const MaelstromCode = {
-  /** May be done, or be done later. The only one here that leaves the outcome open. */
+  /** May be done, now or later. The only code here that leaves the outcome open. */
   timeout: 0,
   notSupported: 10,
   temporarilyUnavailable: 11,
@@ -37,7 +37,7 @@ export class MaelstromError extends Error {
   }
 }
 
-/** Null for a line that is no message. */
+/** Null for a line that is not a message. */
 export function parseMessage(line: string): Message | null {
   let message: Partial<Message> | null
   try {

@@ -17,7 +17,10 @@ export interface MaelstromNodeOptions {
   readonly failed: (error: Error) => void
 }
 
-/** A node of Maelstrom: told by `init` who it is, then a replica. Messages between nodes that come before are dropped, and sent again by the protocol. */
+/**
+ * A node of Maelstrom: `init` says who it is, then it is a replica. Messages between nodes that arrive before `init`
+ * are dropped; the protocol sends them again.
+ */
 export class MaelstromNode {
   readonly #options: MaelstromNodeOptions
   #name = ''
@@ -28,7 +31,7 @@ export class MaelstromNode {
   }
 
   async receive({ src, body }: Message): Promise<void> {
-    // Before anything else, and without a turn in between: it is the hot path.
+    // First, and in the same turn: this is the hot path.
     if (body.type === FRAME_TYPE) return this.#replica?.receive(src, body)
     try {
       const answer = body.type === 'init' ? await this.#init(body) : await this.#answer(body)
@@ -46,7 +49,7 @@ export class MaelstromNode {
   async #init({ node_id: name, node_ids: names }: Body): Promise<Body> {
     if (this.#name !== '') throw malformed('a node is initialized once')
     if (!Array.isArray(names) || typeof name !== 'string') throw malformed('node_id or node_ids is missing')
-    // In the same order everywhere, however Maelstrom lists them.
+    // The same order at every node, however Maelstrom lists them.
     const nodes = (names as string[]).toSorted()
     const id = nodes.indexOf(name)
     if (id < 0 || nodes.length > MAX_REPLICAS) throw malformed(`1 to ${MAX_REPLICAS} nodes, this one among them`)
@@ -72,7 +75,7 @@ export class MaelstromNode {
   }
 }
 
-/** Throws what is no fault of the request. */
+/** Throws if the error is not the fault of the request. */
 function answerable(error: unknown): MaelstromError {
   if (error instanceof MaelstromError) return error
   if (error instanceof EpaxosError) return malformed(error.message)

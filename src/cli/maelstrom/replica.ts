@@ -14,7 +14,7 @@ import { type Body, MaelstromCode, MaelstromError } from './messages.ts'
 import { MaelstromTransport } from './transport.ts'
 
 export interface MaelstromReplicaOptions {
-  /** Names of all nodes: a node's id is its position, the same at every node. */
+  /** Names of all nodes. The id of a node is its position, the same at every node. */
   readonly nodes: readonly string[]
   readonly id: number
   readonly engine: EngineKind
@@ -25,7 +25,7 @@ export interface MaelstromReplicaOptions {
   readonly failed: (error: Error) => void
 }
 
-/** A member as in any other cluster, on a network that is nothing but messages, without a disk. */
+/** A member as in any other cluster, without a disk, on a network that only carries messages. */
 export class MaelstromReplica {
   readonly #member: Member
   readonly #transport: MaelstromTransport

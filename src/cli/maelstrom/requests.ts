@@ -3,18 +3,19 @@ import { getCommand, putCommand, transactionCommand } from '../../machine/comman
 import { type Json, readTransaction, type Step, transactionOf } from '../../machine/list.ts'
 import { type Body, MaelstromCode, MaelstromError } from './messages.ts'
 
-/** What a client asks for: a command of the machine, and the answer that its result makes. */
+/** The request of a client: a command of the machine, and how its result becomes the answer. */
 export interface Request {
   readonly command: Uint8Array
-  /** Throws a {@link MaelstromError} where the answer is an error. */
+  /** Throws a {@link MaelstromError} if the answer is an error. */
   answer(result: Uint8Array): Body
 }
 
 const decoder = new TextDecoder()
 
 /**
- * The requests of the workloads `lin-kv` (read, write, cas), `txn-rw-register` and `txn-list-append` (txn). Keys and values are kept as their JSON texts.
- * @throws MaelstromError for any other request, EpaxosError for one that a machine would refuse
+ * The requests of the workloads `lin-kv` (read, write, cas), `txn-rw-register` and `txn-list-append` (txn). Keys and
+ * values are stored as JSON text.
+ * @throws MaelstromError for any other request, EpaxosError for one that the machine would refuse
  */
 export function requestOf(body: Body): Request {
   switch (body.type) {
@@ -41,7 +42,7 @@ function read(key: string): Request {
   }
 }
 
-/** As a transaction, so that a key that is absent and one that has another value are told apart. */
+/** A transaction, so that an absent key and a key with another value give different answers. */
 function compareAndSet(body: Body): Request {
   const key = textOf(body, 'key')
   const [from, to] = [textOf(body, 'from'), textOf(body, 'to')]

@@ -6,7 +6,7 @@ import type { Settings } from '../settings/flag.ts'
 import { parseMessage } from './messages.ts'
 import { MaelstromNode } from './node.ts'
 
-/** Runs one node on stdin and stdout until stdin ends, it is told to stop or it fails; resolves with the exit code. */
+/** Runs one node on stdin and stdout until stdin ends, a signal stops it, or it fails; resolves with the exit code. */
 export async function runMaelstrom({ engine, requestTimeoutMs }: Settings<typeof maelstromFlags>): Promise<number> {
   const ending = new Ending()
   const node = new MaelstromNode({
@@ -16,7 +16,7 @@ export async function runMaelstrom({ engine, requestTimeoutMs }: Settings<typeof
     logger: { info: () => {}, warn: complain, error: complain },
     failed: (error) => ending.fail(error),
   })
-  // Whoever reads it may be gone first.
+  // The reader may be gone first.
   process.stdout.on('error', () => lines.close())
   const lines = createInterface({ input: process.stdin })
   const closed = new Promise<void>((resolve) => lines.once('close', resolve))
@@ -39,7 +39,7 @@ export async function runMaelstrom({ engine, requestTimeoutMs }: Settings<typeof
   }
 }
 
-/** Maelstrom keeps what a node says on stderr. */
+/** Maelstrom keeps the stderr of a node. */
 function complain(fields: object, message: string): void {
   process.stderr.write(`${message} ${JSON.stringify(fields)}\n`)
 }

@@ -12,13 +12,14 @@ export interface MaelstromTransportOptions {
 }
 
 /**
- * Frames as messages of Maelstrom, one each, in base64. Its network has no links: every node counts as linked from the start, who is silent is found out by the
- * heartbeats, and what is lost is sent again by the protocol. A node that comes back without its memory is not heard again.
+ * Sends frames as messages of Maelstrom, one each, in base64. Its network has no links: every node counts as linked
+ * from the start, the heartbeats notice who is silent, and the protocol sends lost messages again. A node that comes
+ * back without its memory is ignored.
  */
 export class MaelstromTransport implements Transport {
   readonly #options: MaelstromTransportOptions
   readonly #incarnation: string
-  /** Of the nodes that were admitted, by id. */
+  /** The incarnations of the admitted nodes, by id. */
   readonly #admitted = new Map<number, string>()
   #handlers: TransportHandlers | null = null
 
@@ -65,7 +66,7 @@ export class MaelstromTransport implements Transport {
     } else void this.#admit(from, incarnation)
   }
 
-  /** What comes before the admission is dropped, and sent again. */
+  /** Frames that arrive before the admission are dropped; the protocol sends them again. */
   async #admit(from: number, incarnation: string): Promise<void> {
     if (await this.#handlers?.admit(from, Buffer.from(incarnation, 'base64'))) this.#admitted.set(from, incarnation)
     else this.#handlers?.dropped(`from ${this.#options.nodes[from]}: it has lost its memory`)
