@@ -68,7 +68,7 @@ test('each file with a test that is named by a scenario stands in the row of tha
   assert.equal(missing, [])
 })
 
-/** By titles that name them at the end, in parentheses, or begin with the number. */
+/** Titles name scenarios at their end, in parentheses, or begin with the number. */
 function scenariosNamedIn(source: string): number[] {
   const atTheEnd = [...source.matchAll(/\(scenario (\d[\d, ]*)/g)].flatMap(([, list = '']) =>
     list.split(',').filter((text) => text.trim() !== ''),

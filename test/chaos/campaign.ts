@@ -11,7 +11,7 @@ export interface CampaignOptions {
   /** Whether there is time for another round. */
   readonly goOn: (rounds: number) => boolean
   readonly say: (line: string) => void
-  /** The faults of each round; drawn where absent. */
+  /** The faults of each round; random if absent. */
   readonly faults?: readonly string[]
   readonly replicas?: number
 }
@@ -27,10 +27,10 @@ export interface Summary {
   readonly faults: Map<string, number>
 }
 
-/** A cluster's journal is never truncated: so many rounds, then a fresh one. */
+/** The journal of a cluster is never truncated: after this many rounds a fresh cluster starts. */
 const ROUNDS_PER_CLUSTER = 6
 
-/** Plays rounds on one cluster after the other. Throws a `Violation` at the first broken promise. */
+/** Plays rounds on one cluster after another. Throws a `Violation` at the first broken promise. */
 export async function runCampaign(options: CampaignOptions): Promise<Summary> {
   const { seed, goOn } = options
   const random = new Random(seed)

@@ -1,4 +1,4 @@
-/** Judges histories of chaos runs again: `npm run check-history -- FILE…`. Exit code 1 where one is not linearizable. */
+/** Judges histories of chaos runs again: `npm run check-history -- FILE…`. Exits with 1 if one is not linearizable. */
 import { check } from '../linearizability/checker.ts'
 import { keyValueModel } from '../simulator/key-value-model.ts'
 import { readHistory } from './history-file.ts'

@@ -6,26 +6,29 @@ import { type KeyValueAsk, keyValueWorkload } from '../simulator/workload-key-va
 import type { Random } from '../support/random.ts'
 import type { KeyValueOperation } from './history-file.ts'
 
-/** Of each client, besides the one that only counts. */
+/** Of each client, except the one that only counts. */
 const LANES = 2
-/** A client with a session gets its answer from whichever replica lives; one without learns at once that an outcome is unknown. */
+/**
+ * A client with a session gets its answer from any live replica; a client without a session learns at once that an
+ * outcome is unknown.
+ */
 const SESSION_TIMEOUT_MS = 20_000
 const PLAIN_TIMEOUT_MS = 3000
-/** Between two operations of a lane, at most. */
+/** The longest pause between two operations of a lane. */
 const THINK_MS = 12
 const REFUSED_PAUSE_MS = 20
 
-/** Keys live so long that each has a history worth judging, and no longer than can be judged. */
+/** Keys live long enough to have a history worth judging, and not longer than the checker can judge. */
 const KEYS = { pools: [1, 1, 1, 2, 2, 3], hot: 0.3, reads: 0.4, transactions: 0.2, rotateMs: 700 }
 const workload = keyValueWorkload(KEYS)
 
-/** What the increments of one counter, all of sessions, came to. */
+/** The increments of one counter, all made in sessions. */
 export interface Count {
   answered: number
   unknown: number
 }
 
-/** Clients at every replica, with sessions and without, and what they see. */
+/** Clients at every replica, with and without sessions, and the history that they see. */
 export class Clients {
   readonly history: KeyValueOperation[] = []
   readonly count: Count = { answered: 0, unknown: 0 }
@@ -41,7 +44,7 @@ export class Clients {
   #ended = false
   #operations = 0
 
-  /** @param name begins every key, so that rounds do not meet */
+  /** @param name begins every key, so that rounds use different keys */
   static async start(cluster: LiveCluster, random: Random, name: string): Promise<Clients> {
     const clients = new Clients(random, name)
     const sessions: Client[] = []
@@ -54,7 +57,7 @@ export class Clients {
       Array.from({ length: LANES }, (_, lane) => clients.#load(client, process * LANES + lane)),
     )
     clients.#running = Promise.all([...lanes, ...sessions.map((client) => clients.#increment(client))])
-    // Looked at when they are stopped.
+    // The failure is reported when they stop.
     clients.#running.catch(() => {})
     return clients
   }
@@ -64,13 +67,13 @@ export class Clients {
     this.#name = name
   }
 
-  /** Nothing new is asked for; resolves when everything has its end. */
+  /** Starts no new operation; resolves when everything in flight has ended. */
   async stop(): Promise<void> {
     this.#ended = true
     await this.#running
   }
 
-  /** Reads every key that was used, and the counter: its value. */
+  /** Reads every key that was used, and the counter; returns the counter's value. */
   async readAll(): Promise<number> {
     const client = this.#clients.at(-1) as Client
     const reads = this.#pools.used.map((pool) => this.#pool(pool)).flatMap((pool) => workload.readAll(pool))
@@ -125,7 +128,7 @@ export class Clients {
       this.longestMs = Math.max(this.longestMs, performance.now() - calledAt)
       return result
     } catch (error) {
-      // Nobody but its client uses a session, which is not ended before.
+      // Only its client uses a session, and the session has not ended yet.
       if (!(error instanceof CommandError) || error.code === 'session_expired') throw error
       if (error.outcome === 'unknown') return 'unknown'
       this.refused++

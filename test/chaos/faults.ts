@@ -10,15 +10,15 @@ export interface Arena {
   readonly random: Random
 }
 
-/** Does its harm for a while and takes it back: afterwards all processes run, and nothing is cut. */
+/** Does its harm for a while and undoes it: afterwards all processes run, and nothing is cut. */
 export type Fault = (arena: Arena) => Promise<void>
 
-/** Whether the disk can be made slow: system calls of a process are held up by strace. */
+/** Whether the disk can be made slow: strace delays the system calls of a process. */
 export const hasSlowDisk = spawnSync('strace', ['--seccomp-bpf', '-f', '-e', 'trace=fsync', 'true']).status === 0
 
 const SYNCS = 'fdatasync,fsync,msync'
 
-/** Put before a replica's command line: a sync of the disk takes so much longer, in µs. */
+/** Goes before the command line of a replica: a sync of the disk takes this much longer, in µs. */
 export const slowDisk = (delayUs: number) => () => {
   const inject = ['-e', `trace=${SYNCS}`, '-e', `inject=${SYNCS}:delay_enter=${delayUs}`]
   return ['strace', '-D', '-f', '--seccomp-bpf', ...inject, '-o', '/dev/null']
@@ -26,7 +26,7 @@ export const slowDisk = (delayUs: number) => () => {
 
 const between = (random: Random, from: number, to: number) => from + random.next() * (to - from)
 
-/** Some of the replicas, in any order. */
+/** Some of the replicas, in random order. */
 function some({ cluster, random }: Arena, count: number): number[] {
   const left = [...cluster.ids]
   return Array.from({ length: count }, () => left.splice(random.below(left.length), 1)[0] as number)
@@ -36,7 +36,7 @@ function one(arena: Arena): number {
   return some(arena, 1)[0] as number
 }
 
-/** Kills `count` replicas, and starts them again in any order, with pauses of up to `downMs`. */
+/** Kills `count` replicas, and starts them again in random order, with pauses of up to `downMs`. */
 async function killSome(arena: Arena, count: number, downMs: number): Promise<void> {
   const { cluster, random } = arena
   await Promise.all(some(arena, count).map((id) => cluster.stop(id, 'SIGKILL')))
@@ -53,7 +53,7 @@ const killMajority: Fault = (arena) => killSome(arena, (arena.cluster.ids.length
 
 const killAll: Fault = (arena) => killSome(arena, arena.cluster.ids.length, 300)
 
-/** Killed while it is still catching up. */
+/** Kills a replica that is still catching up. */
 const killTwice: Fault = async (arena) => {
   const { cluster, random } = arena
   const id = one(arena)
@@ -79,7 +79,7 @@ const freeze: Fault = async (arena) => {
   cluster.signal(id, 'SIGCONT')
 }
 
-/** What was frozen goes on with whatever was said to it meanwhile. */
+/** Frozen replicas continue with whatever arrived meanwhile. */
 const freezeMajority: Fault = async (arena) => {
   const { cluster, random } = arena
   const frozen = some(arena, (cluster.ids.length >> 1) + 1)
@@ -99,7 +99,7 @@ const isolate: Fault = async (arena) => {
   links.heal()
 }
 
-/** One replica is not heard any more by some others, which it goes on hearing. */
+/** Some other replicas no longer hear one replica, but it still hears them. */
 const cutOneWay: Fault = async (arena) => {
   const { cluster, links, random } = arena
   const id = one(arena)
@@ -124,7 +124,7 @@ const delay: Fault = async (arena) => {
   links.heal()
 }
 
-/** Kill -9 at the end of it, while syncs are under way. */
+/** Ends with kill -9 while syncs are in progress. */
 const slowDiskFor: Fault = async (arena) => {
   const { cluster, random } = arena
   const id = one(arena)
@@ -135,7 +135,7 @@ const slowDiskFor: Fault = async (arena) => {
   cluster.start(id)
 }
 
-/** Of two kinds at once: one replica is cut off while another dies. */
+/** Two kinds at once: one replica is cut off while another dies. */
 const isolateAndKill: Fault = async (arena) => {
   await Promise.all([isolate(arena), killOne(arena)])
 }

@@ -4,7 +4,7 @@ import type { KeyValueAsk } from '../simulator/workload-key-value.ts'
 
 export type KeyValueOperation = Operation<KeyValueAsk, string>
 
-/** One operation a line, as JSON; an infinite time, which JSON has not, is null. */
+/** One operation per line, as JSON. JSON has no infinity: an infinite time is null. */
 export function writeHistory(path: string, history: readonly KeyValueOperation[]): void {
   writeFileSync(path, history.map((operation) => `${JSON.stringify(operation)}\n`).join(''))
 }

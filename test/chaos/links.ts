@@ -1,6 +1,6 @@
 import { Valve } from '../support/valve.ts'
 
-/** The links of a cluster, each through a proxy of its own: what `from` says to `to` can be cut, late or broken apart from what `to` says to `from`. */
+/** The links of a cluster, each through a proxy of its own: each direction can be cut, delayed or broken separately. */
 export class Links {
   readonly #valves = new Map<string, Valve>()
 
@@ -11,7 +11,7 @@ export class Links {
     return valve.port
   }
 
-  /** What is said goes nowhere, and nobody is told. */
+  /** Messages go nowhere, and neither side notices. */
   cut(from: number, to: number): void {
     this.#valves.get(`${from}>${to}`)?.shut()
   }
@@ -21,7 +21,7 @@ export class Links {
     return [...this.#valves].flatMap(([name, valve]) => (name.split('>').includes(`${id}`) ? [valve] : []))
   }
 
-  /** Nothing is cut or late. */
+  /** Removes all cuts and delays. */
   heal(): void {
     for (const valve of this.#valves.values()) {
       valve.delayMs = 0

@@ -1,6 +1,7 @@
 /**
- * Real clusters under fire: `npm run chaos -- [--minutes M] [--seed N] [--faults NAME,…] [--replicas N] [--folder DIR]`. Real processes, sockets and disks, on loopback; the
- * histories of all rounds are written into the folder, which stays. Exit code 1 at the first broken promise.
+ * Real clusters under faults: `npm run chaos -- [--minutes M] [--seed N] [--faults NAME,…] [--replicas N] [--folder
+ * DIR]`. Real processes, sockets and disks, on loopback. The histories of all rounds are written into the folder, which
+ * stays. Exits with 1 at the first broken promise.
  */
 import { mkdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'

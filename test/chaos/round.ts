@@ -22,17 +22,17 @@ export interface Round {
   readonly longestMs: number
 }
 
-/** A promise of the product was seen broken. */
+/** A promise of the product was broken. */
 export class Violation extends Error {
   override readonly name = 'Violation'
 }
 
-/** How long replicas may take to execute the same, once nothing is in their way. */
+/** How long replicas may take to reach the same state once all faults are gone. */
 const CONVERGE_MS = 20_000
 
 /**
- * Clients work while faults come and go; then everything is healed, and everything open must end; all replicas must end with the same state, and what the clients saw must
- * be linearizable. Throws a {@link Violation} otherwise.
+ * Clients work while faults come and go. Then everything is healed: all open operations must end, all replicas must
+ * reach the same state, and what the clients saw must be linearizable. Throws a {@link Violation} otherwise.
  */
 export async function playRound(arena: Arena, { name, faults, folder }: RoundOptions): Promise<Round> {
   const { cluster, random } = arena

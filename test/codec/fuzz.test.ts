@@ -33,7 +33,7 @@ interface Kind<T> {
   readonly codes: readonly string[]
   /** A valid flatbuffer of the type. */
   sample(random: Random): Uint8Array
-  /** What arrives: with sizes and checksums that fit, or not. */
+  /** What arrives: with correct or wrong sizes and checksums. */
   wrap(random: Random, flatbuffer: Uint8Array): Uint8Array
   decode(bytes: Uint8Array): T[]
   /** The reader behind the verifier. */
@@ -61,7 +61,7 @@ function recordValue(random: Random, flatbuffer: Uint8Array): Uint8Array {
   return bytes
 }
 
-/** Everything that a decoder hands out, views copied: they are only good until it returns. */
+/** Everything that a decoder returns; views are copied, because they are valid only until it returns. */
 function gathered<T>(decode: (handle: (each: T) => void) => void): T[] {
   const all: T[] = []
   decode((each) => all.push(structuredClone(each)))
@@ -105,7 +105,10 @@ function fuzz<T>(name: string, kind: Kind<T>): void {
   })
 }
 
-/** The direct readers accept nothing that the verifier and the generated accessors refuse, or read otherwise. */
+/**
+ * Checks that the direct readers accept nothing that the verifier and the generated accessors refuse or read
+ * differently.
+ */
 function checkAccepted<T>(kind: Kind<T>, bytes: Uint8Array, decoded: readonly T[], where: string): void {
   assert.is(decoded.length, 1, where)
   verify(new DataView(bytes.buffer), kind.start, bytes.length, kind.layout)

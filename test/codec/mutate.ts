@@ -1,6 +1,6 @@
 import type { Random } from '../support/random.ts'
 
-/** Numbers that lengths, offsets and lanes are likely to be checked against. */
+/** Numbers near the limits that lengths, offsets and lanes are likely to be checked against. */
 const TELLING = [
   0,
   1,
@@ -36,7 +36,7 @@ const flip: Mutation = (random, flatbuffer) => {
   return bytes
 }
 
-/** A word becomes a telling number, or one near what it was. */
+/** A word becomes one of these numbers, or one near its old value. */
 const lie: Mutation = (random, flatbuffer) => {
   const bytes = flatbuffer.slice()
   const view = new DataView(bytes.buffer)
@@ -46,7 +46,7 @@ const lie: Mutation = (random, flatbuffer) => {
   return bytes
 }
 
-/** A half word, as in vtables, becomes a telling number, or one near what it was. */
+/** A half word, as in vtables, becomes one of these numbers, or one near its old value. */
 const halfLie: Mutation = (random, flatbuffer) => {
   const bytes = flatbuffer.slice()
   const view = new DataView(bytes.buffer)
@@ -76,7 +76,7 @@ const noise: Mutation = (random, flatbuffer) => {
 
 const mutations: readonly Mutation[] = [flip, flip, lie, lie, lie, halfLie, halfLie, truncate, extend, splice, noise]
 
-/** The flatbuffer changed in one or two ways; `other` is of the same schema. */
+/** The flatbuffer with one or two changes; `other` belongs to the same schema. */
 export function mutate(random: Random, flatbuffer: Uint8Array, other: Uint8Array): Uint8Array {
   const once = random.pick(mutations)(random, flatbuffer, other)
   return random.chance(0.2) && once.length >= 4 ? random.pick(mutations)(random, once, other) : once
@@ -90,7 +90,8 @@ function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
 }
 
 /**
- * A message inside of two larger buffers that differ everywhere around it: who reads outside of the message sees two different things.
+ * A message inside two larger buffers that differ everywhere around it: a reader that reads outside the message sees
+ * two different things.
  */
 export class Surroundings {
   readonly #buffers = [
@@ -98,7 +99,7 @@ export class Surroundings {
     Uint8Array.from({ length: 1 << 14 }, (_, i) => (i % 4 === 0 ? 4 : 0)),
   ]
 
-  /** Calls `look` with the bytes amid either, at one offset. */
+  /** Calls `look` with the bytes inside each buffer, at the same offset. */
   both<T>(bytes: Uint8Array, offset: number, look: (placed: Uint8Array) => T): [T, T] {
     const results = this.#buffers.map((buffer) => {
       const whole =

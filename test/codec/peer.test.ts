@@ -157,7 +157,7 @@ test('what is beyond a limit is not encoded, and the next message is whole again
   )
 })
 
-/** What each rule forbids, by the message that breaks it: none of them comes through, in neither layout. */
+/** What each rule forbids, as a message that breaks it: none of them is accepted, in either layout. */
 const forbidden: readonly (readonly [string, (random: Random) => Message])[] = [
   ['a row that does not exist', (r) => ({ ...message(r, MessageType.acceptOk, 3), row: 3 }) as Message],
   ['slot 0', (r) => ({ ...message(r, MessageType.preAcceptOk, 3), slot: 0 }) as Message],

@@ -11,7 +11,7 @@ export const messageTypes = Object.entries(MessageType) as [keyof typeof Message
 export const recordTypes = Object.entries(RecordType) as [keyof typeof RecordType, RecordType][]
 export const clientTypes = Object.entries(client.ClientMessageType) as [string, client.ClientMessageType][]
 
-/** Whole numbers, small ones and those at the edges of the lanes more often than others. */
+/** Whole numbers; small ones and those at the edges of the lanes come more often. */
 export function whole(random: Random, least = 0): number {
   const edges = [least, 1, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 32 + 1, 2 ** 53 - 1]
   const drawn = random.pick([

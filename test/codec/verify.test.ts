@@ -24,7 +24,7 @@ function refusedAs(what: RegExp) {
   return (error: unknown) => error instanceof EpaxosError && error.code === 'malformed' && what.test(error.message)
 }
 
-/** Verifies a Nack after `change`, which gets where its root table, its body and the body's vtable are. */
+/** Verifies a Nack after `change`, which gets the positions of its root table, its body and the vtable of the body. */
 function changed(change: (view: DataView, at: { root: number; body: number; vtable: number }) => void): () => void {
   const view = new DataView(nack.slice().buffer)
   const root = view.getUint32(0, true)
@@ -59,7 +59,7 @@ test('tables and vtables lie within the message, and in their places', () => {
   for (const [what, change] of cases) assert.throws(changed(change), refusedAs(what), String(what))
 })
 
-/** The body's vtable begins with the last word of the message and claims to have more. */
+/** The vtable of the body begins with the last word of the message and claims to be longer. */
 function vtableAtTheEnd(view: DataView, { body }: { body: number }): void {
   const vtable = view.byteLength - 4
   view.setInt32(body, body - vtable, true)
@@ -77,7 +77,10 @@ test('fields lie within their table, aligned, and the required ones are there', 
   for (const [what, change] of cases) assert.throws(changed(change), refusedAs(what), String(what))
 })
 
-/** A canonical message whose last vector claims, and has, `length` elements, all zero; `counter` is where the claim stands. */
+/**
+ * A canonical message whose last vector claims, and has, `length` elements, all zero; `counter` is the position of the
+ * claim.
+ */
 function longer(encoded: Uint8Array, counter: number, length: number, size: number): Uint8Array {
   const bytes = new Uint8Array(counter + 4 + ((length * size + 3) & ~3))
   bytes.set(encoded.subarray(0, counter))

@@ -8,7 +8,7 @@ import { barrier, engines, read, write } from './engines.ts'
 
 const backlog = suite('engine: backlog')
 
-/** So long that quadratic work would take minutes, while the limit leaves room for a loaded machine. */
+/** Long enough for quadratic work to take minutes, while the limit leaves room for a loaded machine. */
 const LENGTH = 100_000
 const LIMIT_MS = 10_000
 

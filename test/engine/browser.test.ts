@@ -30,7 +30,7 @@ if (!existsSync(chromium)) {
   })
 }
 
-/** What a page that imports the sources, each file for itself, comes to. */
+/** The result of a page that imports the sources, file by file. */
 async function resultInChromium(): Promise<string> {
   const { server, result } = await serve()
   const profile = await mkdtemp(join(tmpdir(), 'epaxos-chromium-'))
@@ -48,7 +48,7 @@ async function resultInChromium(): Promise<string> {
   }
 }
 
-/** In a process group of its own, so that all of the browser's processes can be ended. */
+/** Runs in a process group of its own, so that all processes of the browser can be ended. */
 function start(url: string, profile: string): ChildProcess {
   const flags = [
     'headless',

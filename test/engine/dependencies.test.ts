@@ -125,7 +125,7 @@ for (const { name, open } of engines) {
     for (let i = 1; i <= count; i++) assert.is(engine.writers(...lanes(i))[0], 0)
   })
 
-  test('slots around 2³² and up to 2⁵³ are told apart, and take no more memory than small ones (scenario 25)', (engine) => {
+  test('slots around 2³² and up to 2⁵³ are distinct, and take no extra memory (scenario 25)', (engine) => {
     const slots = [1, 2 ** 32 - 1, 2 ** 32, 2 ** 32 + 1, 2 ** 33 + 1, Number.MAX_SAFE_INTEGER]
     for (const slot of slots) {
       assert.is(engine.dependencies(0, slot, write(1))[0], slot - 1)

@@ -1,7 +1,7 @@
 import type { Engine } from '../../src/engine/engine.ts'
 import { EVERYTHING, type Footprint, loadEngine, ReferenceEngine } from '../../src/engine/index.ts'
 
-/** Both implementations, under the names that test titles carry. */
+/** Both implementations, with their names in test titles. */
 export const engines: readonly { readonly name: string; readonly open: (replicas: number) => Promise<Engine> }[] = [
   { name: 'reference', open: async (replicas) => new ReferenceEngine(replicas) },
   { name: 'wasm', open: (replicas) => loadEngine({ replicas }) },

@@ -3,7 +3,7 @@ import { Random } from '../support/random.ts'
 import { Pair } from './pair.ts'
 import { drawShape, Schedule } from './schedule.ts'
 
-/** Runs a few schedules on both engines, wherever this runs; the text says what they answered. */
+/** Runs a few schedules on both engines, in any environment; returns their answers as text. */
 export async function fingerprint(): Promise<string> {
   let calls = 0
   let hash = 0

@@ -1,7 +1,7 @@
 import type { Engine, InstanceId, Vector } from '../../src/engine/engine.ts'
 import type { Footprint } from '../../src/engine/footprint.ts'
 
-/** Two engines as one: every call goes to both, and their answers, errors included, must be equal. */
+/** Two engines as one: every call goes to both, and their answers and errors must be equal. */
 export class Pair implements Engine {
   readonly replicas: number
   readonly #one: Engine

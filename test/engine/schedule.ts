@@ -2,7 +2,7 @@ import type { Engine, InstanceId, Vector } from '../../src/engine/engine.ts'
 import { EVERYTHING, type Footprint } from '../../src/engine/footprint.ts'
 import type { Random } from '../support/random.ts'
 
-/** What a schedule is made of; all probabilities are per operation or per choice. */
+/** The parameters of a schedule; all probabilities are per operation or per choice. */
 export interface Shape {
   readonly replicas: number
   readonly operations: number
@@ -20,7 +20,7 @@ export interface Shape {
   readonly late: number
   /** A committed vector is arbitrary, not one that replicas could have computed. */
   readonly arbitrary: number
-  /** Unexecuted instances after which the schedule commits all and executes it. */
+  /** When this many instances are unexecuted, the schedule commits and executes everything. */
   readonly window: number
 }
 
@@ -53,7 +53,10 @@ interface Planned extends InstanceId {
   deps: Vector | null
 }
 
-/** Draws calls of an engine, one after the other, as replicas could cause them and stranger ones. Records what it was answered. */
+/**
+ * Draws calls of an engine, one after the other: calls that replicas could make, and stranger ones. Records the
+ * answers.
+ */
 export class Schedule {
   readonly #random: Random
   readonly #shape: Shape
@@ -89,7 +92,7 @@ export class Schedule {
     else this.#truncate()
   }
 
-  /** Commits and executes all that is left, in random order. */
+  /** Commits and executes everything that is left, in random order. */
   drain(): void {
     for (const instance of this.#shuffled(this.#live)) {
       if (!instance.entered && !this.#chance(this.#shape.noops)) this.#enterInstance(instance)
@@ -98,7 +101,7 @@ export class Schedule {
     }
     for (let i = 0; i < 3; i++) this.#execute()
     if (!this.#live.length) return
-    // Arbitrary vectors may reach beyond all that was proposed.
+    // Arbitrary vectors may reach beyond everything that was proposed.
     for (const row of this.#rows.keys()) {
       const highest = Math.max(0, ...this.#live.map(({ deps }) => deps?.[row] ?? 0))
       while ((this.#rows[row] as Planned[]).length < highest) this.#commitNoop(this.#plan(row))
@@ -161,7 +164,10 @@ export class Schedule {
     instance.stage = 'committed'
   }
 
-  /** The vector computed here, as another replica with more or fewer instances would have raised it, or an arbitrary one. */
+  /**
+   * The vector computed here, the vector that another replica with more or fewer instances would have raised, or an
+   * arbitrary one.
+   */
   #outcome(instance: Planned): Vector {
     if (this.#chance(this.#shape.arbitrary)) return this.#rows.map((slots) => this.#random.below(slots.length + 2))
     const deps = instance.deps ?? this.#engine.dependencies(instance.row, instance.slot, instance.footprint)
@@ -204,7 +210,7 @@ export class Schedule {
     }
   }
 
-  /** What was said already, also about what has executed or is forgotten, changes nothing. */
+  /** Repeats earlier calls, also about executed or forgotten instances: nothing changes. */
   #repeat(): void {
     const slots = this.#rows[this.#random.below(this.#shape.replicas)] as Planned[]
     const instance = slots[this.#random.below(slots.length)]
@@ -219,7 +225,7 @@ export class Schedule {
     }
   }
 
-  /** Refused by the engine: what is recorded is the refusal. */
+  /** The engine refuses this call, and the refusal is recorded. */
   #misuse(): void {
     const { replicas } = this.#shape
     const row = this.#random.below(replicas)
@@ -245,7 +251,7 @@ export class Schedule {
     return Uint32Array.of(header, ...writes, ...reads)
   }
 
-  /** The lanes of a key; that some keys are alike is due to what `hash` in assembly/table.ts does first. */
+  /** The lanes of a key. Some keys are alike because of what `hash` in assembly/table.ts does first. */
   #key(): [lo: number, hi: number] {
     const key = this.#random.below(this.#shape.keys)
     const hi = key % this.#shape.alike

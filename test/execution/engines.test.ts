@@ -26,8 +26,9 @@ interface Instance {
 }
 
 /**
- * A log as the protocol leaves it: of two interfering instances one at least names the other (Visibility), often both, and some are no-ops. Sessions
- * increment counters; what became a no-op is proposed again after its successors, and some requests are proposed twice.
+ * A log as the protocol leaves it: of two interfering instances, at least one names the other (Visibility), often both
+ * do, and some are no-ops. Sessions increment counters. What became a no-op is proposed again after its successors, and
+ * some requests are proposed twice.
  */
 function randomLog(random: Random, machine: StateMachine): { log: Instance[]; requests: number } {
   const { groups, requests } = randomGroups(random)
@@ -44,7 +45,7 @@ function randomLog(random: Random, machine: StateMachine): { log: Instance[]; re
   return { log: proposals.map((proposal, i) => ({ ...proposal, deps: randomDeps(random, proposals, i) })), requests }
 }
 
-/** Each group belongs to a session: one to three of its requests, in pipelined order. */
+/** Each group belongs to a session and holds one to three of its requests, in pipelined order. */
 function randomGroups(random: Random): { groups: Group[]; requests: number } {
   const groups: Group[] = []
   const next = [1, 1, 1, 1]
@@ -60,7 +61,10 @@ function randomGroups(random: Random): { groups: Group[]; requests: number } {
   return { groups, requests: next.reduce((sum, number) => sum + number - 1, 0) }
 }
 
-/** All that interfere and were proposed before; and some that came at the same time, who name this one as well: cycles. */
+/**
+ * Everything that interferes and was proposed before, and some instances proposed at the same time, which also name
+ * this one: cycles.
+ */
 function randomDeps(random: Random, proposals: readonly Omit<Instance, 'deps'>[], own: number): number[] {
   const { row, slot, batch, noop } = proposals[own] as Omit<Instance, 'deps'>
   const deps = new Array(ROWS).fill(0)
@@ -74,7 +78,10 @@ function randomDeps(random: Random, proposals: readonly Omit<Instance, 'deps'>[]
   return noop ? new Array(ROWS).fill(0) : deps
 }
 
-/** One replica that learns payloads and commits in its own order; gives the order of what interferes as applied: per key hash, the instances. */
+/**
+ * A replica that learns payloads and commits in its own order; returns the order in which interfering instances were
+ * applied, per key hash.
+ */
 class Follower {
   readonly executor: Executor
   readonly machine = checkedKeyValueStore()
@@ -124,7 +131,7 @@ class Follower {
   }
 }
 
-test('replicas with either engine that learn of one log in any order end in one state, every request applied once (scenario 14, 16)', async () => {
+test('replicas of either engine that learn one log in any order end in one state (scenario 14, 16)', async () => {
   const seed = freshSeed()
   const random = new Random(seed)
   let instances = 0

@@ -199,7 +199,7 @@ test('a client that acknowledges nothing is refused when its kept results have f
   }
   assert.is(session.judge(5, 0), Status.refused)
   assert.is(session.judge(4, 0), Status.kept)
-  // What it acknowledges with a request makes room for that request already.
+  // A request makes room for itself by what it acknowledges.
   assert.is(session.judge(5, 2), Status.applied)
   session.trim(2)
   session.enter(5, large)

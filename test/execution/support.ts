@@ -11,8 +11,8 @@ import { checkedKeyValueStore } from '../support/checked-machine.ts'
 const statusNames = Object.fromEntries(Object.entries(Status).map(([name, status]) => [status, name]))
 
 /**
- * An engine for tests of what comes behind it: instances execute alone, in the order of their commits. As with a real one, the order it gives is
- * overwritten by the next call.
+ * An engine for tests of the layers above it: instances execute one by one, in the order of their commits. As with a
+ * real engine, the next call overwrites the returned order.
  */
 export function orderOfCommits(replicas: number): Engine {
   let words: number[] = []
@@ -62,7 +62,7 @@ export function batchOf(machine: StateMachine, groups: readonly Group[]): Batch 
   return { footprint: keys.take(), commands: Buffer.concat(parts) }
 }
 
-/** One replica's execution of row 0 and 1, instance after instance as they are given. */
+/** The execution of rows 0 and 1 at one replica, instance by instance in the given order. */
 export class Replica {
   readonly machine: StateMachine
   readonly executor: Executor
@@ -85,7 +85,10 @@ export class Replica {
     })
   }
 
-  /** Executes the batch, or a no-op, as the next instance of a row; gives the results of its groups in words, null where there are none. */
+  /**
+   * Executes the batch, or a no-op, as the next instance of a row; returns the results of its groups in words, null if
+   * there are none.
+   */
   execute(batch: Batch | null, row = 0): string[][] | null {
     const slot = this.#next[row] as number
     this.#next[row] = slot + 1
@@ -101,7 +104,7 @@ export class Replica {
   }
 }
 
-/** Per group, per command: its status, and the machine's result in latin1 without its first byte. */
+/** Per group and command: the status, and the machine's result in latin1 without its first byte. */
 export function inWords(results: Uint8Array): string[][] {
   const groups: string[][] = []
   for (let start = 0; start < results.length; start = groupEnd(results, start)) {

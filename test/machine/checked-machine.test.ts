@@ -8,7 +8,7 @@ import { utf8 } from './support.ts'
 
 const test = suite('checked machine')
 
-/** A key-value machine whose footprint names what another command would touch. */
+/** A key-value store whose footprint names the keys of another command. */
 function lying(command: Uint8Array): StateMachine {
   return checkedMachine((access) => {
     const machine = new KeyValueStore(() => new WatchedTable(access))

@@ -25,7 +25,7 @@ const test = suite('key-value machine')
 
 const outcomeNames = Object.fromEntries(Object.entries(Outcome).map(([name, outcome]) => [outcome, name]))
 
-/** A result in words, as the model gives it. */
+/** A result in words, as the model returns it. */
 function describe(step: Step, result: Uint8Array): string {
   if ('transaction' in step) {
     const { outcome, succeeded, results, failedAt } = readTransactionResult(result)

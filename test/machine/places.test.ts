@@ -6,7 +6,7 @@ import { volume } from '../support/volumes.ts'
 
 const test = suite('places')
 
-/** All handles that are found under a hash, each with its place. */
+/** All handles that are found for a hash, each with its place. */
 function found(places: GrowingPlaces, hash: number): Map<number, number> {
   const within = places.of(hash)
   const handles = new Map<number, number>()
@@ -20,7 +20,7 @@ function sorted(numbers: Iterable<number>): number[] {
   return [...numbers].sort((a, b) => a - b)
 }
 
-/** Hashes of which many have their home in the last places or the same one, whatever the number of homes. */
+/** Hashes, many of which have their home in the last places or in the same place, whatever the number of homes. */
 function crowdedHash(random: Random): number {
   if (random.chance(0.5)) return random.below(0x1_0000_0000) | 0
   return random.chance(0.5) ? -1 - random.below(8) : -1 << random.below(12)

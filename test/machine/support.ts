@@ -13,7 +13,7 @@ import type { Random } from '../support/random.ts'
 export const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes)
 export const utf8 = (string: string) => new TextEncoder().encode(string)
 
-/** A command as plain data, so that a model can apply it too. */
+/** A command as plain data, so that a model can also apply it. */
 export type Step =
   | { readonly cas: string; readonly expected: string | null; readonly value: string }
   | Operation
@@ -68,13 +68,13 @@ function randomKey(random: Random, keys: number): string {
   return key.endsWith('3') ? key.repeat(100).slice(0, 1024) : key
 }
 
-/** Counters often, so that increments and conditions meet them; of many lengths otherwise. */
+/** Often a counter, so that increments and conditions meet one; otherwise of any length. */
 function randomValue(random: Random): string {
   if (random.chance(0.6)) return String(random.below(4))
   return 'v'.repeat(random.chance(0.1) ? random.below(6000) : random.below(40))
 }
 
-/** What commands mean, in strings and a Map. */
+/** The meaning of commands, with strings and a Map. */
 export class Model {
   values = new Map<string, string>()
 

@@ -18,11 +18,11 @@ const seed = freshSeed()
 const CLIENTS = 6
 const REQUESTS = 18
 const STORM = { delayMs: 20, loss: 0.02 }
-/** So that a node that is cut off does not hold its clients for long. */
+/** Short, so that a node that is cut off does not hold its clients for long. */
 const FLAGS = ['--request-timeout-ms', '600']
 const CALM = { delayMs: 0, loss: 0 }
 
-/** Runs `load` while nodes are cut off, one after the other, and judges what the clients saw. */
+/** Runs `load` while nodes are cut off one after another, and judges what the clients saw. */
 async function underPartitions<I, O>(
   flags: readonly string[],
   load: (options: LoadOptions) => Promise<Operation<I, O>[]>,

@@ -5,9 +5,9 @@ import type { Body, Message } from '../../src/cli/maelstrom/messages.ts'
 import { PROGRAM } from '../support/cli.ts'
 import type { Random } from '../support/random.ts'
 
-/** What happens to messages between nodes. */
+/** What the network does to messages between nodes. */
 export interface Weather {
-  /** Each message is late by up to so many ms, whatever was sent before it. */
+  /** The maximum delay of a message in ms; each delay is independent of earlier messages. */
   readonly delayMs: number
   /** Of all messages. */
   readonly loss: number
@@ -20,26 +20,29 @@ export interface NetworkOptions {
   readonly flags?: readonly string[]
 }
 
-/** A request is given up after this, in ms: its outcome is unknown then. */
+/** A client gives up a request after this many ms; its outcome is then unknown. */
 const GIVE_UP_MS = 6000
 const READY_MS = 15_000
 
-/** The little of Maelstrom that a test needs: it starts the nodes and carries every message between them and the clients. */
+/**
+ * The small part of Maelstrom that a test needs: it starts the nodes and carries every message between nodes and
+ * clients.
+ */
 export class MaelstromNetwork {
   /** Messages between nodes that were delivered, and lost. */
   readonly counts = { delivered: 0, lost: 0 }
-  /** What nodes said on stderr. */
+  /** What nodes wrote to stderr. */
   readonly complaints: string[] = []
   readonly #options: NetworkOptions
   readonly #nodes = new Map<string, ChildProcess>()
   readonly #waiting = new Map<string, (body: Body) => void>()
   readonly #timers = new Set<NodeJS.Timeout>()
-  /** By node; messages between different sides are lost. */
+  /** By node. Messages between different sides are lost. */
   readonly #sides = new Map<string, number>()
   #requests = 0
   #calm = false
 
-  /** Runs `body` with nodes that are initialized; ends them afterwards, however `body` ended. */
+  /** Runs `body` with initialized nodes; ends them afterwards, however `body` ended. */
   static async use(options: NetworkOptions, body: (network: MaelstromNetwork) => Promise<void>): Promise<void> {
     const network = new MaelstromNetwork(options)
     try {
@@ -59,7 +62,7 @@ export class MaelstromNetwork {
     return [...this.#nodes.keys()]
   }
 
-  /** Resolves with the answer; with `timeout` (code 0) where none comes. */
+  /** Resolves with the answer, or with `timeout` (code 0) if none comes. */
   rpc(client: string, node: string, body: Body): Promise<Body> {
     const number = ++this.#requests
     return new Promise((resolve) => {
@@ -74,23 +77,23 @@ export class MaelstromNetwork {
     })
   }
 
-  /** From now on these nodes and the others do not hear each other. */
+  /** From now on these nodes and the others cannot hear each other. */
   partition(nodes: readonly string[]): void {
     for (const node of this.nodes) this.#sides.set(node, nodes.includes(node) ? 1 : 0)
   }
 
-  /** Every node hears every other one again. */
+  /** All nodes can hear each other again. */
   heal(): void {
     this.#sides.clear()
   }
 
-  /** No message is late or lost any more. */
+  /** Stops delaying and losing messages. */
   calm(): void {
     this.#calm = true
     this.heal()
   }
 
-  /** A line as it is, to a node. */
+  /** Sends a line to a node as it is. */
   write(node: string, line: string): void {
     this.#nodes.get(node)?.stdin?.write(`${line}\n`)
   }
@@ -113,7 +116,7 @@ export class MaelstromNetwork {
     await Promise.all(node_ids.map((node) => this.ready(node)))
   }
 
-  /** Resolves when the node answers requests: it has heard a quorum, and caught up with it. */
+  /** Resolves when the node answers requests: it hears a quorum and has caught up with it. */
   async ready(node: string): Promise<void> {
     const end = performance.now() + READY_MS
     while ((await this.rpc('c0', node, { type: 'txn', txn: [] })).type !== 'txn_ok') {
@@ -154,7 +157,7 @@ export class MaelstromNetwork {
     this.#timers.delete(timer)
   }
 
-  /** A node ends when its input does. */
+  /** A node ends when its input ends. */
   async #end(): Promise<void> {
     for (const timer of this.#timers) clearTimeout(timer)
     const exits = [...this.#nodes.values()].map(async (child) => {

@@ -7,7 +7,7 @@ import type { TransactionOutput } from '../linearizability/transactions.ts'
 import type { Random } from '../support/random.ts'
 import type { MaelstromNetwork } from './network.ts'
 
-/** What Maelstrom's error codes mean for a history: only these leave the outcome open. */
+/** Maelstrom's error codes that leave the outcome open; all others mean certainly not done. */
 const INDEFINITE: readonly unknown[] = [0, 13]
 
 const PAUSE_MS = 20
@@ -16,14 +16,17 @@ export interface LoadOptions {
   readonly network: MaelstromNetwork
   readonly random: Random
   readonly clients: number
-  /** Of each client, each at a random node. */
+  /** Requests of each client, each at a random node. */
   readonly requests: number
 }
 
-/** `undefined`: certainly not done, nothing to be learned. `null`: unknown. */
+/** `undefined`: certainly not done, and nothing was learned. `null`: unknown. */
 type Reading<O> = O | null | undefined
 
-/** Runs the clients at once, each one request at a time, and gives what they saw. A client whose request is of unknown outcome goes on as another process. */
+/**
+ * Runs the clients concurrently, each with one request at a time, and returns the history. After a request of unknown
+ * outcome a client continues as another process.
+ */
 async function record<I, O>(
   { network, random, clients, requests }: LoadOptions,
   choose: () => I,
@@ -69,12 +72,15 @@ export function registerLoad(options: LoadOptions, key: number): Promise<Operati
     if (type === 'read_ok') return { value: value as number }
     if (type === 'write_ok' || type === 'cas_ok') return { ok: true }
     if (code === 22) return { ok: false }
-    // A key that is not there yet: a read and a compare-and-set see the same.
+    // The key does not exist yet: a read and a compare-and-set see the same.
     return code === 20 ? { value: null, ok: false } : undefined
   })
 }
 
-/** `txn-rw-register` or `txn-list-append`: transactions of one to three steps over a few keys; what is written is unique. */
+/**
+ * `txn-rw-register` or `txn-list-append`: transactions of one to three steps over a few keys; written values are
+ * unique.
+ */
 export function transactionLoad(
   options: LoadOptions,
   kind: 'w' | 'append',

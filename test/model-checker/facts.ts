@@ -1,6 +1,6 @@
 import type { Replica } from './replica.ts'
 
-/** What the execution at one replica was told: these never change, so two replicas' are compared once. */
+/** What one replica handed to its execution. Facts never change, so those of two replicas are compared once. */
 interface Facts {
   readonly text: string
   /** `row.slot` with `noop` or the dependencies. */
@@ -8,11 +8,11 @@ interface Facts {
   readonly executed: readonly string[]
 }
 
-/** The facts that replicas can come to, and which of them contradict each other. */
+/** The facts that replicas can reach, and which of them contradict each other. */
 export class AllFacts {
   readonly #numbers = new Map<string, number>()
   readonly #facts: Facts[] = []
-  /** By pair of facts: the property that they violate, or ''. */
+  /** For each pair of facts: the property that they violate, or ''. */
   readonly #verdicts: string[][] = []
 
   number(replica: Replica): number {
@@ -30,7 +30,7 @@ export class AllFacts {
     return (this.#facts[number] as Facts).text
   }
 
-  /** What two replicas with these facts violate together; '' for nothing. */
+  /** The property that two replicas with these facts violate together; '' if none. */
   verdict(a: number, b: number): string {
     const verdicts = this.#verdicts[a] as string[]
     let verdict = verdicts[b]
@@ -42,7 +42,7 @@ export class AllFacts {
   }
 }
 
-/** Agreement, Visibility and the order of execution, of protocol.md §5. All commands interfere. */
+/** Checks Agreement, Visibility and the order of execution (protocol.md §5). All commands interfere. */
 function contradiction(a: Facts, b: Facts): string {
   for (const [id, decision] of a.decisions) {
     const other = b.decisions.get(id)

@@ -1,17 +1,17 @@
 import type { Message } from '../../src/protocol/messages.ts'
 import { MessageType } from '../../src/protocol/messages.ts'
 
-/** What can happen to one replica. Its text names it uniquely among all that can happen in a run, and is what a trace consists of. */
+/** What can happen to one replica. Its text names it uniquely within a run; a trace consists of these texts. */
 export type Input =
   | { readonly kind: 'deliver'; readonly from: number; readonly message: Message; readonly text: string }
   | { readonly kind: 'propose'; readonly text: string }
-  /** Begins a recovery here, as a nudge or a look at what is due does. */
+  /** Begins a recovery here, as a nudge or a due check does. */
   | { readonly kind: 'recover' | 'expire'; readonly row: number; readonly slot: number; readonly text: string }
-  /** The link to a peer that crashed goes down here. */
+  /** The link to a crashed peer goes down here. */
   | { readonly kind: 'unlink'; readonly peer: number; readonly text: string }
   /**
-   * `doom`: from now on nothing that it journals becomes durable; `restart`: it comes back with what is durable. `settle`: it will never
-   * restart, so that its journal no longer matters. `crash`: it stops for good.
+   * `doom`: from now on nothing that it journals becomes durable. `restart`: it comes back with what is durable.
+   * `settle`: it will never restart, so its journal no longer matters. `crash`: it stops for good.
    */
   | { readonly kind: 'doom' | 'restart' | 'settle' | 'crash'; readonly text: string }
 
@@ -19,7 +19,10 @@ const names = new Map(Object.entries(MessageType).map(([name, type]) => [type as
 
 const UNSAID = new Set(['type', 'epoch', 'row', 'slot', 'mode'])
 
-/** All that a message says, readable: messages of equal texts do the same. The ballot of a Commit means nothing: decisions are final. */
+/**
+ * The whole content of a message as readable text: messages with equal texts have equal effects. The ballot of a Commit
+ * has no meaning, because decisions are final.
+ */
 export function textOf(message: Message): string {
   let text = names.get(message.type) as string
   if ('row' in message) text += ` ${message.row}.${message.slot}`

@@ -3,7 +3,7 @@ import type { Instance } from '../../src/protocol/instance.ts'
 import { Command, Phase } from '../../src/protocol/messages.ts'
 import { equal } from '../../src/protocol/vector.ts'
 
-/** What one instance was at one replica, before a step. */
+/** The state of one instance at one replica, before a step. */
 export interface Snapshot {
   readonly phase: Phase
   readonly ballot: number
@@ -17,7 +17,7 @@ export function snapshot({ phase, ballot, voteBallot, command, initDeps, deps }:
   return { phase, ballot, voteBallot, command, initDeps, deps }
 }
 
-/** protocol.md §5, in one state of one replica. */
+/** The invariants of protocol.md §5 on one state of one replica. */
 export function checkState(instance: Instance): void {
   const { phase, ballot, voteBallot, command, initDeps, attempt } = instance
   const voted = phase === Phase.accepted || phase === Phase.committed
@@ -28,7 +28,7 @@ export function checkState(instance: Instance): void {
   demand(attempt === null || attempt.ballot === ballot, `${instance} is coordinated in a ballot that it has left`)
 }
 
-/** protocol.md §5, from one state of one replica to the next. */
+/** The invariants of protocol.md §5 on a step from one state of a replica to the next. */
 export function checkStep(before: Snapshot, after: Instance): void {
   demand(after.phase >= before.phase, `${after} went back from phase ${before.phase} to ${after.phase}`)
   demand(after.ballot >= before.ballot, `${after} went back to ballot ${after.ballot}`)

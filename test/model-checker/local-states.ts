@@ -6,10 +6,10 @@ import { type Output, Replica, type Setup } from './replica.ts'
 import { isSettled, isSpent } from './settled.ts'
 import { PairTable } from './tables.ts'
 
-/** Live replicas kept per row; the others are made again from their inputs. */
+/** Live replicas kept per row; the others are rebuilt from their inputs. */
 const MAX_LIVE = 50_000
 
-/** What the search needs to know of a replica in a local state. */
+/** What the search needs to know about a replica in a local state. */
 export interface LocalState {
   readonly parent: number
   /** The input that led here from `parent`. */
@@ -19,35 +19,36 @@ export interface LocalState {
   readonly slot: number
   readonly crashed: boolean
   readonly doomed: boolean
-  /** Inputs that end a hope for more answers. */
+  /** Inputs that end the wait for more answers. */
   readonly expiries: readonly number[]
 }
 
-/** What an input makes of a local state. */
+/** The effect of an input on a local state. */
 export interface Step {
   readonly input: number
-  /** The same where nothing but answers comes of it; -1 for a violation. */
+  /** Equal to the state itself if the input only produces answers; -1 for a violation. */
   readonly next: number
   readonly violation: string
-  /** By receiver: the set of messages that leave with it. */
+  /** By receiver: the set of messages that the input sends. */
   readonly sent: readonly number[]
   readonly silent: boolean
 }
 
 /** What a set of messages, all of which may arrive at a replica at any time, means to it in a local state. */
 export interface Inbox {
-  /** By receiver: all that is said in answer without a change of state. */
+  /** By receiver: everything that is answered without a change of state. */
   readonly answers: readonly number[]
   readonly silent: boolean
-  /** Those that change the state; in a plain search also those that are only answered. */
+  /** The messages that change the state; in a plain search also those that are only answered. */
   readonly moves: readonly Step[]
-  /** The messages that can still do something, now or later, once they have been answered. */
+  /** The messages that can still have an effect, now or later, after they have been answered. */
   readonly rest: number
 }
 
 /**
- * All local states that one replica came to, numbered, and what each input makes of them. The shipped core runs once per local state and
- * input, however many states of the whole cluster hold that local state: that is what makes millions of them affordable.
+ * All local states that one replica reached, numbered, and the effect of each input on them. The shipped core runs once
+ * per local state and input, however many states of the cluster contain that local state: that makes millions of them
+ * affordable.
  */
 export class LocalStates {
   readonly all: LocalState[] = []
@@ -69,7 +70,7 @@ export class LocalStates {
   readonly #facts: AllFacts
   readonly #nothing: readonly number[]
 
-  /** `peers`: of all replicas by id, this one included, once they are there. */
+  /** `peers`: the local states of all replicas by id, including this one, filled in later. */
   constructor(setup: Setup, id: number, peers: readonly LocalStates[], facts: AllFacts) {
     this.#setup = setup
     this.#id = id
@@ -193,7 +194,7 @@ export class LocalStates {
     this.#live.set(number, replica)
   }
 
-  /** A live replica in the local state, to be looked at only. */
+  /** A live replica in the local state, to read only. */
   #borrow(local: number): Replica {
     const replica = this.#take(local)
     this.#keep(local, replica)

@@ -1,4 +1,4 @@
-/** `npm run model-check`: see {@link HELP}. Exits with 1 where a property is violated. */
+/** `npm run model-check`: see {@link HELP}. Exits with 1 if a property is violated. */
 import { readFileSync } from 'node:fs'
 import { HELP, type Options, readOptions } from './options.ts'
 import { replay } from './replay.ts'
@@ -33,7 +33,8 @@ function progress(found: Found): void {
 
 function figures({ states, transitions, depth, seconds, cpuSeconds, localStates, runs }: Found): string {
   return (
-    `states ${states}, transitions ${transitions}, depth ${depth}, ${seconds.toFixed(1)} s (${cpuSeconds.toFixed(1)} of the processor; ` +
+    `states ${states}, transitions ${transitions}, depth ${depth}, ${seconds.toFixed(1)} s ` +
+    `(${cpuSeconds.toFixed(1)} of the processor; ` +
     `${localStates} local states, ${runs} runs of the core)`
   )
 }

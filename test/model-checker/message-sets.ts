@@ -1,6 +1,6 @@
 import { PairTable } from './tables.ts'
 
-/** Sets of messages to one receiver, as sorted inputs of it, numbered; 0 is the empty one. */
+/** Sets of messages to one receiver, as sorted inputs of it, numbered; 0 is the empty set. */
 export class MessageSets {
   readonly all: (readonly number[])[] = [[]]
   readonly #numbers = new Map<string, number>([['', 0]])

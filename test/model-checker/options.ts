@@ -3,18 +3,18 @@ import { OPENINGS } from './openings.ts'
 import type { Limits } from './search.ts'
 import type { Bounds } from './system.ts'
 
-export const HELP = `Looks at every state of a small cluster of the shipped core, the nearest first.
+export const HELP = `Visits every state of a small cluster of the shipped core, the nearest first.
 
 npm run model-check -- [--replicas 3] [--instances 2] [--proposers 0,1] [--recoveries 2] [--crashes 0] [--restarts 0]
                        [--limit STATES] [--minutes M] [--walks N --steps 200 --seed S] [--opening NAME] [--replay FILE]
 
---proposers   who proposes the interfering commands, --instances of them in all; the first two replicas by default
---recoveries  how many are begun in all, by anyone, of any instance
---crashes     replicas that stop for good; what a crash brings about is also in runs without one: messages that never arrive
+--proposers   the replicas that propose interfering commands, --instances in total; by default the first two
+--recoveries  the number of recoveries in total, by any replica, of any instance
+--crashes     replicas that stop for good; runs without it have the same effect: messages that never arrive
 --restarts    replicas that lose what is not durable, and come back
---walks       instead, N random walks within the same bounds
---opening     where to begin: ${Object.keys(OPENINGS).join(', ')} (openings.ts); with nothing happened by default
---replay      instead, the steps of a trace, a line each, as a violation is printed
+--walks       N random walks within the same bounds, instead of a search
+--opening     where to begin: ${Object.keys(OPENINGS).join(', ')} (openings.ts); by default an empty cluster
+--replay      replays the steps of a trace, one per line, in the format of a printed violation
 `
 
 export interface Options {

@@ -3,19 +3,19 @@ import { deliverText, type Input, textOf } from './inputs.ts'
 import { type Output, Replica } from './replica.ts'
 import type { Bounds } from './system.ts'
 
-/** A step delivers what nobody has sent. */
+/** A step delivers a message that nobody has sent. */
 export class NotInFlight extends Error {}
 
 export interface Replayed {
-  /** What the steps violate, '' for nothing. */
+  /** The property that the steps violate, '' for none. */
   readonly property: string
-  /** What happened, the deliveries that a search makes without saying so included where a later step needs their answers. */
+  /** What happened. It includes deliveries that the search makes implicitly, if a later step needs their answers. */
   readonly steps: readonly string[]
 }
 
 /**
- * Gives plain replicas the steps of a trace, one after the other, without anything that the search remembers, merges or drops. As in the search,
- * answers that change nothing at who gives them are given at once.
+ * Gives the steps of a trace to plain replicas, one after the other, without anything that the search remembers, merges
+ * or drops. As in the search, answers that do not change the answering replica are given at once.
  */
 export function replay(bounds: Bounds, trace: readonly string[]): Replayed {
   const run = new Run(bounds)
@@ -45,7 +45,7 @@ interface Done {
   readonly text: string
   /** A step of the trace. */
   readonly asked: boolean
-  /** What had not been sent before. */
+  /** The messages that had not been sent before. */
   readonly sent: string[]
 }
 
@@ -96,7 +96,7 @@ class Run {
     return new Replica({ ...this.#bounds, restarts: this.#bounds.restarts > 0 }, id)
   }
 
-  /** A message that changes nothing where it arrives, and is answered with something that was not said before. */
+  /** A message that changes nothing where it arrives, and produces an answer that was not sent before. */
   #answer(): Sent | null {
     for (const sent of this.#sent.values()) {
       const answers = this.#answersTo(sent)

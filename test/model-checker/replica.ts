@@ -12,12 +12,12 @@ import { stateText } from './state-text.ts'
 
 export interface Setup {
   readonly replicas: number
-  /** Proposals in all. All write one key, so that all interfere. */
+  /** Proposals in total. All write one key, so all interfere. */
   readonly instances: number
   /** Whether replicas restart, so that their journals matter. */
   readonly restarts: boolean
   readonly fastCrashes?: number
-  /** Without the search's shortcuts (see System): to be compared with them. */
+  /** Without the shortcuts of the search (see System), for comparison. */
   readonly plain?: boolean
 }
 
@@ -26,7 +26,7 @@ export interface Output {
   readonly message: Message
 }
 
-/** Time stands still: no timer ever fires but those that an input makes due. */
+/** Time stands still: no timer fires unless an input makes it due. */
 const NOW_MS = 1000
 
 const NEVER_MS = 1e12
@@ -43,12 +43,13 @@ const TIMING: Timing = {
   askMs: 0,
 }
 
-/** Tries after which the core begins a running recovery again, less the one that {@link Replica.apply} makes. */
+/** After this many tries the core restarts a running recovery, minus the one that {@link Replica.apply} makes. */
 const TRIES_BEFORE_RECOVERY = 2
 
 /**
- * One replica: the shipped core with the reference engine and a disk. What it journals is durable at the end of each input, until it is
- * doomed: then nothing more becomes durable, and what waits for the disk never leaves, until it restarts.
+ * One replica: the shipped core with the reference engine and a disk. What it journals is durable at the end of each
+ * input, until the replica is doomed. From then on nothing becomes durable, and what waits for the disk is not sent,
+ * until it restarts.
  */
 export class Replica {
   readonly id: number
@@ -58,11 +59,11 @@ export class Replica {
   #journal: (readonly JournalRecord[])[] = []
   #durable = 0
   #doomed = false
-  /** It may restart yet: what is on its disk is part of its state. */
+  /** It may still restart: the contents of its disk are part of its state. */
   #mortal: boolean
   #crashed = false
   #outputs: Output[] = []
-  /** What it has handed to the execution in any of its lives, `row.slot` with `noop` or the dependencies. */
+  /** What it has handed to the execution in any of its lives: `row.slot` with `noop` or the dependencies. */
   readonly decisions = new Map<string, string>()
   /** What it has executed in this life, in order. */
   executed: string[] = []
@@ -95,12 +96,15 @@ export class Replica {
     return this.#core.instance(row, slot)
   }
 
-  /** The messages that left it with the input. Throws where an invariant breaks. An input that is not possible now changes nothing. */
+  /**
+   * Applies the input and returns the messages that it sends. Throws if an invariant breaks. An input that is
+   * impossible now changes nothing.
+   */
   apply(input: Input): readonly Output[] {
     this.#outputs = []
     if (this.#crashed) return this.#outputs
     const before = this.#snapshots()
-    // Every Accept carries its batch: so who holds it is no part of the state.
+    // Every Accept carries its batch, so the set of holders is not part of the state.
     for (const { attempt } of this.#instances()) if (attempt !== null) attempt.holders = 0
     this.#handle(input)
     this.#finishTurn()
@@ -116,7 +120,7 @@ export class Replica {
     return `${flags}${this.#stateText()}${disk}`
   }
 
-  /** The instances that hope for more answers than they need. */
+  /** The instances that wait for more answers than they need. */
   impatient(): Instance[] {
     return this.#instances().filter(
       ({ attempt }) => attempt !== null && 'patienceMs' in attempt && attempt.patienceMs > 0,
@@ -180,7 +184,9 @@ export class Replica {
     return record.batch
   }
 
-  /** An instance that nobody coordinates here is recovered by a nudge, a running recovery is begun again when a look finds it due. */
+  /**
+   * A nudge recovers an instance that nobody coordinates here; a check that finds it due restarts a running recovery.
+   */
   #recover(row: number, slot: number): void {
     const instance = this.#core.instance(row, slot)
     if (instance?.committed) return
@@ -196,7 +202,7 @@ export class Replica {
     this.#core.tick(NOW_MS)
   }
 
-  /** The instance no longer hopes for more answers; the others still do. */
+  /** The instance no longer waits for more answers; the others still do. */
   #expire(row: number, slot: number): void {
     for (const instance of this.impatient()) {
       instance.dueMs = 0
@@ -271,7 +277,7 @@ export class Replica {
     return `${this.#core.slot}${links}${stateText(this.#instances(), this.#core.durableNumber)}`
   }
 
-  /** As it would come back. */
+  /** The replica as it would come back after a restart. */
   #restored(): Replica {
     const restored = new Replica({ ...this.#setup, restarts: false }, this.id)
     restored.#journal = this.#journal.slice(0, this.#durable)

@@ -10,15 +10,15 @@ export interface Limits {
 export interface Found {
   readonly states: number
   readonly transitions: number
-  /** Steps from the first state to the last that was looked at. */
+  /** Steps from the first state to the last state visited. */
   readonly depth: number
   readonly seconds: number
-  /** Of the processor: this counts where others use it, too. */
+  /** Processor time, because others may use the machine, too. */
   readonly cpuSeconds: number
-  /** Local states of all replicas, and inputs that were given to the shipped core. */
+  /** Local states of all replicas, and inputs given to the shipped core. */
   readonly localStates: number
   readonly runs: number
-  /** Every state within the bounds was looked at. */
+  /** Whether every state within the bounds was visited. */
   readonly exhausted: boolean
   readonly violation: Violation | null
 }
@@ -27,19 +27,19 @@ export interface Found {
 export interface Watch {
   /** Every million states. */
   readonly progress?: (found: Found) => void
-  /** Each state, with what the execution was told at each replica. */
+  /** Called for each state with what each replica handed to its execution. */
   readonly outcome?: (outcome: string) => void
 }
 
 export interface Violation {
   readonly property: string
-  /** What happened, a step a line: no shorter run violates anything. */
+  /** The steps, one per line: no shorter run violates anything. */
   readonly trace: readonly string[]
 }
 
 /**
- * Looks at the states within the bounds, nearest to where the opening leads first, until all were seen, a property is violated, or a limit is
- * reached.
+ * Visits the states within the bounds, nearest to the end of the opening first, until all were visited, a property is
+ * violated, or a limit is reached.
  */
 export function search(bounds: Bounds, limits: Limits, watch: Watch = {}, opening: readonly string[] = []): Found {
   const system = new System(bounds)

@@ -2,14 +2,16 @@ import type { Instance } from '../../src/protocol/instance.ts'
 import { type Message, MessageType, Phase } from '../../src/protocol/messages.ts'
 import type { Replica } from './replica.ts'
 
-/** Where nobody begins a recovery any more, a Nack only hastens the slow path, and that the end of patience does as well. */
+/**
+ * If nobody begins recoveries any more, a Nack only hastens the slow path, and the end of patience does that as well.
+ */
 export function isSpent(message: Message, spent: boolean): boolean {
   return spent && message.type === MessageType.nack
 }
 
 /**
- * Whether a message that changes nothing at its receiver, and has been answered, will never do anything there: then it need not be kept in
- * flight. `silent`: there is no answer to it now.
+ * Whether a message that changes nothing at its receiver, and has been answered, can never have an effect there: then
+ * it need not stay in flight. `silent`: there is no answer to it now.
  */
 export function isSettled(replica: Replica, message: Message, silent: boolean): boolean {
   // What is not durable may be forgotten.
@@ -30,11 +32,11 @@ export function isSettled(replica: Replica, message: Message, silent: boolean): 
     case MessageType.acceptOk:
     case MessageType.recoverOk:
     case MessageType.validateOk:
-      // A ballot begins once: answers to one that is no longer coordinated here come too late.
+      // A ballot begins once: answers to a ballot that is no longer coordinated here come too late.
       return silent && instance.ballot >= message.ballot
     case MessageType.waiting:
     case MessageType.nack:
-      // A restart forgets what was heard.
+      // A restart forgets what was received.
       return silent && !replica.mortal
   }
   return false

@@ -1,8 +1,9 @@
 import { Instance } from '../../src/protocol/instance.ts'
 
 /**
- * Fields that nothing but time, retries, the journal's layout and the choice of who is sent a batch depends on: time stands still here, tries
- * and holders are set where they matter. Every other field counts, also one that is added to the core later.
+ * Fields that only depend on time, retries, the layout of the journal and the choice of who gets a batch. Time stands
+ * still here; tries and holders are set where they matter. Every other field counts, also one that is added to the core
+ * later.
  */
 const IGNORED = new Set([
   'row',
@@ -17,12 +18,12 @@ const IGNORED = new Set([
   'holders',
 ])
 
-/** Fields that mean nothing any more once the instance is committed: from then on it is answered with its Commit, whatever is asked. */
+/** Fields without meaning once the instance is committed: from then on the answer to every request is its Commit. */
 const OVER = new Set(['ballot', 'voteBallot', 'initDeps', 'seenBallot', 'waitingHeard'])
 
 const PRISTINE = fieldsText(new Instance(0, 1), 0)
 
-/** What is known of the instances, in one text; those of which nothing is known are left out. */
+/** What is known of the instances, as one text; unknown instances are left out. */
 export function stateText(instances: readonly Instance[], durable: number): string {
   let text = ''
   for (const instance of instances) {
@@ -36,7 +37,7 @@ function fieldsText(fields: object, durable: number, over = false): string {
   let text = ''
   for (const [key, value] of Object.entries(fields)) {
     if (IGNORED.has(key) || (over && OVER.has(key))) continue
-    // Whether the instance's messages wait for the disk.
+    // Whether the messages of the instance wait for the disk.
     if (key === 'gate') text += value > durable ? ' gated' : ''
     else if (key === 'patienceMs') text += value > 0 ? ' hopes' : ''
     else if (key === 'batch') text += value === null ? '' : ' batch'

@@ -7,16 +7,19 @@ import type { Setup } from './replica.ts'
 export interface Bounds extends Omit<Setup, 'restarts'> {
   /** Who may propose. */
   readonly proposers: readonly number[]
-  /** Recoveries begun, in all. */
+  /** Recoveries begun, in total. */
   readonly recoveries: number
   readonly crashes: number
   readonly restarts: number
 }
 
-/** A step of the whole: what happened, and what it violates, '' for nothing. The child is only lent. */
+/**
+ * A step of the cluster: what happened, and the property that it violates ('' for none). The child is valid only during
+ * the call.
+ */
 export type Visit = (child: Uint32Array, input: Input, violation: string) => void
 
-/** What was used up of the bounds, in one word of four bits each. */
+/** How much of the bounds is used up, in one word of four bits each. */
 const PROPOSAL = 0
 const RECOVERY = 4
 const CRASH = 8
@@ -29,21 +32,22 @@ const COUNTED: Partial<Record<Input['kind'], number>> = {
 }
 
 /**
- * The whole cluster. A state is n rows of n words and a last word: word (i, i) is the local state of replica i, word (i, j) the set of messages
- * that i has sent to j; the last word counts what was used of the bounds.
+ * The whole cluster. A state is n rows of n words and a last word. Word (i, i) is the local state of replica i, word
+ * (i, j) is the set of messages that i has sent to j, and the last word counts how much of the bounds is used.
  *
- * A message stays in flight: it may arrive at any time, again or never, so loss, delay, reordering and duplication are all in it. Hence answers that
- * change nothing at the replica that gives them are given at once (whoever can be without them can be with them), and messages that can do nothing
- * any more are dropped: neither takes a reachable decision away.
+ * A message stays in flight: it may arrive at any time, again or never, which covers loss, delay, reordering and
+ * duplication. So answers that do not change the answering replica are given at once (a run that can do without them
+ * can also have them), and messages that can no longer have an effect are dropped. Neither removes a reachable
+ * decision.
  */
 export class System {
   readonly bounds: Bounds
   readonly locals: LocalStates[] = []
   readonly #facts = new AllFacts()
   readonly #child: Uint32Array
-  /** By receiver: bits of the senders whose messages to it are to be looked at. */
+  /** By receiver: bits of the senders whose messages must be checked. */
   readonly #dirty: number[]
-  /** Those of them that were. */
+  /** Those of them that were checked. */
   readonly #looked: number[]
 
   constructor(bounds: Bounds) {
@@ -90,7 +94,9 @@ export class System {
     }
   }
 
-  /** Makes the steps of an opening (openings.ts), in place; returns their whole texts. Throws where one is not possible. */
+  /**
+   * Makes the steps of an opening (openings.ts), in place; returns their whole texts. Throws if one is not possible.
+   */
   open(state: Uint32Array, opening: readonly string[]): string[] {
     return opening.map((step) => {
       let whole = ''
@@ -106,7 +112,7 @@ export class System {
     })
   }
 
-  /** What the execution was told at each replica. */
+  /** What each replica handed to its execution. */
   outcome(state: Uint32Array): string {
     return this.locals.map((_, id) => this.#facts.text(this.#local(state, id).facts)).join(' | ')
   }
@@ -127,7 +133,9 @@ export class System {
     return this.#used(state, RECOVERY) >= this.bounds.recoveries
   }
 
-  /** What may happen at the replica of itself, proposals and the end of hopes aside; some of it may change nothing. */
+  /**
+   * What may happen at the replica by itself, except proposals and the end of waiting; some of it may change nothing.
+   */
   own(state: Uint32Array, id: number): Input[] {
     const { replicas, crashes, restarts } = this.bounds
     const inputs: Input[] = []
@@ -157,7 +165,7 @@ export class System {
     return this.#used(state, PROPOSAL)
   }
 
-  /** The messages from one replica that may arrive at another, as inputs of it. */
+  /** The messages from one replica that may arrive at another, as inputs. */
   inFlight(state: Uint32Array, from: number, to: number): readonly number[] {
     const set = from === to ? 0 : (state[from * this.bounds.replicas + to] as number)
     return this.#locals(to).sets.of(set)
@@ -167,14 +175,14 @@ export class System {
     return this.#locals(id).inputs[number] as Input
   }
 
-  /** Takes a message out of flight. */
+  /** Removes a message from flight. */
   lose(state: Uint32Array, from: number, to: number, message: number): void {
     const { sets } = this.#locals(to)
     const at = from * this.bounds.replicas + to
     state[at] = sets.number(sets.of(state[at] as number).filter((other) => other !== message))
   }
 
-  /** Makes the step, in place; what it violates, '' for nothing. */
+  /** Makes the step, in place; returns the property that it violates, '' for none. */
   take(state: Uint32Array, id: number, input: Input): string {
     let violated = ''
     this.#stepBy(state, id, input, (child, _, violation) => {
@@ -212,11 +220,11 @@ export class System {
     const bound = COUNTED[kind]
     if (bound !== undefined) child[this.width - 1] = (child[this.width - 1] as number) + (1 << bound)
     if (kind === 'doom' || kind === 'restart') this.#settle(child)
-    // What no longer matters once nobody recovers can go, everywhere.
+    // Whatever no longer matters once nobody recovers can go, everywhere.
     if (kind === 'recover' && this.#spent(child)) this.#dirty.fill(-1)
   }
 
-  /** Where no restart is to follow, the disks of those that are up and well no longer matter. */
+  /** If no restart is left, the disks of healthy replicas no longer matter. */
   #settle(child: Uint32Array): void {
     if (this.#used(child, RESTART) < this.bounds.restarts) return
     const n = this.bounds.replicas
@@ -243,7 +251,7 @@ export class System {
     }
   }
 
-  /** Gives all answers that change nothing where they are given, and the answers to those. */
+  /** Gives all answers that do not change the answering replica, and the answers to those. */
   #answer(child: Uint32Array): void {
     const n = this.bounds.replicas
     const spent = this.#spent(child)
@@ -260,13 +268,13 @@ export class System {
     }
   }
 
-  /** A replica with messages to be looked at; -1 for none. */
+  /** A replica with messages to check; -1 for none. */
   #next(): number {
     for (let id = 0; id < this.bounds.replicas; id++) if (this.#dirty[id] !== 0) return id
     return -1
   }
 
-  /** Drops what can do nothing any more from the sets that {@link #answer} looked at. */
+  /** Drops what can no longer have an effect from the sets that {@link #answer} checked. */
   #drop(child: Uint32Array): void {
     const n = this.bounds.replicas
     const spent = this.#spent(child)
@@ -281,7 +289,7 @@ export class System {
     }
   }
 
-  /** What the replica's facts violate together with the others' and by themselves. */
+  /** What the facts of the replica violate, together with those of the others and by themselves. */
   #violation(state: Uint32Array, id: number): string {
     const { facts } = this.#local(state, id)
     for (let other = 0; other < this.bounds.replicas; other++) {

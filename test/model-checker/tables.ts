@@ -1,10 +1,10 @@
-/** From pairs of numbers below 2³² to a number below 2³² − 1: open addressing in typed arrays. */
+/** Maps pairs of numbers below 2³² to a number below 2³² − 1: open addressing in typed arrays. */
 export class PairTable {
   #keys = new Uint32Array(2 << 12)
   #values = new Uint32Array(1 << 12)
   #size = 0
 
-  /** -1 where there is none. */
+  /** -1 if there is none. */
   get(a: number, b: number): number {
     return (this.#values[this.#place(a, b)] as number) - 1
   }
@@ -39,7 +39,10 @@ export class PairTable {
   }
 }
 
-/** The states of a search: fixed-size tuples of words, numbered in the order of their coming, each entered once, each with the number of its parent. */
+/**
+ * The states of a search: fixed-size tuples of words, numbered in order of arrival, each entered once, each with the
+ * number of its parent.
+ */
 export class StateTable {
   readonly width: number
   size = 0
@@ -52,7 +55,7 @@ export class StateTable {
     this.#words = new Uint32Array(width << 12)
   }
 
-  /** Enters the tuple; false where it is known. */
+  /** Enters the tuple; false if it is known. */
   add(state: Uint32Array, parent: number): boolean {
     const { width } = this
     const mask = this.#index.length - 1
@@ -89,7 +92,7 @@ export class StateTable {
   }
 
   #growStates(): void {
-    // By half: the old and the new ones are in memory together.
+    // By half: the old and the new arrays are in memory together.
     const states = Math.floor(this.size * 1.5)
     const words = new Uint32Array(states * this.width)
     words.set(this.#words)

@@ -5,13 +5,15 @@ import { type Bounds, System } from './system.ts'
 
 export interface Walks {
   readonly walks: number
-  /** The most steps of one. */
+  /** The maximum number of steps of one walk. */
   readonly steps: number
-  /** Each walk has its own: `seed`, `seed` + 1, … */
+  /** Each walk has its own seed: `seed`, `seed` + 1, … */
   readonly seed: number
 }
 
-/** Random walks within the bounds, where looking at every state is out of reach. Violations are not the shortest. */
+/**
+ * Random walks within the bounds, for bounds too large to visit every state. The violations found are not the shortest.
+ */
 export function walk(
   bounds: Bounds,
   { walks, steps, seed }: Walks,
@@ -47,13 +49,13 @@ interface Choice {
   readonly input: Input
 }
 
-/** One walk. A message leaves the network when it arrives, now and then it stays, to arrive again. */
+/** One walk. A message leaves the network when it arrives; now and then it stays, to arrive again. */
 class Walk {
   readonly #system: System
   readonly #random: Random
   readonly #trace: string[]
   readonly #state: Uint32Array
-  /** Whom nobody hears any more from some step on: coordinators, so that others have to recover. */
+  /** The replicas that nobody hears from some step on: coordinators, so that others have to recover. */
   readonly #muted: readonly number[]
   readonly #mutedFrom: number
   readonly #oddsOfRecovery: number
@@ -74,7 +76,7 @@ class Walk {
     this.#oddsOfRepetition = random.pick([0, 0.05, 0.2])
   }
 
-  /** The property that it violates, '' for none. */
+  /** Returns the property that it violates, '' for none. */
   go(steps: number): string {
     const together = this.#random.chance(0.7)
     for (let step = 0; step < steps; step++) {
@@ -95,7 +97,7 @@ class Walk {
     return { id, input: { kind: 'propose', text: `propose ${id}` } }
   }
 
-  /** What happens of itself: with small chances. */
+  /** What happens by itself, with small probabilities. */
   #own(): Choice | null {
     const random = this.#random
     const { replicas } = this.#system.bounds

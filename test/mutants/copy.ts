@@ -5,7 +5,7 @@ import type { Patch } from './mutant.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 
-/** Runs `body` with a copy of the project that has the patches in it. */
+/** Runs `body` with a copy of the project that contains the patches. */
 export function inCopy<T>(patches: readonly Patch[], body: (folder: string) => T): T {
   const folder = mkdtempSync(join(tmpdir(), 'epaxos-mutant-'))
   try {
@@ -20,7 +20,7 @@ export function inCopy<T>(patches: readonly Patch[], body: (folder: string) => T
   }
 }
 
-/** Throws where the source does not have exactly one such place: a mutant must not rot unnoticed. */
+/** Throws unless the source has exactly one such place: a mutant must not become outdated unnoticed. */
 function patch(path: string, from: string, to: string): void {
   const source = readFileSync(path, 'utf8')
   if (source.split(from).length !== 2) throw new Error(`${path} has not exactly one place that reads ${from}`)

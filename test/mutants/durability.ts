@@ -6,7 +6,7 @@ const notSynced = (file: string, type: string) => ({
   to: `  context.recordLazily(instance, {\n    type: RecordType.${type},`,
 })
 
-/** Defects of what is durable before what, and of coming back (protocol.md §9). */
+/** Defects of the order of durability, and of restarts (protocol.md §9). */
 export const DURABILITY: readonly Mutant[] = [
   {
     name: 'PRE not synced',

@@ -2,7 +2,10 @@ import type { Mutant } from './mutant.ts'
 
 const REFERENCE = 'engine/reference.ts'
 
-/** Defects of the order of execution, and of executing once (protocol.md §6 and §8). Those of the order are in the reference engine. */
+/**
+ * Defects of the order of execution, and of exactly once (protocol.md §6 and §8). Those of the order are in the
+ * reference engine.
+ */
 export const EXECUTION: readonly Mutant[] = [
   {
     name: 'only the highest of a prefix is a dependency',
@@ -83,7 +86,9 @@ export const EXECUTION: readonly Mutant[] = [
       {
         file: 'execution/session.ts',
         from: '    if (number <= this.#acknowledged) return Status.expired\n',
-        to: '    if (number <= Math.max(this.#acknowledged, this.highest)) return Status.expired\n    this.highest = number\n',
+        to:
+          '    if (number <= Math.max(this.#acknowledged, this.highest)) return Status.expired\n' +
+          '    this.highest = number\n',
       },
       {
         file: 'execution/session.ts',

@@ -2,10 +2,10 @@ import { spawnSync } from 'node:child_process'
 import { inCopy } from './copy.ts'
 import type { Hunted, Mutant } from './mutant.ts'
 
-/** For a hunter to notice that its time is over. */
+/** Time for a hunter to notice that its time is over. */
 const GRACE_MS = 120_000
 
-/** Looks for the mutant in a copy of the project, for so long at most. Throws where the hunt itself fails. */
+/** Hunts the mutant in a copy of the project, for at most this time. Throws if the hunt itself fails. */
 export function hunt({ patches, hunter }: Mutant, minutes: number): Hunted {
   return inCopy(patches, (folder) => {
     if (hunter.by === 'model-check') return checked(run(folder, 'model-checker/main.ts', hunter.bounds, minutes))
@@ -17,14 +17,14 @@ export function hunt({ patches, hunter }: Mutant, minutes: number): Hunted {
 
 function run(folder: string, program: string, flags: string, minutes: number): { text: string; found: boolean } {
   const args = ['--import', 'tsx', `test/${program}`, ...flags.split(' '), '--minutes', `${minutes}`]
-  // A defect may make an endless loop of a turn.
+  // A defect may turn a turn into an endless loop.
   const timeout = minutes * 60_000 + GRACE_MS
   const { stdout, stderr, status } = spawnSync(process.execPath, args, { cwd: folder, encoding: 'utf8', timeout })
   if (status !== 0 && status !== 1) throw new Error(`${program} ended with ${status}: ${stderr}`)
   return { text: stdout, found: status === 1 }
 }
 
-/** The model checker's violation counts when plain replicas, which merge nothing, show it too. */
+/** A violation of the model checker counts if plain replicas, which merge nothing, show it too. */
 function checked({ text, found }: { text: string; found: boolean }): Hunted {
   const [, verdict = 'no violation'] = /^VIOLATION (.*)$/m.exec(text) ?? []
   const [, replayed = 'not confirmed'] = /^replayed on plain replicas: (.*)$/m.exec(text) ?? []

@@ -1,6 +1,6 @@
 /**
- * `npm run mutants [-- WORD] [--minutes M]`: defects that somebody could make, one after the other, in copies of the source; the simulator or the
- * model checker must find each, within M minutes. Prints a table, and exits with 1 where one survives.
+ * `npm run mutants [-- WORD] [--minutes M]`: possible defects, one after the other, in copies of the source; the
+ * simulator or the model checker must find each within M minutes. Prints a table, and exits with 1 if one survives.
  */
 import { parseArgs } from 'node:util'
 import { hunt } from './hunt.ts'

@@ -1,10 +1,12 @@
-/** What looks for a mutant: the simulator, over seeds; or the model checker, within bounds. Either gives up after `minutes`. */
+/**
+ * What hunts a mutant: the simulator, over seeds; or the model checker, within bounds. Either gives up after `minutes`.
+ */
 export type Hunter =
   | {
       readonly by: 'simulator'
-      /** Where the defect is in the reference engine; wasm otherwise. */
+      /** Set if the defect is in the reference engine; wasm otherwise. */
       readonly engine?: 'reference'
-      /** Only clusters of so many replicas. */
+      /** Only clusters with this many replicas. */
       readonly replicas?: number
     }
   | {
@@ -13,7 +15,7 @@ export type Hunter =
       readonly bounds: string
     }
 
-/** A line of the shipped source, and what it reads with the defect in it. */
+/** A place in the shipped source, and its text with the defect. */
 export interface Patch {
   /** Below `src/`. */
   readonly file: string
@@ -21,19 +23,19 @@ export interface Patch {
   readonly to: string
 }
 
-/** A defect that somebody could make: replacements in a copy of the source, and what must find it there. */
+/** A possible defect: replacements in a copy of the source, and what must find it there. */
 export interface Mutant {
   readonly name: string
   readonly patches: readonly Patch[]
   readonly hunter: Hunter
 }
 
-/** What came of the hunt for a mutant. */
+/** The result of the hunt for a mutant. */
 export interface Hunted {
   readonly killed: boolean
   /** What was violated. */
   readonly verdict: string
-  /** Seeds that were run, or states that were looked at. */
+  /** Seeds run, or states visited. */
   readonly effort: string
   readonly seconds: number
 }

@@ -9,7 +9,7 @@ import { MUTANTS } from './list.ts'
 
 const test = suite('mutants')
 
-/** All are hunted by `npm run mutants`; here some that are found soon, by each hunter. */
+/** `npm run mutants` hunts all; this test hunts some that are found soon, for each hunter. */
 const SOON = [
   'dissenting replies count for the fast path',
   'the COM of a fast commit not synced',

@@ -52,7 +52,9 @@ export const RECOVERY: readonly Mutant[] = [
     patches: [
       {
         file: 'protocol/recover.ts',
-        from: '  const agreeing = answers.filter((a) => a.phase === Phase.preAccepted && equal(a.deps as Vector, a.initDeps as Vector))',
+        from:
+          '  const agreeing = answers.filter((a) => a.phase === Phase.preAccepted && equal(a.deps as Vector, ' +
+          'a.initDeps as Vector))',
         to: '  const agreeing = answers.filter((a) => a.phase === Phase.preAccepted)',
       },
     ],
@@ -86,10 +88,13 @@ export const RECOVERY: readonly Mutant[] = [
     patches: [
       {
         file: 'protocol/recover.ts',
-        from: '  startValidate(context, instance, attempt, agreeing.length, first.batch as Batch, first.deps as Vector)\n',
+        from:
+          '  startValidate(context, instance, attempt, agreeing.length, first.batch as Batch, first.deps as ' +
+          'Vector)\n',
         to:
           '  learnBatch(context, instance, first.batch as Batch)\n' +
-          '  startAccept(context, instance, attempt.ballot, Command.batch, first.deps as Vector, attempt.holders, true)\n',
+          '  startAccept(context, instance, attempt.ballot, Command.batch, first.deps as Vector, ' +
+          'attempt.holders, true)\n',
       },
     ],
     hunter: { by: 'model-check', bounds: '--replicas 5 --instances 2 --recoveries 2 --walks 100000000 --steps 60' },
@@ -109,7 +114,9 @@ export const RECOVERY: readonly Mutant[] = [
     patches: [
       {
         file: 'protocol/validate.ts',
-        from: '  const open: Conflict[] = []\n  for (const id of context.engine.conflicts(row, slot, batch.footprint, deps)) {\n',
+        from:
+          '  const open: Conflict[] = []\n' +
+          '  for (const id of context.engine.conflicts(row, slot, batch.footprint, deps)) {\n',
         to:
           '  const open: Conflict[] = []\n  const all = context.engine.conflicts(row, slot, batch.footprint, deps)\n' +
           '  for (const id of all.filter((x) => all.every((y) => y.row !== x.row || y.slot <= x.slot))) {\n',
@@ -210,7 +217,10 @@ export const RECOVERY: readonly Mutant[] = [
       {
         file: 'engine/reference.ts',
         from: '    instance.outcome = deps === null ? null : [...deps]\n',
-        to: '    instance.outcome = deps === null ? null : [...deps]\n    if (deps === null) instance.payload = null\n    this.#reindex()\n',
+        to:
+          '    instance.outcome = deps === null ? null : [...deps]\n' +
+          '    if (deps === null) instance.payload = null\n' +
+          '    this.#reindex()\n',
       },
       {
         file: 'engine/reference.ts',

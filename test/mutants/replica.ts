@@ -19,7 +19,11 @@ export const REPLICA: readonly Mutant[] = [
       {
         file: 'node/proposals.ts',
         from: '    this.#queue.unshift(gathered)\n    this.#queuedBytes += gathered.batch.commands.length\n',
-        to: "    const refused = { outcome: 'refused', code: ErrorCode.busy, message: '' } as const\n    for (const entry of gathered.entries) this.#answer(entry, refused)\n    this.#queue.unshift(gathered)\n    this.#queuedBytes += gathered.batch.commands.length\n",
+        to:
+          "    const refused = { outcome: 'refused', code: ErrorCode.busy, message: '' } as const\n" +
+          '    for (const entry of gathered.entries) this.#answer(entry, refused)\n' +
+          '    this.#queue.unshift(gathered)\n' +
+          '    this.#queuedBytes += gathered.batch.commands.length\n',
       },
     ],
     hunter: { by: 'simulator' },
@@ -41,7 +45,9 @@ export const REPLICA: readonly Mutant[] = [
       {
         file: 'node/proposals.ts',
         from: '      const end = at < results.length ? groupEnd(results, at) : at\n',
-        to: '      const end = at < results.length ? groupEnd(results, at) : at\n      at = end < results.length ? end : at\n',
+        to:
+          '      const end = at < results.length ? groupEnd(results, at) : at\n' +
+          '      at = end < results.length ? end : at\n',
       },
     ],
     hunter: { by: 'simulator' },

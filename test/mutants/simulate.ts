@@ -1,13 +1,13 @@
 /**
- * Runs in the copy that has a defect in it: simulates seed after seed until one fails. Prints what it found as JSON; exits with 1 where it
- * found something, with 0 where the time was over first.
+ * Runs in a copy with a defect: simulates seed after seed until one fails. Prints what it found as JSON; exits with 1
+ * if it found something, with 0 if the time ended first.
  */
 import { parseArgs } from 'node:util'
 import { drawOptions } from '../simulator/options.ts'
 import { type Outcome, Simulation } from '../simulator/simulation.ts'
 import { referenceEngine, wasmEngine } from '../support/engine-makers.ts'
 
-/** Of each safety phase: short ones, many. */
+/** The length of each safety phase: many short ones. */
 const DURATION_MS = 2000
 
 const { values } = parseArgs({

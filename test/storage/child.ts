@@ -1,6 +1,6 @@
 /**
- * What the storage tests do in processes of their own, to kill them or to let their disk fail: `child.ts VERB DIRECTORY …`. Says
- * what happened in lines on stdout.
+ * What the storage tests do in processes of their own, to kill them or to make their disk fail: `child.ts VERB
+ * DIRECTORY …`. Reports on stdout, line by line.
  */
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -18,7 +18,7 @@ function say(line: string): void {
 }
 
 const verbs: Record<string, (directory: string, argument: string) => Promise<void>> = {
-  /** Appends for ever, a few values a turn, and says up to which number they are durable. */
+  /** Appends for ever, a few values per turn, and reports up to which number they are durable. */
   async append(directory) {
     const journal = await LmdbJournal.open(directory)
     let durable = journal.last
@@ -40,7 +40,7 @@ const verbs: Record<string, (directory: string, argument: string) => Promise<voi
     turn()
   },
 
-  /** Appends `groups` values, each after the one before it is durable. */
+  /** Appends `groups` values, each after the previous one is durable. */
   async groups(directory, groups) {
     const journal = await LmdbJournal.open(directory)
     const first = journal.last
@@ -55,7 +55,7 @@ const verbs: Record<string, (directory: string, argument: string) => Promise<voi
     say('done')
   },
 
-  /** Appends until the limit on the file's size, set by who starts this, is reached. */
+  /** Appends until the file reaches the size limit that the starter of this process has set. */
   async fill(directory) {
     process.on('SIGXFSZ', () => {})
     const journal = await LmdbJournal.open(directory)
@@ -63,7 +63,7 @@ const verbs: Record<string, (directory: string, argument: string) => Promise<voi
     say(`failed after ${durable}`)
   },
 
-  /** Opens copies of a journal, each damaged in another way, uses them, and says how often which outcome came. */
+  /** Opens copies of a journal, each damaged in another way, uses them, and reports how often each outcome came. */
   async damage(directory, seed) {
     const original = join(directory, 'original')
     await fillJournal(original)
@@ -80,14 +80,17 @@ const verbs: Record<string, (directory: string, argument: string) => Promise<voi
     say(JSON.stringify(outcomes))
   },
 
-  /** Opens the data directory, and keeps it until it is killed. */
+  /** Opens the data directory, and keeps it until the process is killed. */
   async hold(directory) {
     await DataDirectory.open(directory, owner)
     say('held')
     setInterval(() => {}, 1000)
   },
 
-  /** At each line on stdin tries to lock the directory, several times at once; says how often it succeeded, then keeps it until it is killed. */
+  /**
+   * For each line on stdin, tries to lock the directory several times at once. Reports how often it succeeded, then
+   * keeps the lock until the process is killed.
+   */
   async race(directory) {
     say('ready')
     for await (const line of createInterface({ input: process.stdin })) {
@@ -112,7 +115,7 @@ async function fillJournal(directory: string): Promise<void> {
   await journal.close()
 }
 
-/** The file cut off, and with one page of garbage or of zeros; and other files altogether. */
+/** The file cut off, with one page of garbage or of zeros, and other files altogether. */
 function damagedCopies(file: Buffer, random: Random): Uint8Array[] {
   const pages = file.length / 4096
   const changed = (start: number, bytes: number, byte: () => number) => {
@@ -132,7 +135,7 @@ function damagedCopies(file: Buffer, random: Random): Uint8Array[] {
   return copies
 }
 
-/** Reads, appends and trims; returns the error's code, or that there was none. */
+/** Reads, appends and trims; returns the code of the error, or that there was none. */
 async function use(directory: string): Promise<string> {
   try {
     const journal = await LmdbJournal.open(directory)

@@ -4,7 +4,7 @@ import type { Journal } from '../../src/storage/journal.ts'
 import { freshSeed, Random } from '../support/random.ts'
 import { volume } from '../support/volumes.ts'
 
-/** One place that keeps a journal: the journal is closed and opened again on it, within one test. */
+/** A place that keeps a journal: the journal is closed and opened again on it, within one test. */
 export interface Subject {
   open(): Promise<Journal>
   /** From now on writes fail. */
@@ -45,7 +45,7 @@ export function journalCompliance(name: string, create: () => Promise<Subject>, 
     await journal.close()
   })
 
-  test('values are read and scanned in the order they were appended in, before and after they are durable', async (subject) => {
+  test('values are read and scanned in the order of their appends, durable or not', async (subject) => {
     const journal = await subject.open()
     const watch = watchDurable(journal)
     for (let number = 1; number <= 100; number++) assert.is(journal.append(text(`value ${number}`)), number)
@@ -154,7 +154,7 @@ export function journalCompliance(name: string, create: () => Promise<Subject>, 
     await journal.close()
   })
 
-  test('a scan that is under way when the journal is closed says so, and never that it is at the end', async (subject) => {
+  test('a scan during which the journal is closed reports that, and never the end', async (subject) => {
     const journal = await subject.open()
     const watch = watchDurable(journal)
     for (let number = 1; number <= 100; number++) journal.append(text(`value ${number}`))
@@ -211,7 +211,7 @@ export function journalCompliance(name: string, create: () => Promise<Subject>, 
 
 type Test = (title: string, body: (subject: Subject) => Promise<void>) => void
 
-/** What journals promise that outlive their process. */
+/** What journals promise if they outlive their process. */
 function keepingTests(test: Test): void {
   test('closing waits until everything is durable', async (subject) => {
     const journal = await subject.open()
@@ -300,8 +300,9 @@ function keepingTests(test: Test): void {
 }
 
 /**
- * A journal whose disk begins to fail: what was durable before stays, the failure is told once, as an error of ours, and the journal takes
- * nothing more. Returns the number up to which values were durable; the journal is closed.
+ * A journal whose disk begins to fail. What was durable before stays, the failure is reported once, as an error of
+ * ours, and the journal accepts nothing more. Returns the number up to which values were durable; the journal is
+ * closed.
  */
 export async function failureCompliance(journal: Journal, breakDisk: () => void, valueBytes = 10): Promise<number> {
   const failures: Error[] = []

@@ -21,7 +21,7 @@ async function refusal(directory: string, by: Owner = owner): Promise<EpaxosErro
   return assert.unreachable('opened') as never
 }
 
-/** A directory that was made and closed, with one value in its journal. */
+/** A directory that was created and closed, with one value in its journal. */
 async function made(directory: string): Promise<string> {
   const path = join(directory, 'data')
   const data = await DataDirectory.open(path, owner)

@@ -25,7 +25,10 @@ journalCompliance(
 
 const lmdb = suite('lmdb journal')
 
-/** Opens the journal and checks that every value is the one a child appends under its number; returns the last number. */
+/**
+ * Opens the journal and checks that every value is the one that a child appends under its number; returns the last
+ * number.
+ */
 async function verified(directory: string): Promise<number> {
   const journal = await LmdbJournal.open(directory)
   let next: number | null = null

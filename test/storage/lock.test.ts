@@ -33,20 +33,18 @@ lock('a locked directory is refused within the same process, and free after the 
   }),
 )
 
-lock(
-  'a directory locked by another process is refused, also while that process is stopped, and free after kill -9 (scenario 29)',
-  () =>
-    withDirectory(async (directory, start) => {
-      const holder = start(['race', directory])
-      await holder.said(1)
-      holder.say('1')
-      assert.is(await holder.said(2), '1')
-      assert.is((await refusal(directory)).code, 'locked')
-      holder.process.kill('SIGSTOP')
-      assert.is((await refusal(directory)).code, 'locked')
-      await holder.kill()
-      await (await DirectoryLock.acquire(directory)).release()
-    }),
+lock('a directory locked by another process is refused, even a stopped one, and free after kill -9 (scenario 29)', () =>
+  withDirectory(async (directory, start) => {
+    const holder = start(['race', directory])
+    await holder.said(1)
+    holder.say('1')
+    assert.is(await holder.said(2), '1')
+    assert.is((await refusal(directory)).code, 'locked')
+    holder.process.kill('SIGSTOP')
+    assert.is((await refusal(directory)).code, 'locked')
+    await holder.kill()
+    await (await DirectoryLock.acquire(directory)).release()
+  }),
 )
 
 lock('of many who take over one dead lock at once, within a process, one gets it', () =>

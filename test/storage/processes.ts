@@ -10,12 +10,12 @@ import { FORMAT_VERSION } from '../../src/codec/limits.ts'
 /** Who owns the data directories of the tests. */
 export const owner = { cluster: 'test', id: 1, replicas: 3, formatVersion: FORMAT_VERSION }
 
-/** The value that a child appends under a number: its size and its bytes follow from the number. */
+/** The value that a child appends under a number: the number determines its size and its bytes. */
 export function testValue(number: number): Uint8Array {
   return new Uint8Array(number % 17 === 0 ? 6000 + number : 20 + (number % 300)).fill(number % 251)
 }
 
-/** A process of the tests, and what it said. */
+/** A process of the tests, and its output. */
 export class Child {
   readonly process: ChildProcess
   readonly lines: string[] = []
@@ -24,7 +24,7 @@ export class Child {
   #changed: () => void = () => {}
   #exited = false
 
-  /** Runs `child.ts` with the arguments, under another program where one is named. */
+  /** Runs `child.ts` with the arguments, under another program if one is named. */
   constructor(args: readonly string[], under: readonly string[] = []) {
     const command = [...under, process.execPath, '--import', 'tsx', fileURLToPath(new URL('child.ts', import.meta.url))]
     this.process = spawn(command[0] as string, [...command.slice(1), ...args], { stdio: ['pipe', 'pipe', 'pipe'] })
@@ -46,7 +46,7 @@ export class Child {
     this.process.stdin?.write(`${line}\n`)
   }
 
-  /** Resolves when the child has said so many lines; rejects when it exits before. */
+  /** Resolves when the child has printed `count` lines; rejects if it exits first. */
   async said(count: number): Promise<string> {
     while (this.lines.length < count) {
       if (this.#exited) throw new Error(`The child exited: ${this.lines.join('\n')}\n${this.errors.join('\n')}`)
@@ -57,7 +57,7 @@ export class Child {
     return this.lines[count - 1] as string
   }
 
-  /** Resolves with the exit code when the child has exited by itself; null when a signal ended it. */
+  /** Resolves with the exit code when the child has exited by itself; null if a signal ended it. */
   async exited(): Promise<number | null> {
     await this.#exit
     return this.process.exitCode
