@@ -2,6 +2,7 @@ import { EpaxosError } from '../errors.ts'
 import type { StateMachine } from '../execution/machine.ts'
 import { MAX_REPLICAS } from '../protocol/quorums.ts'
 import type { Address } from '../transport/links.ts'
+import type { ServerKind } from '../transport/server.ts'
 import { formatAddress, isLoopback, parseAddress, whyNotAdvertised } from './addresses.ts'
 import { type Logger, SILENT } from './logger.ts'
 
@@ -21,6 +22,8 @@ export interface ReplicaOptions {
   /** `fsync` (default): what was answered survives. `memory`: nothing survives the process, which must not come back under its id. */
   readonly durability?: Durability
   readonly engine?: EngineKind
+  /** What serves the peer port: `uws` (uWebSockets.js) or `node` (`node:http`). By itself `uws` where its binary loads. */
+  readonly server?: ServerKind
   /** Shared by all replicas and their clients; needed beyond loopback. */
   readonly secret?: Uint8Array | string
   /** After this a command is answered as unknown. Default 2000. */
@@ -40,6 +43,8 @@ export interface ResolvedOptions {
   readonly cluster: string
   readonly durability: Durability
   readonly engine: EngineKind
+  /** Null to choose by itself. */
+  readonly server: ServerKind | null
   readonly secret: Uint8Array | null
   readonly requestTimeoutMs: number
   /** Empty where nothing is advertised. */
@@ -52,7 +57,7 @@ const CLUSTER_NAME = /^[A-Za-z0-9._-]{1,64}$/
 
 /** Checks the options and fills in the defaults. Throws an `EpaxosError` with code `configuration`. */
 export function resolveOptions(options: ReplicaOptions): ResolvedOptions {
-  const { id, machine, cluster = 'local', durability = 'fsync', engine = 'wasm' } = options
+  const { id, machine, cluster = 'local', durability = 'fsync', engine = 'wasm', server } = options
   const peers = options.peers.map(parseAddress)
   check(peers.length >= 1 && peers.length <= MAX_REPLICAS, `1 to ${MAX_REPLICAS} peers, not ${peers.length}`)
   check(Number.isInteger(id) && id >= 0 && id < peers.length, `id ${id} is not a position in ${peers.length} peers`)
@@ -60,6 +65,7 @@ export function resolveOptions(options: ReplicaOptions): ResolvedOptions {
   check(CLUSTER_NAME.test(cluster), `not a cluster's name (letters, digits, . _ -): ${cluster}`)
   check(durability === 'fsync' || durability === 'memory', `durability is fsync or memory, not ${durability}`)
   check(engine === 'wasm' || engine === 'reference', `engine is wasm or reference, not ${engine}`)
+  check(server === undefined || server === 'uws' || server === 'node', `server is uws or node, not ${server}`)
   check(durability === 'memory' || Boolean(options.data), 'durability fsync needs a data directory')
   const requestTimeoutMs = options.requestTimeoutMs ?? 2000
   check(Number.isFinite(requestTimeoutMs) && requestTimeoutMs >= 1, `not a timeout in ms: ${requestTimeoutMs}`)
@@ -79,6 +85,7 @@ export function resolveOptions(options: ReplicaOptions): ResolvedOptions {
     cluster,
     durability,
     engine,
+    server: server ?? null,
     secret,
     requestTimeoutMs,
     clientUrl: advertise,

@@ -10,6 +10,7 @@ import { DataDirectory } from '../storage/directory.ts'
 import { LmdbJournal } from '../storage/lmdb.ts'
 import { FULL_BYTES, freeBytes, NEARLY_FULL_BYTES } from '../storage/space.ts'
 import type { Address } from '../transport/links.ts'
+import { type ChosenServer, chooseServer } from '../transport/server.ts'
 import type { Identity } from '../transport/transport.ts'
 import { WebSocketTransport } from '../transport/websocket.ts'
 import { whyNotAdvertised } from './addresses.ts'
@@ -31,6 +32,7 @@ export class Replica {
   readonly #directory: DataDirectory | null
   readonly #journal: LmdbJournal | null
   readonly #member: Member
+  readonly #server: ChosenServer
   readonly #peers: { client: string }[]
   readonly #staleKeys = new FootprintBuilder()
   #stopPollingDisk: () => void = () => {}
@@ -51,11 +53,12 @@ export class Replica {
     const { id, cluster, peers, data } = resolved
     const engine =
       resolved.engine === 'wasm' ? await loadEngine({ replicas: peers.length }) : new ReferenceEngine(peers.length)
-    if (data === null) return new Replica(resolved, engine, null, null)
+    const server = await chooseServer(resolved.server)
+    if (data === null) return new Replica(resolved, engine, server, null, null)
     const owner = { cluster, id, replicas: peers.length, formatVersion: FORMAT_VERSION }
     const directory = await DataDirectory.open(data, owner)
     try {
-      const replica = new Replica(resolved, engine, directory, await LmdbJournal.open(directory.journalPath))
+      const replica = new Replica(resolved, engine, server, directory, await LmdbJournal.open(directory.journalPath))
       await replica.#pollDisk()
       return replica
     } catch (error) {
@@ -67,11 +70,13 @@ export class Replica {
   private constructor(
     options: ResolvedOptions,
     engine: Engine,
+    server: ChosenServer,
     directory: DataDirectory | null,
     journal: LmdbJournal | null,
   ) {
     const { id, machine, peers, secret, logger, requestTimeoutMs } = options
     this.#options = options
+    this.#server = server
     this.#directory = directory
     this.#journal = journal
     this.#peers = peers.map((_, peer) => ({ client: peer === id ? options.clientUrl : '' }))
@@ -81,7 +86,7 @@ export class Replica {
       engine,
       machine,
       journal,
-      transport: new WebSocketTransport({ identity, listen: peers[id] as Address, peers, secret }),
+      transport: new WebSocketTransport({ identity, listen: peers[id] as Address, peers, secret, server }),
       clock: realClock,
       random: Math.random,
       logger,
@@ -116,6 +121,8 @@ export class Replica {
   /** Replays the journal, then listens and connects. */
   async start(): Promise<void> {
     const { logger, durability } = this.#options
+    const { kind, reason } = this.#server
+    logger.info({ server: kind, ...(reason !== '' && { reason }) }, 'the server of the peer port')
     if (durability === 'memory') {
       logger.warn({}, 'durability memory: nothing survives this process, which must not come back under its id')
     }
@@ -215,6 +222,7 @@ export class Replica {
       replayMs,
       durability,
       engine,
+      server: this.#server.kind,
       stateHash: executor.stateHash(),
     }
   }

@@ -1,3 +1,4 @@
+import type { ServerKind } from '../transport/server.ts'
 import type { Durability, EngineKind } from './options.ts'
 
 /** What `GET /status` says of a replica. */
@@ -31,6 +32,8 @@ export interface Status {
   readonly replayMs: number
   readonly durability: Durability
   readonly engine: EngineKind
+  /** What serves the peer port. */
+  readonly server: ServerKind
   /** Equal at replicas that have executed the same. */
   readonly stateHash: string
 }

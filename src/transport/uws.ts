@@ -14,7 +14,8 @@ export async function loadUWebSockets(
     return (await load()).default as typeof UWebSockets
   } catch (cause) {
     const here = `${process.platform} ${process.arch}, Node.js ${process.versions.node}`
-    const why = `uWebSockets.js has no binary that runs here (${here}); it needs Node.js 20 with glibc 2.27 or newer, or Node.js 22 or 24 with glibc 2.38 or newer`
+    const needs = 'Node.js 20 with glibc 2.27 or newer, or Node.js 22 or 24 with glibc 2.38 or newer'
+    const why = `uWebSockets.js has no binary that runs here (${here}); it needs ${needs}`
     throw new EpaxosError('unsupported_platform', why, { cause })
   }
 }

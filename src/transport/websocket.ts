@@ -4,6 +4,7 @@ import { Dialler } from './dialler.ts'
 import { helloText, newNonce, readHello } from './handshake.ts'
 import { type Address, peerUrl } from './links.ts'
 import { Listener } from './listener.ts'
+import { type ChosenServer, chooseServer } from './server.ts'
 import type { Identity, Transport, TransportHandlers } from './transport.ts'
 
 export interface WebSocketTransportOptions {
@@ -14,6 +15,8 @@ export interface WebSocketTransportOptions {
   readonly peers: readonly Address[]
   /** Shared by all replicas; null where links need no proof. */
   readonly secret: Uint8Array | null
+  /** What serves the peer port; chosen by itself where absent. */
+  readonly server?: ChosenServer
   /** Timers; the system's where absent. */
   readonly schedule?: Schedule
   /** Jitter, in [0, 1); `Math.random` where absent. */
@@ -56,7 +59,7 @@ export class WebSocketTransport implements Transport {
       dropped: (what) => handlers.dropped(what),
       admitted: (peer) => this.#diallers[peer]?.hurry(),
     })
-    await this.#listener.listen(listen)
+    await this.#listener.listen(this.#options.server ?? (await chooseServer(null)), listen)
     if (this.#closing === null) {
       this.#diallers = diallers
       for (const dialler of diallers) dialler?.dial()

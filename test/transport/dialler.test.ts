@@ -1,6 +1,5 @@
 import { createServer as createHttpServer } from 'node:http'
 import { createServer, type Server, type Socket } from 'node:net'
-import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws'
 import { FIRST_PAUSE_MS, LONGEST_PAUSE_MS, type Schedule } from '../../src/transport/backoff.ts'
@@ -18,12 +17,13 @@ import { HANDSHAKE_TIMEOUT_MS, PING_INTERVAL_MS } from '../../src/transport/link
 import { MAX_BACKPRESSURE_BYTES } from '../../src/transport/transport.ts'
 import { WebSocketTransport } from '../../src/transport/websocket.ts'
 import { freePorts } from '../support/ports.ts'
+import { serverSuite } from '../support/servers.ts'
 import { until } from '../support/until.ts'
 import { volume } from '../support/volumes.ts'
 import { identityOf, Observer } from './observer.ts'
 import { SimulatedTime } from './simulated-time.ts'
 
-const test = suite('dialler')
+const test = serverSuite('dialler')
 
 const secret = new TextEncoder().encode('known to replicas only')
 const peer = identityOf(1, 2)
@@ -51,7 +51,8 @@ async function withDialling(
 ): Promise<void> {
   const ports = await freePorts(2)
   const peers = ports.map((port) => ({ host: '127.0.0.1', port }))
-  const transport = new WebSocketTransport({ identity: identityOf(0, 2), listen: peers[0]!, peers, secret, ...timing })
+  const options = { identity: identityOf(0, 2), listen: peers[0]!, peers, secret, server: test.server() }
+  const transport = new WebSocketTransport({ ...options, ...timing })
   const seen = new Observer()
   await transport.start(seen)
   const impostors: Impostor[] = []
@@ -279,7 +280,7 @@ test('a peer that links to this replica is dialled at once', async () => {
       }
       await until(waiting, 'a long pause')
       const peers = ports.map((port) => ({ host: '127.0.0.1', port }))
-      const other = new WebSocketTransport({ identity: peer, listen: peers[1]!, peers, secret })
+      const other = new WebSocketTransport({ identity: peer, listen: peers[1]!, peers, secret, server: test.server() })
       const seenThere = new Observer()
       await other.start(seenThere)
       await until(() => seenThere.linked.has(0), "the peer's link")

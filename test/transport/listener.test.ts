@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { FORMAT_VERSION } from '../../src/codec/limits.ts'
 import type { Schedule } from '../../src/transport/backoff.ts'
@@ -11,13 +10,14 @@ import { MAX_STRANGERS } from '../../src/transport/listener.ts'
 import { MAX_FRAME_BYTES } from '../../src/transport/transport.ts'
 import { WebSocketTransport } from '../../src/transport/websocket.ts'
 import { freePorts, isFree } from '../support/ports.ts'
+import { serverSuite } from '../support/servers.ts'
 import { until } from '../support/until.ts'
 import { volume } from '../support/volumes.ts'
 import { identityOf, Observer } from './observer.ts'
 import { SimulatedTime } from './simulated-time.ts'
 import { Stranger } from './stranger.ts'
 
-const test = suite('peer port')
+const test = serverSuite('peer port')
 
 const secret = new TextEncoder().encode('known to replicas only')
 
@@ -31,7 +31,7 @@ interface Victim {
 async function withVictim(story: (victim: Victim) => Promise<void>, schedule?: Schedule): Promise<void> {
   const ports = await freePorts(3)
   const peers = ports.map((port) => ({ host: '127.0.0.1', port }))
-  const options = { identity: identityOf(0, 3), listen: peers[0]!, peers, secret }
+  const options = { identity: identityOf(0, 3), listen: peers[0]!, peers, secret, server: test.server() }
   const transport = new WebSocketTransport(schedule === undefined ? options : { ...options, schedule })
   const seen = new Observer()
   await transport.start(seen)
@@ -210,39 +210,58 @@ test('a frame before the welcome ends the link, whatever becomes of its admissio
     assert.equal([seen.drops, seen.from(1)], [['message before the welcome'], []])
   }))
 
-test('strangers beyond the limit are turned away until one of them is gone', () =>
+test('of strangers beyond the limit the oldest goes, and a member comes in at once', () =>
   withVictim(async ({ port, seen }) => {
-    const strangers = Array.from({ length: MAX_STRANGERS }, () => new Stranger(port))
-    await Promise.all(strangers.map((stranger) => stranger.challenged()))
-    const tooMany = new Stranger(port)
-    await tooMany.hungUp()
-    assert.is(tooMany.status, 503)
+    const strangers: Stranger[] = []
+    for (let n = 0; n < MAX_STRANGERS + 6; n++) {
+      const stranger = new Stranger(port)
+      strangers.push(stranger)
+      await stranger.challenged()
+    }
+    const [oldest, rest] = [strangers.slice(0, 6), strangers.slice(6)]
+    await Promise.all(oldest.map((stranger) => stranger.hungUp()))
+    assert.ok(rest.every(({ closed }) => !closed))
+    const startedAt = performance.now()
+    const member = await new Stranger(port).greet(friend, 0, secret)
+    assert.ok(performance.now() - startedAt < 1000, 'at the first try')
+    await (strangers[6] as Stranger).hungUp()
+    for (let n = 0; n < MAX_STRANGERS; n++) await new Stranger(port).challenged()
+    assert.not(member.closed, 'who was admitted is no stranger')
+    member.socket.terminate()
     for (const stranger of strangers) stranger.socket.terminate()
-    await until(() => seen.drops.length === MAX_STRANGERS + 1, 'the strangers to be gone')
-    volume('hostile links', MAX_STRANGERS)
+    await until(() => seen.drops.length >= MAX_STRANGERS + 6, 'the drops')
+    volume('hostile links', 2 * MAX_STRANGERS + 6)
   }))
 
-test('answers that a stranger does not take are not kept', () =>
-  withVictim(
-    async ({ port }) => {
-      const flood = new Stranger(port)
-      await flood.challenged()
-      flood.socket.pause()
-      const bytes = Buffer.alloc(125)
-      const before = process.memoryUsage().rss
-      let sentBytes = 0
-      while (sentBytes < 32 << 20) {
-        for (let n = 0; n < 1000; n++) flood.socket.ping(bytes)
-        sentBytes += 1000 * bytes.length
-        await new Promise((resolve) => setImmediate(resolve))
-      }
-      await until(() => flood.socket.bufferedAmount === 0, 'the port to have read it all')
-      const growth = process.memoryUsage().rss - before
-      assert.ok(growth < 20 << 20, `${growth} bytes more for ${sentBytes} bytes of answers`)
-      flood.socket.terminate()
-    },
-    () => () => {},
-  ))
+type Flooding = readonly [string, (stranger: Stranger) => Promise<unknown>]
+const flooding: readonly Flooding[] = [
+  ['a stranger', (stranger) => stranger.challenged()],
+  ['a member', (stranger) => stranger.greet(friend, 0, secret)],
+]
+
+for (const [who, begin] of flooding) {
+  test(`answers that ${who} does not take are not kept`, () =>
+    withVictim(
+      async ({ port }) => {
+        const flood = new Stranger(port)
+        await begin(flood)
+        flood.socket.pause()
+        const bytes = Buffer.alloc(125)
+        const before = process.memoryUsage().rss
+        let sentBytes = 0
+        while (sentBytes < 32 << 20 && !flood.closed) {
+          for (let n = 0; n < 1000; n++) flood.socket.ping(bytes)
+          sentBytes += 1000 * bytes.length
+          await new Promise((resolve) => setImmediate(resolve))
+        }
+        await until(() => flood.closed || flood.socket.bufferedAmount === 0, 'the port to have read it all')
+        const growth = process.memoryUsage().rss - before
+        assert.ok(growth < 20 << 20, `${growth} bytes more for ${sentBytes} bytes of answers`)
+        flood.socket.terminate()
+      },
+      () => () => {},
+    ))
+}
 
 test('a peer that leaves while it is being admitted changes nothing', () =>
   withVictim(async ({ port, seen }) => {
@@ -283,7 +302,9 @@ test('closing hangs up on everybody and frees the port', () =>
   withVictim(async ({ port }) => {
     const [own, ...others] = await freePorts(3)
     const peers = [own, ...others].map((free) => ({ host: '127.0.0.1', port: free as number }))
-    const transport = new WebSocketTransport({ identity: identityOf(0, 3), listen: peers[0]!, peers, secret: null })
+    const identity = identityOf(0, 3)
+    const server = test.server()
+    const transport = new WebSocketTransport({ identity, listen: peers[0]!, peers, secret: null, server })
     const seen = new Observer()
     await transport.start(seen)
     const friendly = await new Stranger(own as number).greet(friend, 0)
@@ -298,11 +319,14 @@ test('closing hangs up on everybody and frees the port', () =>
 test('a second process on the port is refused with a clear error', () =>
   withVictim(async ({ port }) => {
     const module = new URL('../../src/transport/websocket.ts', import.meta.url).href
+    const servers = new URL('../../src/transport/server.ts', import.meta.url).href
     const script = `
       const { WebSocketTransport } = await import('${module}')
+      const { chooseServer } = await import('${servers}')
+      const server = await chooseServer('${test.server().kind}')
       const listen = { host: '127.0.0.1', port: ${port} }
       const identity = { cluster: 'local', epoch: 0, replicas: 1, id: 0, incarnation: new Uint8Array(16), clientUrl: '' }
-      const transport = new WebSocketTransport({ identity, listen, peers: [listen], secret: null })
+      const transport = new WebSocketTransport({ identity, listen, peers: [listen], secret: null, server })
       await transport.start({}).then(() => console.log('listens'), (error) => console.log(error.code + ' ' + error.message))
       process.exit()`
     const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script])

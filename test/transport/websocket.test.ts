@@ -1,9 +1,13 @@
+import { type ChosenServer } from '../../src/transport/server.ts'
 import { WebSocketTransport } from '../../src/transport/websocket.ts'
 import { freePorts } from '../support/ports.ts'
+import { testServers } from '../support/servers.ts'
 import { until } from '../support/until.ts'
-import { complianceSuite } from './compliance.ts'
+import { complianceSuite, type Fabric } from './compliance.ts'
 
-complianceSuite('WebSocket', async () => {
+for (const server of testServers) complianceSuite(`WebSocket (${server.kind})`, () => fabric(server))
+
+async function fabric(server: ChosenServer): Promise<Fabric> {
   const ports = await freePorts(3)
   const addresses = ports.map((port) => ({ host: '127.0.0.1', port }))
   return {
@@ -11,9 +15,11 @@ complianceSuite('WebSocket', async () => {
       new WebSocketTransport({
         identity,
         secret,
+        server,
         listen: addresses[address]!,
         peers: addresses.slice(0, identity.replicas),
       }),
+    keepsFrames: server.kind === 'node',
     until: (condition, what) => until(condition, what),
   }
-})
+}

@@ -93,6 +93,7 @@ async function measure(
     replicas: urls.length,
     durability: after[0]?.durability ?? '',
     engine: [...new Set(after.map(({ engine }) => engine))].join(','),
+    server: [...new Set(after.map(({ server }) => server))].join(','),
     outstanding,
     conflictsPercent: conflicts,
     keySize,

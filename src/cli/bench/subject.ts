@@ -29,10 +29,10 @@ export function runningReplicas({ url, pid }: Settings<typeof benchFlags>): Subj
 
 /** A cluster of its own, in a folder of its own; null where it was stopped before it was ready. */
 export async function ownCluster(settings: Settings<typeof benchFlags>, stop: AbortSignal): Promise<Subject | null> {
-  const { replicas, durability, engine, data = tmpdir() } = settings
+  const { replicas, durability, engine, server, data = tmpdir() } = settings
   const folder = mkdtempSync(join(data, 'epaxos-bench-'))
   const clientPort = await freePortRange(2 * replicas)
-  const common = { durability, engine, requestTimeoutMs: REQUEST_TIMEOUT_MS, logLevel: 'error' }
+  const common = { durability, engine, server, requestTimeoutMs: REQUEST_TIMEOUT_MS, logLevel: 'error' }
   const members = membersOf({ replicas, clientPort, peerPort: clientPort + replicas, data: folder, common })
   const impatience = AbortSignal.timeout(READY_LIMIT_MS)
   const died = new AbortController()

@@ -10,6 +10,7 @@ export const benchFlags = {
   replicas: integer('N', 'of its own cluster', { min: 1, max: 9 }, 3),
   durability: choice(['fsync', 'memory'], 'of its own cluster', 'fsync'),
   engine: choice(['wasm', 'reference'], 'of its own cluster', 'wasm'),
+  server: choice(['uws', 'node'], 'of its own cluster; by itself uws where its binary loads'),
   data: text(
     'DIR',
     'where its own cluster keeps its data, which is removed at the end; by default the temporary folder',

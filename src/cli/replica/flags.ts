@@ -5,6 +5,7 @@ import { secretFlags } from '../settings/secret.ts'
 export const commonFlags = {
   durability: choice(['fsync', 'memory'], 'what an answer survives: everything, or nothing', 'fsync'),
   engine: choice(['wasm', 'reference'], 'the fast engine, or the simple one that proves it right', 'wasm'),
+  server: choice(['uws', 'node'], 'what serves the peer port; by itself uws (uWebSockets.js) where its binary loads'),
   cluster: text('NAME', "the cluster's name; replicas of another are refused", 'local'),
   ...secretFlags,
   requestTimeoutMs: integer('MS', 'after this a command is answered as unknown', { min: 1, max: 3_600_000 }, 2000),

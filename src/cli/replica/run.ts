@@ -65,7 +65,7 @@ function optionsOf(
   onFailure: (error: Error) => void,
 ): ReplicaOptions & { readonly logger: Logger } {
   const { settings, positionals } = given
-  const { id, peers, client, data, durability, engine, cluster, requestTimeoutMs } = settings
+  const { id, peers, client, data, durability, engine, server, cluster, requestTimeoutMs } = settings
   if (positionals.length > 0) throw wrong(`unexpected argument ${positionals[0]}`)
   if (id === undefined) throw wrong('--id is missing')
   if (peers.length === 0) throw wrong('--peers is missing')
@@ -90,6 +90,7 @@ function optionsOf(
     onFailure,
     ...advertised(settings.advertise, address, logger),
     ...(data === undefined ? {} : { data }),
+    ...(server === undefined ? {} : { server }),
     ...(secret === undefined ? {} : { secret }),
   }
 }

@@ -1,0 +1,171 @@
+import type { HttpRequest, HttpResponse, TemplatedApp, us_socket_context_t, WebSocket } from 'uWebSockets.js'
+import { type Address, printed } from './links.ts'
+import {
+  cannotListen,
+  type LinkEvents,
+  type LinkServer,
+  type LinkServerHandlers,
+  type LinkServerOptions,
+  type LinkSocket,
+} from './server.ts'
+import { Strangers } from './strangers.ts'
+import type { UWebSockets } from './uws.ts'
+
+/** A plain listen shares its port with any other process that asks for it: every connection would then go to one of the two. */
+const EXCLUSIVE = 1
+
+/** `listen` as it is; the declarations lack this form. */
+type Listen = (host: string, port: number, options: number, done: (socket: unknown) => void) => void
+
+/** What the library hands back with each event: it copies the fields of what it is given, so a link is one of them. */
+interface Carrier {
+  readonly link: UwsLink
+}
+
+/** A link of uWebSockets.js. It knows its socket only while that is open: touching a closed one throws. */
+class UwsLink implements LinkSocket {
+  readonly remoteAddress: string
+  socket: WebSocket<Carrier> | null = null
+  events: LinkEvents | null = null
+  readonly #strangers: Strangers<UwsLink>
+
+  constructor(remoteAddress: string, strangers: Strangers<UwsLink>) {
+    this.remoteAddress = remoteAddress
+    this.#strangers = strangers
+  }
+
+  get bufferedBytes(): number {
+    return this.socket?.getBufferedAmount() ?? 0
+  }
+
+  /** What the server cannot take closes the link by itself (`closeOnBackpressureLimit`). */
+  send(message: string | Uint8Array): void {
+    this.socket?.send(message, typeof message !== 'string')
+  }
+
+  ping(): void {
+    this.socket?.ping()
+  }
+
+  settle(): void {
+    this.#strangers.delete(this)
+  }
+
+  end(code: number): void {
+    this.#leave()?.end(code)
+  }
+
+  close(): void {
+    this.#leave()?.close()
+  }
+
+  /** From here on nothing of the link is reported, and its socket is not touched. */
+  #leave(): WebSocket<Carrier> | null {
+    const { socket } = this
+    this.socket = null
+    this.events = null
+    this.#strangers.delete(this)
+    return socket
+  }
+}
+
+/**
+ * Links over uWebSockets.js. What it answers by itself (a request line in two packets: 505) is answered before anything runs, and a
+ * dialler that meets it dials again. Connections that ask for nothing cannot be seen one by one: the library closes them after 10 s.
+ */
+export class UwsServer implements LinkServer {
+  readonly #handlers: LinkServerHandlers
+  readonly #app: TemplatedApp
+  readonly #strangers: Strangers<UwsLink>
+  #closed = false
+  /** Requests that were answered and reported, whose connections have not closed yet. */
+  #answered = 0
+
+  constructor(uws: typeof UWebSockets, options: LinkServerOptions, handlers: LinkServerHandlers) {
+    this.#handlers = handlers
+    this.#strangers = new Strangers({
+      limit: options.maxStrangers,
+      graceMs: 0,
+      evict: (link) => {
+        const { events } = link
+        link.close()
+        events?.closed('its place was needed')
+      },
+    })
+    this.#app = uws.App()
+    this.#app.filter((_, change) => this.#onConnection(Number(change)))
+    this.#app.ws<Carrier>(options.path, {
+      maxPayloadLength: options.maxMessageBytes,
+      maxBackpressure: options.maxUnsentBytes,
+      closeOnBackpressureLimit: 1,
+      idleTimeout: options.silentMs / 1000,
+      sendPingsAutomatically: options.pings,
+      upgrade: (response, request, context) => this.#onUpgrade(response, request, context),
+      open: (socket) => this.#onOpen(socket),
+      message: (socket, bytes, binary) => socket.getUserData().link.events?.message(new Uint8Array(bytes), binary),
+      drain: (socket) => socket.getUserData().link.events?.drained?.(),
+      close: (socket, _, reason) => this.#onClose(socket.getUserData().link, new TextDecoder().decode(reason)),
+    })
+    this.#app.any('/*', (response) => this.#reject(response, '404 Not Found', 'request that is no link'))
+  }
+
+  listen(address: Address): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const done = (socket: unknown) => {
+        if (socket) return resolve()
+        this.close()
+        reject(cannotListen(printed(address)))
+      }
+      const app = this.#app
+      ;(app.listen as unknown as Listen).call(app, address.host, address.port, EXCLUSIVE, done)
+    })
+  }
+
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#app.close()
+    this.#strangers.close()
+  }
+
+  /** Counts only connections that never became links: an upgraded one is not reported as closed. */
+  #onConnection(change: number): void {
+    if (change > 0 || this.#closed) return
+    if (this.#answered > 0) this.#answered--
+    else this.#handlers.dropped('connection that asked for nothing')
+  }
+
+  #reject(response: HttpResponse, status: string, why: string): void {
+    this.#answered++
+    this.#handlers.dropped(why)
+    response.writeStatus(status).end('', true)
+  }
+
+  #onUpgrade(response: HttpResponse, request: HttpRequest, context: us_socket_context_t): void {
+    // No replica sends an origin; a browser always does, and a page must not reach a peer port through it.
+    if (request.getHeader('origin') !== '') return this.#reject(response, '403 Forbidden', 'link from a browser')
+    const address = new TextDecoder().decode(response.getRemoteAddressAsText())
+    response.upgrade<Carrier>(
+      { link: new UwsLink(address, this.#strangers) },
+      request.getHeader('sec-websocket-key'),
+      request.getHeader('sec-websocket-protocol'),
+      request.getHeader('sec-websocket-extensions'),
+      context,
+    )
+  }
+
+  #onOpen(socket: WebSocket<Carrier>): void {
+    const { link } = socket.getUserData()
+    link.socket = socket
+    link.events = this.#handlers.opened(link)
+    this.#strangers.add(link, link.remoteAddress)
+  }
+
+  #onClose(link: UwsLink, reason: string): void {
+    const { events } = link
+    link.socket = null
+    link.events = null
+    this.#strangers.delete(link)
+    events?.closed(reason)
+  }
+}

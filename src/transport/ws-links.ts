@@ -1,0 +1,184 @@
+import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import { WebSocket, WebSocketServer } from 'ws'
+import type { LinkEvents, LinkOptions, LinkSocket } from './server.ts'
+
+/** What a stranger may send before it has shown who it is: more than any handshake, whatever its frames announce. */
+export const MAX_STRANGER_BYTES = 64 << 10
+
+/** A link is looked at so often within the time in which it may be silent. */
+const LOOKS = 4
+
+/** The other side has so long to answer the end of a link. */
+const END_MS = 1000
+
+const MESSAGE = { binary: true, compress: false } as const
+const TEXT = { binary: false, compress: false } as const
+
+/** A link of `ws`. It leaves its socket alone once it is closed. */
+class WsLink implements LinkSocket {
+  readonly remoteAddress: string
+  readonly #connection: Socket
+  readonly #links: WsLinks
+  #socket: WebSocket | null
+  events: LinkEvents | null = null
+  #bytesRead = 0
+  #silentLooks = 0
+  #error = ''
+
+  constructor(socket: WebSocket, connection: Socket, links: WsLinks) {
+    this.#socket = socket
+    this.#connection = connection
+    this.#links = links
+    this.remoteAddress = connection.remoteAddress ?? ''
+    socket.on('message', (data, binary) => this.events?.message(plain(data as Buffer), binary))
+    socket.on('ping', (data) => this.#pong(data))
+    socket.on('error', (error) => this.#onError(error))
+    socket.on('close', (_, reason) => this.#onClose(reason.toString()))
+    connection.on('drain', () => this.events?.drained?.())
+    connection.on('data', this.#onStrangersData)
+  }
+
+  get bufferedBytes(): number {
+    return this.#socket?.bufferedAmount ?? 0
+  }
+
+  send(message: string | Uint8Array): void {
+    const socket = this.#socket
+    if (socket?.readyState !== WebSocket.OPEN) return
+    if (socket.bufferedAmount + message.length > this.#links.options.maxUnsentBytes) return this.#cutOff()
+    socket.send(message, typeof message === 'string' ? TEXT : MESSAGE)
+  }
+
+  ping(): void {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.ping()
+  }
+
+  settle(): void {
+    this.#connection.off('data', this.#onStrangersData)
+    this.#links.settled(this.#connection)
+  }
+
+  end(code: number): void {
+    const socket = this.#leave()
+    if (socket === null) return
+    socket.close(code)
+    const timer = setTimeout(() => socket.terminate(), END_MS)
+    socket.once('close', () => clearTimeout(timer))
+  }
+
+  close(): void {
+    this.#leave()?.terminate()
+  }
+
+  /** Once a look: nothing heard since the last ones, so it is asked, and closed when that is not answered. */
+  look(): void {
+    const { bytesRead } = this.#connection
+    this.#silentLooks = bytesRead === this.#bytesRead ? this.#silentLooks + 1 : 0
+    this.#bytesRead = bytesRead
+    if (this.#silentLooks > LOOKS) this.#cutOff()
+    else if (this.#links.options.pings && this.#silentLooks >= LOOKS / 2) this.ping()
+  }
+
+  readonly #onStrangersData = () => {
+    if (this.#connection.bytesRead <= MAX_STRANGER_BYTES) return
+    this.#error ||= 'too much before it has shown who it is'
+    this.#socket?.terminate()
+  }
+
+  /** A pong is an answer like any other: what is not taken is not kept. */
+  #pong(data: Buffer): void {
+    const socket = this.#socket
+    if (socket?.readyState !== WebSocket.OPEN) return
+    if (socket.bufferedAmount > this.#links.options.maxUnsentBytes) this.#cutOff()
+    else socket.pong(data)
+  }
+
+  #onError(error: Error & { code?: string }): void {
+    const tooBig = error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH'
+    this.#error = tooBig ? 'Received too big message' : error.message
+    // ws has said good-bye, and would wait for the other side's.
+    this.#socket?.terminate()
+  }
+
+  #onClose(reason: string): void {
+    const { events } = this
+    this.#leave()
+    events?.closed(this.#error || reason)
+  }
+
+  /** Its `closed` is reported when the socket is gone. */
+  #cutOff(): void {
+    this.#socket?.terminate()
+  }
+
+  #leave(): WebSocket | null {
+    const socket = this.#socket
+    this.#socket = null
+    this.events = null
+    this.#links.left(this)
+    return socket
+  }
+}
+
+/** No Buffer: the `slice` of one is no copy. */
+function plain({ buffer, byteOffset, byteLength }: Buffer): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength)
+}
+
+/** Takes over connections that ask to become WebSockets, on any server of `node:http`. */
+export class WsLinks {
+  readonly options: LinkOptions
+  readonly #links = new Set<WsLink>()
+  readonly #server: WebSocketServer
+  readonly #onSettled: (connection: Socket) => void
+  #timer: NodeJS.Timeout | null = null
+
+  /** @param onSettled a connection's link has shown who it is */
+  constructor(options: LinkOptions, onSettled: (connection: Socket) => void) {
+    this.options = options
+    this.#onSettled = onSettled
+    this.#server = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      autoPong: false,
+      maxPayload: options.maxMessageBytes,
+    })
+  }
+
+  /** Answers a request that is no proper opening of a WebSocket with its status. `opened` is called at once where it is one. */
+  accept(request: IncomingMessage, connection: Socket, head: Buffer, opened: (socket: LinkSocket) => LinkEvents): void {
+    connection.setNoDelay(true)
+    this.#server.handleUpgrade(request, connection, head, (socket) => {
+      const link = new WsLink(socket, connection, this)
+      this.#links.add(link)
+      this.#timer ??= setInterval(() => this.#look(), this.options.silentMs / LOOKS).unref()
+      link.events = opened(link)
+    })
+  }
+
+  /** Closes all links at once, and reports that. */
+  close(): void {
+    for (const link of [...this.#links]) {
+      const { events } = link
+      link.close()
+      events?.closed('')
+    }
+  }
+
+  settled(connection: Socket): void {
+    this.#onSettled(connection)
+  }
+
+  left(link: WsLink): void {
+    this.#links.delete(link)
+    if (this.#links.size > 0 || this.#timer === null) return
+    clearInterval(this.#timer)
+    this.#timer = null
+  }
+
+  #look(): void {
+    for (const link of [...this.#links]) link.look()
+  }
+}

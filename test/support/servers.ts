@@ -1,0 +1,48 @@
+import { suite } from 'uvu'
+import { type ChosenServer, chooseServer, type ServerKind } from '../../src/transport/server.ts'
+
+/** The servers of the peer port that run here: node everywhere, uws where its binary loads. `EPAXOS_TEST_SERVER` leaves one of them. */
+export const testServers: readonly ChosenServer[] = (await all()).filter(({ kind }) => {
+  return (process.env.EPAXOS_TEST_SERVER ?? kind) === kind
+})
+if (testServers.length === 0) throw new RangeError(`EPAXOS_TEST_SERVER: no ${process.env.EPAXOS_TEST_SERVER} here`)
+
+/** The one that tests use which need one only. */
+export const testServerKind: ServerKind = (testServers[0] as ChosenServer).kind
+
+async function all(): Promise<ChosenServer[]> {
+  const first = await chooseServer(null)
+  return first.kind === 'node' ? [first] : [first, await chooseServer('node')]
+}
+
+type Story = () => unknown
+
+export interface ServerSuite {
+  (title: string, story: Story): void
+  before(hook: Story): void
+  after(hook: Story): void
+  run(): void
+  /** The server of the test that is running. */
+  server(): ChosenServer
+}
+
+/** A suite that runs once on each server. */
+export function serverSuite(name: string): ServerSuite {
+  let running = testServers[0] as ChosenServer
+  const suites = testServers.map((server) => {
+    const test = suite(`${name}, server ${server.kind}`)
+    test.before(() => {
+      running = server
+    })
+    return test
+  })
+  const each = (title: string, story: Story) => {
+    for (const test of suites) test(title, async () => void (await story()))
+  }
+  return Object.assign(each, {
+    before: (hook: Story) => suites.forEach((test) => test.before(async () => void (await hook()))),
+    after: (hook: Story) => suites.forEach((test) => test.after(async () => void (await hook()))),
+    run: () => suites.forEach((test) => test.run()),
+    server: () => running,
+  })
+}
