@@ -40,9 +40,15 @@ export function serverSuite(name: string): ServerSuite {
     for (const test of suites) test(title, async () => void (await story()))
   }
   return Object.assign(each, {
-    before: (hook: Story) => suites.forEach((test) => test.before(async () => void (await hook()))),
-    after: (hook: Story) => suites.forEach((test) => test.after(async () => void (await hook()))),
-    run: () => suites.forEach((test) => test.run()),
+    before: (hook: Story) => {
+      for (const test of suites) test.before(async () => void (await hook()))
+    },
+    after: (hook: Story) => {
+      for (const test of suites) test.after(async () => void (await hook()))
+    },
+    run: () => {
+      for (const test of suites) test.run()
+    },
     server: () => running,
   })
 }

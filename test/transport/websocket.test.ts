@@ -1,4 +1,4 @@
-import { type ChosenServer } from '../../src/transport/server.ts'
+import type { ChosenServer } from '../../src/transport/server.ts'
 import { WebSocketTransport } from '../../src/transport/websocket.ts'
 import { freePorts } from '../support/ports.ts'
 import { testServers } from '../support/servers.ts'

@@ -33,7 +33,10 @@ export interface BenchResult {
 export function resultText(result: BenchResult): string {
   const { latencyMs, cpuMicrosPerCommand, fastPathRatio } = result
   const rows = [
-    ['replicas', `${result.replicas}, durability ${result.durability}, engine ${result.engine}, server ${result.server}`],
+    [
+      'replicas',
+      `${result.replicas}, durability ${result.durability}, engine ${result.engine}, server ${result.server}`,
+    ],
     ['outstanding', `${result.outstanding} at each, sessions ${result.sessions ? 'on' : 'off'}`],
     ['load', `${result.conflictsPercent} % conflicts, keys ${result.keySize} bytes, values ${result.valueSize} bytes`],
     ['throughput', `${result.commandsPerSecond} commands/s (${result.commands} in ${result.seconds} s)`],

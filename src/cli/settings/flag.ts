@@ -48,11 +48,7 @@ export function secretText(help: string): Flag<string | undefined> {
 
 export function choice<const T extends string>(choices: readonly T[], help: string): Flag<T | undefined>
 export function choice<const T extends string>(choices: readonly T[], help: string, fallback: T): Flag<T>
-export function choice<const T extends string>(
-  choices: readonly T[],
-  help: string,
-  fallback?: T,
-): Flag<T | undefined> {
+export function choice<const T extends string>(choices: readonly T[], help: string, fallback?: T): Flag<T | undefined> {
   return flag<T | undefined>(choices.join('|'), help, fallback, (value) => {
     const found = choices.find((choice) => choice === value)
     if (found === undefined) throw wrong(`is ${choices.join(' or ')}, not ${shown(value)}`)
