@@ -7,6 +7,7 @@ const test = suite('the index of scenarios')
 
 const SCENARIOS = 29
 
+/** What the README says of one scenario. */
 interface Row {
   readonly number: number
   readonly waits: boolean
@@ -18,27 +19,21 @@ function sourceOf(path: string): string {
   return readFileSync(join(import.meta.dirname, path), 'utf8')
 }
 
-/** The words in quotation marks behind each path. */
-function titlesOf(text: string): Map<string, string[]> {
-  const titles = new Map<string, string[]>()
-  for (const [, path = '', words = ''] of text.matchAll(/`([\w/.-]+\.ts)`((?:[ ,]*"[^"]+")+)/g)) {
-    titles.set(
-      path,
-      [...words.matchAll(/"([^"]+)"/g)].map(([, title]) => title as string),
-    )
-  }
-  return titles
+/** Each path that is followed by titles in quotation marks, and these titles. */
+function titlesOf(text: string): [path: string, titles: string[]][] {
+  return [...text.matchAll(/`([\w/.-]+\.ts)`((?:[\s,]*"[^"]+")+)/g)].map(([, path = '', words = '']) => [
+    path,
+    [...words.matchAll(/"([^"]+)"/g)].map(([, title]) => title as string),
+  ])
 }
 
-const lines = sourceOf('README.md').split('\n')
-const rows = lines.flatMap((line): Row[] => {
-  const [, number, tests = ''] = /^\| (\d+) \| .* \| (.*) \|$/.exec(line) ?? []
-  return number === undefined
-    ? []
-    : [{ number: Number(number), waits: tests.startsWith('waits for: '), titles: titlesOf(tests) }]
+const readme = sourceOf('README.md')
+/** Items of the numbered list: the number, and the lines that belong to it. */
+const rows = [...readme.matchAll(/^(\d+)\. .*(?:\n {3,}\S.*)*/gm)].map(([text, number]): Row => {
+  return { number: Number(number), waits: /- Waits for: /.test(text), titles: new Map(titlesOf(text)) }
 })
 
-test('each scenario has a row, which names its tests or what it waits for', () => {
+test('each scenario has an item, which names its tests or what it waits for', () => {
   assert.equal(
     rows.map(({ number }) => number),
     Array.from({ length: SCENARIOS }, (_, i) => i + 1),
@@ -46,18 +41,15 @@ test('each scenario has a row, which names its tests or what it waits for', () =
   for (const { number, waits, titles } of rows) assert.is.not(waits, titles.size > 0, `scenario ${number}`)
 })
 
-test('the files that it names exist, with titles of these words', () => {
-  const missing: string[] = []
-  for (const line of lines) {
-    for (const [path, titles] of titlesOf(line)) {
-      const source = sourceOf(path)
-      missing.push(...titles.filter((title) => !source.includes(title)).map((title) => `${path}: ${title}`))
-    }
-  }
+test('the files that the README names exist, with titles of these words', () => {
+  const missing = titlesOf(readme).flatMap(([path, titles]) => {
+    const source = sourceOf(path)
+    return titles.filter((title) => !source.includes(title)).map((title) => `${path}: ${title}`)
+  })
   assert.equal(missing, [])
 })
 
-test('each file with a test that is named by a scenario stands in the row of that', () => {
+test('each test that names a scenario is in the item of that scenario', () => {
   const missing: string[] = []
   const files = readdirSync(import.meta.dirname, { recursive: true, encoding: 'utf8' })
   for (const path of files.filter((file) => file.endsWith('.ts'))) {
