@@ -1,5 +1,7 @@
 import { MAX_FRAME_BYTES } from '../codec/limits.ts'
 import { EpaxosError, ErrorCode } from '../errors.ts'
+import { systemSchedule } from '../transport/backoff.ts'
+import { type HostAddress, type NetLookup, netLookup, Resolver } from '../transport/resolver.ts'
 
 /** What is used of a WebSocket: a browser's, or that of the package `ws`. */
 export interface Socket {
@@ -25,8 +27,12 @@ const NODE_OPTIONS = {
   generateMask: (mask: Uint8Array) => mask.fill(0, 0, 4),
 } as const
 
-/** A module's name that bundlers for browsers do not follow. */
+/** Names of modules that bundlers for browsers do not follow. */
 const NODE_PACKAGE = 'ws'
+const NODE_NAMES = 'node:dns/promises'
+
+/** For all clients of this process, in Node. */
+let lookup: NetLookup | null = null
 
 /** Begins to open a WebSocket: what becomes of it is told to its handlers. Rejects with code `unreachable` where that cannot even begin. */
 export async function openSocket(url: string): Promise<Socket> {
@@ -50,8 +56,18 @@ async function nodeSocket(url: string): Promise<Socket> {
   const { default: NodeWebSocket } = (await import(/* @vite-ignore */ /* webpackIgnore: true */ NODE_PACKAGE)) as {
     default: new (url: string, options: object) => Socket
   }
-  const socket = new NodeWebSocket(url, NODE_OPTIONS) as Socket & { readonly _socket?: { readonly bytesRead: number } }
+  lookup ??= netLookup(new Resolver(await systemLookUp(), systemSchedule))
+  const socket = new NodeWebSocket(url, { ...NODE_OPTIONS, lookup }) as Socket & {
+    readonly _socket?: { readonly bytesRead: number }
+  }
   return Object.defineProperty(socket, 'bytesRead', { get: () => socket._socket?.bytesRead ?? 0 })
+}
+
+async function systemLookUp(): Promise<(host: string) => Promise<HostAddress[]>> {
+  const names = (await import(/* @vite-ignore */ /* webpackIgnore: true */ NODE_NAMES)) as {
+    lookup: (host: string, options: { all: true }) => Promise<HostAddress[]>
+  }
+  return (host) => names.lookup(host, { all: true })
 }
 
 function isNode(): boolean {

@@ -8,6 +8,11 @@ export const STABLE_MS = 1000
 /** Runs `action` once after `delayMs`, never before it returns; what it returns cancels that. */
 export type Schedule = (delayMs: number, action: () => void) => () => void
 
+export const systemSchedule: Schedule = (delayMs, action) => {
+  const timer = setTimeout(action, delayMs)
+  return () => clearTimeout(timer)
+}
+
 /** Pauses that double from {@link FIRST_PAUSE_MS} to {@link LONGEST_PAUSE_MS}, each jittered to between half and all of it. */
 export class Backoff {
   readonly #random: () => number

@@ -1,3 +1,4 @@
+import type { LookupFunction } from 'node:net'
 import WebSocket, { type RawData } from 'ws'
 import { EpaxosError } from '../errors.ts'
 import { refusalOfDialled } from './admission.ts'
@@ -15,6 +16,7 @@ import {
   welcomeIsProved,
 } from './handshake.ts'
 import { type Address, HANDSHAKE_TIMEOUT_MS, PING_INTERVAL_MS, peerUrl } from './links.ts'
+import type { NetLookup } from './resolver.ts'
 import { type Identity, MAX_BACKPRESSURE_BYTES, MAX_FRAME_BYTES, type TransportHandlers } from './transport.ts'
 
 /** After so many pings without a sign of life the link is closed. */
@@ -29,6 +31,9 @@ const OPTIONS = {
   generateMask: (mask: Buffer) => {
     mask[0] = mask[1] = mask[2] = mask[3] = 0
   },
+  // Where a name has several addresses, the next one is tried after this; the last has what is left of the handshake's time.
+  autoSelectFamily: true,
+  autoSelectFamilyAttemptTimeout: 500,
 } as const
 
 const FRAME = { binary: true, compress: false } as const
@@ -38,6 +43,8 @@ export interface DiallerOptions {
   readonly secret: Uint8Array | null
   readonly peer: number
   readonly address: Address
+  /** Gives the addresses of the peer's host, where that is a name. */
+  readonly lookup: NetLookup
   readonly schedule: Schedule
   readonly random: () => number
 }
@@ -93,7 +100,7 @@ export class Dialler {
 
   dial(): void {
     this.#cancelRedial = null
-    const socket = new WebSocket(this.#url, OPTIONS)
+    const socket = new WebSocket(this.#url, { ...OPTIONS, lookup: this.#options.lookup as LookupFunction })
     const link: OutgoingLink = {
       socket,
       nonce: newNonce(),

@@ -1,9 +1,11 @@
+import { lookup } from 'node:dns/promises'
 import { EpaxosError } from '../errors.ts'
-import type { Schedule } from './backoff.ts'
+import { type Schedule, systemSchedule } from './backoff.ts'
 import { Dialler } from './dialler.ts'
 import { helloText, newNonce, readHello } from './handshake.ts'
 import { type Address, peerUrl } from './links.ts'
 import { Listener } from './listener.ts'
+import { type LookUp, netLookup, Resolver } from './resolver.ts'
 import { type ChosenServer, chooseServer } from './server.ts'
 import type { Identity, Transport, TransportHandlers } from './transport.ts'
 
@@ -17,6 +19,8 @@ export interface WebSocketTransportOptions {
   readonly secret: Uint8Array | null
   /** What serves the peer port; chosen by itself where absent. */
   readonly server?: ChosenServer
+  /** Looks up the hosts of peers; the system where absent. */
+  readonly lookUp?: LookUp
   /** Timers; the system's where absent. */
   readonly schedule?: Schedule
   /** Jitter, in [0, 1); `Math.random` where absent. */
@@ -49,9 +53,11 @@ export class WebSocketTransport implements Transport {
 
   async start(handlers: TransportHandlers): Promise<void> {
     if (this.#listener !== null || this.#closing !== null) throw new EpaxosError('closed', 'a transport starts once')
-    const { identity, listen, peers, secret, schedule = systemSchedule, random = Math.random } = this.#options
+    const { identity, listen, peers, secret, schedule = systemSchedule, random = Math.random, lookUp } = this.#options
+    const resolver = lookUp === undefined ? systemResolver : new Resolver(lookUp, schedule)
+    const dialling = { identity, secret, lookup: netLookup(resolver), schedule, random }
     const diallers = peers.map((address, peer) =>
-      peer === identity.id ? null : new Dialler({ identity, secret, peer, address, schedule, random }, handlers),
+      peer === identity.id ? null : new Dialler({ ...dialling, peer, address }, handlers),
     )
     this.#listener = new Listener(identity, secret, schedule, {
       frame: (from, bytes) => handlers.frame(from, bytes),
@@ -88,10 +94,8 @@ export class WebSocketTransport implements Transport {
   }
 }
 
-const systemSchedule: Schedule = (delayMs, action) => {
-  const timer = setTimeout(action, delayMs)
-  return () => clearTimeout(timer)
-}
+/** For all transports of this process: they share its threads. */
+const systemResolver = new Resolver((host) => lookup(host, { all: true }), systemSchedule)
 
 /** What this replica says of itself must be what its peers read. */
 function assertSayable(identity: Identity): void {

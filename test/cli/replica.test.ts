@@ -243,6 +243,20 @@ test('says 503 and why while it is not ready, and stops with 0 also then', () =>
     endedWith(await cli.kill('SIGTERM'), 0, /stopped/)
   }))
 
+test('replicas whose peers are given by name find each other, and one that comes back', () =>
+  withFolder(async (folder) => {
+    const all = (await places(3, folder)).map((place) => {
+      const peers = place.args[place.args.indexOf('--peers') + 1] as string
+      return { ...place, args: with_(place.args, '--peers', peers.replaceAll('127.0.0.1', 'localhost')) }
+    })
+    const [, second, third] = (await Promise.all(all.map((place) => start(place)))) as [Cli, Cli, Cli]
+    await third.kill('SIGKILL')
+    await second.kill('SIGKILL')
+    const [first, , last] = all as readonly Place[] as readonly [Place, Place, Place]
+    await start(last)
+    assert.is((await runCli(['put', 'k', 'v', '--url', first.url.replace('127.0.0.1', 'localhost')])).code, 0)
+  }))
+
 test('refuses a directory that another process uses with 3 (scenario 29)', () =>
   withFolder(async (folder) => {
     const [first, second] = [await alone(folder), await alone(folder)]

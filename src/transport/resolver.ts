@@ -1,0 +1,131 @@
+import type { Schedule } from './backoff.ts'
+
+export interface HostAddress {
+  readonly address: string
+  /** 4 or 6. */
+  readonly family: number
+}
+
+/** Asks the system for the addresses of a host's name. It may take as long as the name servers take, and cannot be cancelled. */
+export type LookUp = (host: string) => Promise<readonly HostAddress[]>
+
+/**
+ * Look-ups under way at a time. Node.js does each of them on a thread of its pool, which has four. The disk needs that pool, too: name
+ * servers that are silent must not stop it.
+ */
+export const MAX_LOOK_UPS = 2
+
+/** How long a dial waits for a look-up: with addresses from an earlier one, and without. */
+export const KNOWN_PATIENCE_MS = 250
+export const FIRST_PATIENCE_MS = 2000
+
+/** Never looked up: whatever listens on one of the two is on this machine. */
+const LOCALHOST: readonly HostAddress[] = [
+  { address: '127.0.0.1', family: 4 },
+  { address: '::1', family: 6 },
+]
+
+interface Name {
+  /** What the last successful look-up said. */
+  known: readonly HostAddress[]
+  /** The look-up under way, or waiting for its turn; it never rejects. */
+  pending: Promise<void> | null
+  /** Why the last look-up failed; null where it did not. */
+  failure: Error | null
+}
+
+/**
+ * Gives the addresses of hosts to dials. There is one look-up per name at a time. What it gave last serves while the next one takes long,
+ * and when it fails.
+ */
+export class Resolver {
+  readonly #lookUp: LookUp
+  readonly #schedule: Schedule
+  readonly #names = new Map<string, Name>()
+  /** Look-ups that wait for their turn, the oldest first. */
+  readonly #waiting: (() => void)[] = []
+  #underWay = 0
+
+  constructor(lookUp: LookUp, schedule: Schedule) {
+    this.#lookUp = lookUp
+    this.#schedule = schedule
+  }
+
+  /** Rejects where no address is known: with why the look-up failed, or because it takes too long. The look-up goes on nevertheless. */
+  async addressesOf(host: string): Promise<readonly HostAddress[]> {
+    if (host === 'localhost') return LOCALHOST
+    const name = this.#nameOf(host)
+    const wasPending = name.pending !== null
+    name.pending ??= this.#refresh(host, name)
+    const isKnown = name.known.length > 0
+    // A look-up that was under way before has been waited for already.
+    if (!isKnown || !wasPending) await this.#atMost(isKnown ? KNOWN_PATIENCE_MS : FIRST_PATIENCE_MS, name.pending)
+    if (name.known.length > 0) return name.known
+    throw name.failure ?? new Error(`the look-up of ${host} takes longer than ${FIRST_PATIENCE_MS} ms`)
+  }
+
+  #nameOf(host: string): Name {
+    const name = this.#names.get(host) ?? { known: [], pending: null, failure: null }
+    this.#names.set(host, name)
+    return name
+  }
+
+  async #refresh(host: string, name: Name): Promise<void> {
+    await this.#turn()
+    name.failure = null
+    try {
+      const addresses = await this.#lookUp(host)
+      if (addresses.length === 0) throw new Error(`${host} has no address`)
+      name.known = addresses
+    } catch (error) {
+      name.failure = error as Error
+    } finally {
+      name.pending = null
+      this.#endTurn()
+    }
+  }
+
+  /** Resolves when a look-up may begin, which then counts as under way. */
+  #turn(): Promise<void> {
+    if (this.#underWay === MAX_LOOK_UPS) return new Promise((resolve) => this.#waiting.push(resolve))
+    this.#underWay++
+    return Promise.resolve()
+  }
+
+  #endTurn(): void {
+    const next = this.#waiting.shift()
+    if (next === undefined) this.#underWay--
+    else next()
+  }
+
+  #atMost(ms: number, work: Promise<void>): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#schedule(ms, resolve)
+      void work.then(() => {
+        cancel()
+        resolve()
+      })
+    })
+  }
+}
+
+/** A resolver as an option of `node:net`. */
+export type NetLookup = (
+  host: string,
+  options: { readonly all?: boolean | undefined },
+  done: (error: Error | null, address: string | HostAddress[], family?: number) => void,
+) => void
+
+/** Sockets that are given `all` addresses try them in turn. */
+export function netLookup(resolver: Resolver): NetLookup {
+  return (host, { all }, done) => {
+    resolver.addressesOf(host).then(
+      (addresses) => {
+        const [first] = addresses as [HostAddress]
+        if (all) done(null, [...addresses])
+        else done(null, first.address, first.family)
+      },
+      (error: Error) => done(error, ''),
+    )
+  }
+}
