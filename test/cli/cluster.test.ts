@@ -18,7 +18,7 @@ interface Running {
   readonly firstPort: number
   readonly urls: readonly string[]
   readonly pids: readonly number[]
-  /** The command lines that start each alone. */
+  /** The command lines that start each replica alone. */
   readonly lines: readonly string[]
 }
 
@@ -52,7 +52,7 @@ async function expect(run: Promise<CliResult>, code: number, stdout = ''): Promi
   assert.is(result.stdout, stdout)
 }
 
-test('says how each replica is started alone, then that all are ready; what is written at one is read at each other', () =>
+test('says how to start each replica alone, then that all are ready; a write at one is read at the others', () =>
   withFolder(async (folder) => {
     const { cli, urls, pids, lines, firstPort } = await start(folder)
     assert.is(pids.length, 3)
@@ -141,7 +141,7 @@ test('the replicas stop when the parent is killed', () =>
     assert.ok(await allFree(firstPort))
   }))
 
-test('refuses a port that is taken, ports that overlap and a replica of its own with 2, before it starts anything', () =>
+test('refuses taken and overlapping ports, and the flags of a single replica, with 2, before it starts anything', () =>
   withFolder(async (folder) => {
     const first = await freePortRange(6)
     const server = createServer()

@@ -10,7 +10,7 @@ const test = suite('epaxos demo')
 
 test.after(killAllCli)
 
-test('three processes, one killed and restarted, print the same transcript, with components larger than one (scenario 14)', () =>
+test('three processes, one killed and restarted, print the same transcript, cycles included (scenario 14)', () =>
   withFolder(async (folder) => {
     const { code, stdout, stderr } = await runCli(['demo', '--data', join(folder, 'demo')])
     assert.is(code, 0, stdout + stderr)

@@ -9,7 +9,7 @@ const test = suite('epaxos put, get, del, incr, cas')
 
 test.after(killAllCli)
 
-/** Runs `body` with the URL of a server that answers so. */
+/** Runs `body` with the URL of a server that gives this answer. */
 async function withServer(
   answer: (response: ServerResponse) => void,
   body: (url: string) => Promise<void>,
@@ -34,7 +34,7 @@ const COMMANDS = [
   ['cas', 'k', 'a', 'b'],
 ]
 
-/** The exit codes of all five, and what they say. */
+/** The exit codes of all five commands, and their output. */
 async function runAll(url: string, ...more: string[]): Promise<{ codes: (number | null)[]; said: string[] }> {
   const results = await Promise.all(COMMANDS.map((command) => runCli([...command, '--url', url, ...more])))
   for (const { stdout } of results) assert.is(stdout, '')

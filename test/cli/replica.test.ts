@@ -21,7 +21,7 @@ interface Place {
   readonly args: readonly string[]
 }
 
-/** Arguments of a replica of so many, on free ports. */
+/** Arguments of a replica of a cluster of `replicas`, on free ports. */
 async function places(replicas: number, folder: string): Promise<Place[]> {
   const ports = await freePorts(2 * replicas)
   const peers = ports.slice(replicas).map((port) => `127.0.0.1:${port}`)
@@ -32,7 +32,7 @@ async function places(replicas: number, folder: string): Promise<Place[]> {
   })
 }
 
-/** As {@link places}, of one. */
+/** Like {@link places}, for a cluster of one. */
 async function alone(folder: string): Promise<Place> {
   return (await places(1, folder))[0] as Place
 }
@@ -78,7 +78,7 @@ async function start(place: Place, args: readonly string[] = [], options?: CliOp
   return cli
 }
 
-/** All that it says stands in JSON lines on stderr, the last of which says why it ended. */
+/** Checks that all output is JSON lines on stderr, and that the last line says why it ended. */
 function endedWith(result: CliResult, code: number, why: RegExp): void {
   assert.is(result.code, code, result.stderr)
   assert.is(result.stdout, '')

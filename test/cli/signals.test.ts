@@ -14,7 +14,7 @@ const test = suite('signals, and readers that go away')
 
 test.after(killAllCli)
 
-/** Runs a line of bash with the program as `$EPAXOS`; resolves with its exit code and what stands on standard error. */
+/** Runs a line of bash with the program as `$EPAXOS`; resolves with its exit code and its standard error. */
 async function bash(line: string): Promise<{ code: number | null; stderr: string }> {
   const program = `${process.execPath} ${PROGRAM}`
   const result = await new Cli(['-c', `set -o pipefail; ${line}`], { env: { EPAXOS: program } }, ['bash']).exited()
@@ -50,7 +50,10 @@ test('a cluster stops in order when its terminal is closed, which sends SIGHUP t
     assert.ok(cli.logs.every(({ msg }) => msg === 'link closed'))
   }))
 
-/** Resolves when the process catches signals; at its very first moments, which belong to Node.js, it does not. SIGHUP is the last. */
+/**
+ * Resolves when the process catches signals. In its very first moments, which belong to Node.js, it does not. SIGHUP is
+ * the last that it registers.
+ */
 async function untilCaught(pid: number): Promise<void> {
   for (;;) {
     const [, mask = '0'] = /^SigCgt:\s+(\w+)$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8')) ?? []

@@ -8,7 +8,7 @@ import { volume } from '../support/volumes.ts'
 
 const test = suite('Client fail-over')
 
-/** What became of calls that were made one after the other, by several callers at once. */
+/** The outcomes of calls made one after the other, by several callers at once. */
 interface Tally {
   answered: number
   unknown: number
@@ -16,7 +16,7 @@ interface Tally {
   longestMs: number
 }
 
-/** Starts callers that increment until `calls` were made together; `done` resolves with what became of them. */
+/** Starts callers that increment until they have made `calls` together; `done` resolves with the outcomes. */
 function incrementing(
   client: Client,
   key: string,
@@ -40,7 +40,7 @@ function incrementing(
   return { tally, done: Promise.all(Array.from({ length: callers }, call)).then(() => {}) }
 }
 
-test('with sessions no increment is lost or doubled when a replica goes, comes back, and another one goes (scenario 15)', async () => {
+test('with sessions no increment is lost or doubled when replicas go and come back (scenario 15)', async () => {
   const replicas = await Replicas.open({ durability: 'fsync' })
   try {
     const calls = 700
@@ -67,7 +67,7 @@ test('with sessions no increment is lost or doubled when a replica goes, comes b
   }
 })
 
-test('without a session the count lies between the answered and the answered plus the unknown (scenario 26)', async () => {
+test('without a session the count lies between answered and answered + unknown (scenario 26)', async () => {
   const replicas = await Replicas.open()
   try {
     const client = await connect(replicas.urls, { session: false })

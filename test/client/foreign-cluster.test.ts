@@ -7,7 +7,7 @@ import { Valve } from '../support/valve.ts'
 
 const test = suite('Client and the wrong cluster')
 
-/** Two clusters of one replica each: A advertises an address where, on the client's side, B runs. */
+/** Two clusters of one replica each: A advertises an address at which, on the client's side, B runs. */
 let a: Replicas
 let b: Replicas
 
@@ -34,7 +34,7 @@ function doneByB(): number {
   return b.replica(0).status().counts.commands
 }
 
-/** Puts until the link is known to be gone: none of them may reach B. */
+/** Puts until the link is known to be gone: none of the puts may reach B. */
 async function putsAfterTheCut(client: Client): Promise<CommandError[]> {
   const errors: CommandError[] = []
   for (let i = 0; i < 3; i++) errors.push(await rejection(client.put(`k${i}`, 'for A')))

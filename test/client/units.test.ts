@@ -39,7 +39,7 @@ numbers('they agree with a plain model over random orders', () => {
       open.delete(number)
     }
     if (i % 10 > 0) continue
-    // A span counts as settled when all of it is: never more is acknowledged than is settled.
+    // A span counts as settled when all of it is settled: never more is acknowledged than is settled.
     const oldest = open.size === 0 ? next : open.get([...open.keys()][0]!)!.first
     assert.is(given.acknowledged, oldest - 1, `seed ${seed}, step ${i}`)
   }

@@ -58,7 +58,7 @@ test('parts that are too much for one frame take several, in order, each within 
   )
 })
 
-test('a sealed frame gives back what was sealed, and nothing where any bit of it was flipped or bytes are missing', () => {
+test('a sealed frame opens to what was sealed, and to nothing if a bit was flipped or bytes are missing', () => {
   const parts = [part(8), part(64), part(4)]
   const [sealed, ...others] = sealedFrames(parts)
   assert.ok(sealed)

@@ -18,7 +18,7 @@ test.after(async () => {
   await guarded.close()
 })
 
-/** The status of a WebSocket's opening, 101 where it opened. */
+/** The status of a WebSocket upgrade, 101 if it opened. */
 function upgrade(url: string, headers: Record<string, string>): Promise<number> {
   return new Promise((resolve, reject) => {
     const socket = new WebSocket(url.replace('http', 'ws'), { headers })

@@ -32,7 +32,7 @@ export function ask(
   })
 }
 
-/** The code of a JSON error; throws where the body is none. */
+/** The code of a JSON error; throws if the body is not one. */
 export function codeOf({ text }: Answered): string {
   const { error } = JSON.parse(text) as { error: { code: string; message: string } }
   if (typeof error.message !== 'string' || error.message === '') throw new Error(`no message: ${text}`)
@@ -40,8 +40,8 @@ export function codeOf({ text }: Answered): string {
 }
 
 /**
- * Sends bytes as they are, and gives what came until the server hung up, or paused after its first word.
- * @param ends this side says that nothing follows, so that the server does not wait for the rest of a request
+ * Sends bytes as they are. Resolves with what arrived until the server closed, or paused after its first bytes.
+ * @param ends this side announces the end of its data, so that the server does not wait for the rest of a request
  */
 export function raw(port: number, bytes: string | Uint8Array, ends = false): Promise<string> {
   return new Promise((resolve) => {

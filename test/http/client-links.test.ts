@@ -187,7 +187,7 @@ test('links that do not say who they are are bounded', async () => {
 test('beyond so many bytes under way a client is refused', async () => {
   const stranger = await Stranger.admitted(replicas.url(0))
   const group = encodeGroup([getCommand('none')])
-  // A request counts for more than its bytes; all of them arrive at once.
+  // A request counts for more than its bytes; all requests arrive at once.
   const count = Math.ceil(MAX_IN_FLIGHT_BYTES / 256)
   stranger.socket.send(frame(Array.from({ length: count }, (_, i) => encodeRequest(i, group, false).slice())))
   await until(() => stranger.responses.length === count, 'all answers')

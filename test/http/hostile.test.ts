@@ -125,7 +125,8 @@ test('mutated requests never stop the replica', async () => {
   const requests = [
     'PUT /kv/%41b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc',
     'GET /kv/a?consistency=stale HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\n\r\n',
-    'POST /kv/a/increment HTTP/1.1\r\nHost: localhost\r\nEpaxos-Session: s\r\nEpaxos-Request: 1\r\nContent-Length: 1\r\n\r\n5',
+    'POST /kv/a/increment HTTP/1.1\r\nHost: localhost\r\nEpaxos-Session: s\r\nEpaxos-Request: 1\r\n' +
+      'Content-Length: 1\r\n\r\n5',
     'POST /transaction HTTP/1.1\r\nHost: localhost\r\nContent-Length: 24\r\n\r\n{"then":[{"get":"abcd"}]}',
   ]
   const rounds = 400
@@ -145,7 +146,7 @@ test('mutated requests never stop the replica', async () => {
   volume('mutated HTTP requests', rounds)
 })
 
-/** Sends bytes and leaves after the first answer, or at once when the other side does. */
+/** Sends bytes and closes after the first answer, or as soon as the other side does. */
 function sendOff(bytes: Uint8Array): Promise<void> {
   return new Promise((resolve) => {
     const socket = connect(port(), '127.0.0.1', () => socket.end(bytes))

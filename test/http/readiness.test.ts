@@ -117,7 +117,7 @@ test('what was taken before the quorum was lost is 504 after the request timeout
 
 test('more than can wait is 429: certainly not done', async () => {
   const statuses = new Set<number>()
-  // Where this machine was so slow that the loss of the quorum was noticed first, everything is 503: once more.
+  // On a slow machine the loss of the quorum may be noticed first, and everything is 503: try again.
   for (let attempt = 0; attempt < 5 && !statuses.has(429); attempt++) {
     const replicas = await Replicas.open({ requestTimeoutMs: 600, valves: true })
     try {

@@ -9,7 +9,7 @@ import {
 import { FORMAT_VERSION } from '../../src/codec/limits.ts'
 import { until } from '../support/until.ts'
 
-/** A client by hand: says what it is told to, and keeps what it hears. */
+/** A hand-driven client: sends what a test wants, and keeps what it receives. */
 export class Stranger {
   readonly socket: WebSocket
   /** The messages of each frame. */
@@ -22,7 +22,7 @@ export class Stranger {
     return stranger
   }
 
-  /** Opened, and admitted where no secret is needed. */
+  /** Connected, and admitted if no secret is needed. */
   static async admitted(url: string): Promise<Stranger> {
     const stranger = await Stranger.open(url)
     stranger.socket.send(encodeHello({ version: FORMAT_VERSION, proof: new Uint8Array(0) }))

@@ -197,7 +197,7 @@ test('a read that has no room beside others is too much at a time, not unknown',
   const url = replicas.url(0)
   assert.is((await ask(url, 'PUT', '/kv/crowded', 'x'.repeat(1 << 20))).status, 204)
   const seen = new Set<number>()
-  // How many come in one turn is the system's matter.
+  // The operating system decides how many come in one turn.
   for (let round = 0; round < 5 && !seen.has(429); round++) {
     const reads = Array.from({ length: 100 }, () => ask(url, 'GET', '/kv/crowded'))
     for (const { status } of await Promise.all(reads)) seen.add(status)

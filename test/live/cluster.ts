@@ -8,16 +8,16 @@ import { freePorts } from '../support/ports.ts'
 
 export interface LiveOptions {
   readonly replicas?: number
-  /** By replica; wasm where absent. */
+  /** By replica; wasm if absent. */
   readonly engines?: readonly ('wasm' | 'reference')[]
-  /** By replica: the `node` that runs it; that of the tests where absent. */
+  /** By replica: the `node` that runs it; if absent, the one that runs the tests. */
   readonly nodes?: readonly string[]
-  /** Put before the command line of each replica: a tracer, for instance, which may write into the folder. */
+  /** Goes before the command line of each replica: a tracer, for instance, which may write into the folder. */
   readonly before?: (folder: string, id: number) => readonly string[]
   readonly flags?: readonly string[]
-  /** The port at which `from` reaches the peer port of `to`: a proxy's, for instance. */
+  /** The port at which `from` reaches the peer port of `to`: that of a proxy, for instance. */
   readonly via?: (from: number, to: number, port: number) => Promise<number>
-  /** Leaves the data directories behind where the body throws. */
+  /** Keeps the data directories if the body throws. */
   readonly keepOnFailure?: boolean
 }
 
@@ -26,7 +26,7 @@ export class LiveCluster {
   readonly folder = mkdtempSync(join(tmpdir(), 'epaxos-live-'))
   readonly #options: LiveOptions
   readonly #running: (Cli | null)[]
-  /** Per replica: the peers as it is told of them. */
+  /** Per replica: its `--peers`. */
   readonly #peers: readonly (readonly string[])[]
   readonly #clients: readonly string[]
 
@@ -37,7 +37,7 @@ export class LiveCluster {
     this.#running = peers.map(() => null)
   }
 
-  /** Runs `body` with a cluster that is ready; stops it in order afterwards, however `body` ended. */
+  /** Runs `body` with a cluster that is ready; stops the cluster in order afterwards, however `body` ended. */
   static async use(options: LiveOptions, body: (cluster: LiveCluster) => Promise<void>): Promise<void> {
     const { replicas = 3, via = async (_from, _to, port) => port, keepOnFailure = false } = options
     const ports = await freePorts(2 * replicas)
@@ -62,7 +62,7 @@ export class LiveCluster {
     return this.#peers.map((_, id) => id)
   }
 
-  /** The WebSocket URLs, that of `first` before the others. */
+  /** The WebSocket URLs; that of `first` comes first. */
   urls(first = 0): string[] {
     return [...this.#clients.slice(first), ...this.#clients.slice(0, first)].map((address) => `ws://${address}`)
   }
@@ -72,7 +72,7 @@ export class LiveCluster {
     return `http://${this.#clients[id]}`
   }
 
-  /** Starts a replica by its own command line, behind `before` where it is given. */
+  /** Starts a replica by its own command line, behind `before` if it is given. */
   start(id: number, before = this.#options.before): void {
     const { engines, nodes, flags = [] } = this.#options
     const peers = (this.#peers[id] as readonly string[]).join(',')
@@ -85,7 +85,7 @@ export class LiveCluster {
     this.#running[id] = new Cli(line, {}, program)
   }
 
-  /** What replicas said that ended by themselves. */
+  /** The output of replicas that ended by themselves. */
   get crashes(): string[] {
     return this.#running.flatMap((cli, id) => (cli?.ended ? [`replica ${id} has ended:\n${cli.stderr}`] : []))
   }
@@ -95,7 +95,7 @@ export class LiveCluster {
     return cli !== null && cli !== undefined && !cli.ended
   }
 
-  /** Of a replica that runs. */
+  /** Of a running replica. */
   pid(id: number): number {
     return (this.#running[id] as Cli).pid
   }
@@ -110,7 +110,7 @@ export class LiveCluster {
     this.#running[id] = null
     if (!cli || cli.ended) return
     cli.process.kill(signal)
-    // A process that is stopped does not end before it goes on.
+    // A stopped process does not end before it continues.
     cli.process.kill('SIGCONT')
     await cli.exited()
   }

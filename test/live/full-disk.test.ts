@@ -9,12 +9,12 @@ import { LiveCluster, until } from './cluster.ts'
 
 const test = suite('live cluster, a full disk')
 
-/** The replica whose disk is a small one. */
+/** The replica with the small disk. */
 const FULL = 2
 const MEBIBYTE = 1 << 20
 const DISK_BYTES = NEARLY_FULL_BYTES + 128 * MEBIBYTE
 
-/** Runs the command with a file system of so many bytes at the folder, which only it sees. */
+/** Runs the command with a file system of this size at the folder; only the command sees it. */
 function onSmallDisk(folder: string): [string, ...string[]] {
   const mount = `mkdir -p "$0" && mount -t tmpfs -o size=${DISK_BYTES} none "$0" && exec "$@"`
   return ['unshare', '--user', '--map-root-user', '--mount', 'sh', '-c', mount, folder]
@@ -27,7 +27,7 @@ async function put(url: string, value = 'v'): Promise<{ status: number; code: st
 }
 
 const TITLE =
-  'a replica whose disk is nearly full refuses writes and says why, takes no part before it is full, and goes on with space again; all else goes on (scenario 28)'
+  'a replica whose disk is nearly full refuses writes, then takes no part, and goes on with space (scenario 28)'
 
 const [program, ...args] = onSmallDisk(tmpdir())
 if (spawnSync(program, [...args, 'true']).status !== 0) {
@@ -48,7 +48,7 @@ if (spawnSync(program, [...args, 'true']).status !== 0) {
         for (let n = 0; n < 20; n++) assert.is((await put(other)).status, 204)
         assert.is((await fetch(`${other}/kv/k`)).status, 200)
         assert.ok(await cluster.isReady(FULL))
-        // What the others go on to do must not fill the rest: so it takes no part any more.
+        // What the others continue to do must not fill the rest, so this replica no longer takes part.
         for (let n = 0; n < (2 * (NEARLY_FULL_BYTES - FULL_BYTES)) / MEBIBYTE && (await cluster.isReady(FULL)); n++) {
           assert.is((await put(other, 'x'.repeat(MEBIBYTE))).status, 204)
         }

@@ -16,7 +16,7 @@ async function ask(url: string, method: string, body?: string | Uint8Array, head
   return { status: response.status, body: await response.text() }
 }
 
-/** `[method, path, body, status, body of the answer]`, in order, each at the next replica. */
+/** `[method, path, body, status, body of the answer]`, in order, each sent to the next replica. */
 const ROWS: readonly (readonly [string, string, string | undefined, number, string | RegExp])[] = [
   ['GET', '/livez', undefined, 200, /./],
   ['GET', '/readyz', undefined, 200, /./],

@@ -1,6 +1,6 @@
 import { type Client, CommandError } from '../../src/client/index.ts'
 
-/** What the commands of one client came to. */
+/** The outcomes of the commands of one client. */
 export interface Tally {
   answered: number
   refused: number
@@ -10,8 +10,8 @@ export interface Tally {
 }
 
 /**
- * Keeps `outstanding` calls under way until `enough` says so: a refused one is certainly not done and counted as such, an unknown one may be.
- * The calls of a client are pipelined.
+ * Keeps `outstanding` calls in flight until `enough` returns true. A refused call is certainly not done and counted as
+ * refused; an unknown one may be done. The calls of a client are pipelined.
  */
 export async function load(
   client: Client,

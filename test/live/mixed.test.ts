@@ -74,7 +74,7 @@ else {
       await cluster.converged()
       await client.close()
       await Promise.all(cluster.ids.map((id) => cluster.stop(id, 'SIGTERM')))
-      // The tracer is a process apart, which writes its table after the replica's end.
+      // The tracer is a separate process, which writes its table after the end of the replica.
       const tables = cluster.ids.map((id) => trace(cluster.folder, id))
       await until('the tables are written', 5000, async () => tables.every((path) => statSync(path).size > 0))
       counts = tables.map(countSyncs)
@@ -85,7 +85,7 @@ else {
   })
 }
 
-/** The calls that a table of `strace -c` counts. */
+/** The calls counted by a table of `strace -c`. */
 function countSyncs(path: string): number {
   let calls = 0
   for (const line of readFileSync(path, 'utf8').split('\n')) {

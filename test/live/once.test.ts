@@ -7,7 +7,7 @@ import { load } from './load.ts'
 
 const test = suite('live cluster, exactly once')
 
-/** `EPAXOS_INCREMENTS=10000` for the whole of it in both tests. */
+/** `EPAXOS_INCREMENTS=10000` runs the full number in both tests. */
 const INCREMENTS = Number(process.env.EPAXOS_INCREMENTS ?? 0)
 
 interface Outcome {
@@ -46,7 +46,7 @@ for (const [outstanding, usual] of [
   [16, 10_000],
 ] as const) {
   const each = INCREMENTS || usual
-  test(`three sessions increment ${each} times each, ${outstanding} outstanding, through a crash: exactly ${3 * each} (scenario 14, 15)`, () =>
+  test(`3 sessions of ${each} increments, ${outstanding} outstanding, through a crash: exactly all (scenario 14, 15)`, () =>
     LiveCluster.use({}, async (cluster) => {
       const outcome = await increments(cluster, each, outstanding, true)
       assert.equal(outcome, { counter: 3 * each, answered: 3 * each, refused: 0, unknown: 0 })

@@ -9,7 +9,7 @@ const SENT_MS = 50
 
 const test = suite('live cluster, a paused replica')
 
-/** Writes that the others answer while it is stopped: for less, and for more than it takes them to suspect it. */
+/** Writes that the others answer while it is stopped: for less and for more time than they need to suspect it. */
 const WRITES = [5, 20, 100, 20, 100]
 const READS = 6
 
@@ -29,13 +29,13 @@ test('a replica that was stopped and goes on never answers a read from the past 
     let stale = 0
     for (const writes of WRITES) {
       await writer.put('k', `${++last}`)
-      // Their connections stay open: the next reads are there when it wakes.
+      // Their connections stay open: the next reads have arrived when it wakes.
       await Promise.all(Array.from({ length: 2 * READS }, () => read('linearizable')))
       cluster.signal(0, 'SIGSTOP')
       for (let n = 0; n < writes; n++) await writer.put('k', `${++last}`)
       const reads = Array.from({ length: READS }, () => read('linearizable'))
       const staleReads = Array.from({ length: READS }, () => read('stale'))
-      // Until what they ask has left this process.
+      // Until their requests have left this process.
       await pause(SENT_MS)
       cluster.signal(0, 'SIGCONT')
       for (const { status, value } of await Promise.all(reads)) {

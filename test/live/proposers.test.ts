@@ -27,7 +27,7 @@ const CASES: readonly Case[] = [
   { proposers: 3, conflicts: true, commands: 6141, pauseMs: 4 },
 ]
 
-/** One for all, each of which adds to the transcripts and to the history. */
+/** One cluster for all tests, each of which adds to the transcripts and to the history. */
 let cluster: LineCluster
 const history: LineOperation[] = []
 

@@ -7,11 +7,11 @@ import { LiveCluster } from './cluster.ts'
 
 const test = suite('live cluster, one slow replica')
 
-/** The replica that is slow; clients are at the others. */
+/** The slow replica; clients use the others. */
 const SLOW = 2
-/** A sync of a slow disk takes so much longer. */
+/** A sync of a slow disk takes this much longer. */
 const SYNC_MS = 300
-/** Who waited for a slow replica would wait for longer than this, beyond what is usual; a busy machine costs less. */
+/** A command that waits for a slow replica takes this much longer than usual; a busy machine costs less. */
 const TOLERANCE_MS = 100
 
 const PUTS = 150
@@ -23,7 +23,7 @@ interface Waits {
   readonly longest: number
 }
 
-/** Of puts of all clients, each in turn to a key of its own and to one of all; in ms. */
+/** The waiting times of the puts of all clients, in ms; the puts go in turn to a key of its own and to a shared key. */
 async function measure(clients: readonly Client[]): Promise<Waits> {
   const waits: number[] = []
   const lane = async (client: Client, own: string) => {

@@ -26,7 +26,7 @@ const NOOP: Commit = {
   batch: null,
 }
 
-/** What arrives damaged, as frames, with the log line that tells of each. Each ends its link. */
+/** Damaged frames, with the log line that reports each. Each ends its link. */
 const DAMAGED: readonly (readonly [string, Uint8Array, RegExp])[] = [
   ['a byte', Uint8Array.of(7), /damaged frame from replica 1/],
   ['garbage', new Uint8Array(4096).fill(0xa5), /damaged frame from replica 1/],
@@ -35,7 +35,7 @@ const DAMAGED: readonly (readonly [string, Uint8Array, RegExp])[] = [
   ['a frame above the limit', new Uint8Array(MAX_FRAME_BYTES + 1), /too big/],
 ]
 
-/** What no replica says, as messages, with the log line that tells of each. The link stays. */
+/** Messages that no replica sends, with the log line that reports each. The link stays. */
 const MISTAKES: readonly (readonly [string, Uint8Array, RegExp])[] = [
   ['half a message', encodeMessage(NOOP).slice(0, 20), /bytes at 0 of 20/],
   ['an unknown type', buildHotMessage({ ...NOOP, type: 99 } as unknown as HotMessage), /of no known type/],
@@ -61,7 +61,7 @@ function preAcceptOf(row: number): Message {
   return { type: MessageType.preAccept, epoch: 0, row, slot: 99, mode: 0, initDeps: [98, 98, 98], batch }
 }
 
-test('garbage, unknown types, rows and epochs, and frames above the limit are dropped and counted, and have no effect (scenario 18)', async () => {
+test('garbage, unknown types, rows, epochs and long frames are dropped and have no effect (scenario 18)', async () => {
   const ports = await freePorts(3)
   const peers = ports.map((port) => `127.0.0.1:${port}`)
   const lines: string[] = []

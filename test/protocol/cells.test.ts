@@ -8,13 +8,14 @@ import { STATES } from './states.ts'
 import { VARIANTS } from './variants.ts'
 
 /**
- * Every message in every state. `cells/*.txt` say what must come of each, in blocks:
+ * Every message in every state. `cells/*.txt` say what the result of each must be, in blocks:
  *
  *     when MESSAGE
  *       given STATE, STATE, …
  *         then OUTCOME
  *
- * `any other` stands for all states that the block does not name. They were read against protocol.md line by line. `EPAXOS_WRITE_CELLS=1` writes them anew: the difference is to be read in the same way.
+ * `any other` stands for all states that the block does not name. The files were checked against protocol.md line by
+ * line. `EPAXOS_WRITE_CELLS=1` writes them anew: check the difference in the same way.
  */
 const test = suite('cells of state and message')
 
@@ -68,7 +69,7 @@ function parse(text: string): Map<string, Map<string, string>> {
   return cells
 }
 
-/** Gives what `any other` stands for to each of those states. */
+/** Replaces `any other` by the states that it stands for. */
 function spread(cells: Map<string, string>): void {
   const then = cells.get(ANY_OTHER)
   if (then === undefined) return

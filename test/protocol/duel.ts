@@ -10,29 +10,33 @@ export interface Duelled {
   readonly sentByType: readonly number[]
   readonly restarts: number
   readonly messages: number
-  /** What was decided, in the order it was: the same for the same seed. */
+  /** The decisions in their order: the same for the same seed. */
   readonly decisions: string
 }
 
 interface Odds {
-  /** Of a Commit to be lost: then recoveries have to find out. */
+  /** The probability that a Commit is lost: then recoveries have to find out. */
   readonly lostCommit: number
   readonly lost: number
   readonly repeated: number
-  /** Of a Recover to be lost on its way to the coordinator of its instance: otherwise most end in a no-op there (case c). */
+  /**
+   * The probability that a Recover is lost on its way to the coordinator of its instance: otherwise most recoveries end
+   * there in a no-op (case c).
+   */
   readonly deaf: number
   /** Of a crash, per step. */
   readonly crash: number
-  /** Of a crash to be followed by a restart at once. */
+  /** The probability that a restart follows a crash at once. */
   readonly restart: number
   readonly sync: number
-  /** Of a recovery being provoked, per step. */
+  /** The probability per step that a recovery is provoked. */
   readonly recover: number
 }
 
 /**
- * A few interfering instances, and many who recover them at once, in ballots that end each other: what is rare in {@link explore} is the rule
- * here. Messages arrive in any order. Then those that are up must decide everything, then all.
+ * A few interfering instances, and many replicas that recover them at once, in ballots that end each other: what is
+ * rare in {@link explore} is the rule here. Messages arrive in any order. Then those that are up must decide
+ * everything, then all.
  */
 export function duel(seed: number, makeEngine: (replicas: number) => Engine): Duelled {
   const random = new Random(seed)
@@ -74,9 +78,11 @@ interface Run {
   readonly cluster: Cluster
   readonly random: Random
   readonly odds: Odds
-  /** Takes no link for up: every decision falls on the first quorum of answers. */
+  /** Considers no link up: every decision uses the first quorum of answers. */
   readonly eager: boolean
-  /** At most f, whom nobody hears any more from some step on: coordinators, so that the others have to recover. */
+  /**
+   * At most f replicas that nobody hears any more from some step on: coordinators, so that the others have to recover.
+   */
   muted: readonly number[]
   restarts: number
   messages: number
@@ -109,7 +115,10 @@ function play(run: Run, steps: number): void {
   }
 }
 
-/** Nobody knew of the others when they proposed; each replica hears of them in its own order, and coordinators hear some of the answers. */
+/**
+ * Nobody knew of the others when they proposed; each replica hears of them in its own order, and coordinators hear some
+ * of the answers.
+ */
 function preAcceptSome({ cluster, random }: Run): void {
   for (const replica of cluster.replicas) if (replica.unsynced > 0) replica.sync()
   const [heard, answered] = [random.pick([0.5, 0.8, 1]), random.pick([0, 0.5, 1])]
@@ -132,7 +141,7 @@ function pickProposers({ cluster, random }: Run): number[] {
   return Array.from({ length: count }, (_, i) => (random.chance(0.8) ? rows[i % rows.length]?.id : rows[0]?.id) ?? 0)
 }
 
-/** Whether there was a message to deliver, or to lose. */
+/** Returns whether there was a message to deliver or to lose. */
 function deliverAny(run: Run): boolean {
   const { cluster, random, odds, muted } = run
   const audible =
@@ -147,7 +156,7 @@ function deliverAny(run: Run): boolean {
   return true
 }
 
-/** Nothing is under way: goes on with what waits for a disk, or with the next recovery. */
+/** Nothing is in flight: continues with what waits for a disk, or with the next recovery. */
 function syncOrProvoke(run: Run, replica: TestReplica): void {
   const waiting = run.cluster.replicas.filter((r) => r.up && r.unsynced > 0)
   if (waiting.length > 0) run.random.pick(waiting).sync()
@@ -193,7 +202,7 @@ function cutAll(cluster: Cluster): void {
   for (const a of cluster.replicas) for (const b of cluster.replicas) if (a !== b && a.up) a.core.linkDown(b.id)
 }
 
-/** Those that are up must decide what they know of; a quorum of them always is. Then everybody. */
+/** Those that are up must decide what they know; they are always a quorum. Then all replicas. */
 function finish(run: Run): void {
   const { cluster, random } = run
   cluster.linkAll()

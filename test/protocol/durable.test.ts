@@ -8,8 +8,9 @@ import { Observer } from './observer.ts'
 import { Story } from './story.ts'
 
 /**
- * What is durable before what (protocol.md §9), as the shortest runs of §14 in which it matters. Each is played on a disk that keeps what was
- * synced, and then on one that forgets a type of record in a crash: that one must show the violation, otherwise the run proves nothing.
+ * What is durable before what (protocol.md §9), as the shortest runs of §14 in which it matters. Each run is played on
+ * a disk that keeps what was synced, and then on a disk that forgets a type of record in a crash. The second must show
+ * the violation, otherwise the run proves nothing.
  */
 const test = suite('durability')
 
@@ -20,7 +21,7 @@ interface Run {
   readonly record: keyof typeof RecordType
   readonly violation: RegExp
   readonly replicas: number
-  /** Nothing waits for these, so a crash may lose them: also on the good disk. */
+  /** Nothing waits for these records, so a crash may lose them on the good disk, too. */
   readonly lazy?: keyof typeof RecordType
   readonly play: (story: Story, forgets: Forgets) => void
   readonly outcomes: Readonly<Record<string, string>>
@@ -28,7 +29,7 @@ interface Run {
 
 const { accept, acceptOk, recover } = MessageType
 
-/** 0.1 is pre-accepted with 2.1 by both others, so 0 sends Accept in ballot 0; 2.1 is known to 1 and 2. */
+/** Both others pre-accept 0.1 with 2.1, so 0 sends Accept in ballot 0; 1 and 2 know 2.1. */
 function slow(story: Story): void {
   story.propose(2, 'a')
   story.preAccept(2, [1])

@@ -16,7 +16,7 @@ function reach(what: string, count: number): void {
   reached.set(what, (reached.get(what) ?? 0) + count)
 }
 
-/** Runs the seeds; all that fail are named, with what each violated. */
+/** Runs the seeds; names all seeds that fail, with what each violated. */
 function campaign(first: number, count: number, run: (seed: number) => void): void {
   const failures: string[] = []
   for (let seed = first; seed < first + count; seed++) {

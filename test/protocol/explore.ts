@@ -4,7 +4,7 @@ import { batch, Cluster } from '../support/cluster.ts'
 import { Random } from '../support/random.ts'
 import { type End, Observer } from './observer.ts'
 
-/** What a run reached: a campaign in which one of these stays 0 has not tested what it claims. */
+/** What a run reached. A campaign in which one of these stays 0 has not tested what it claims. */
 export interface Reached {
   fast: number
   slow: number
@@ -19,8 +19,9 @@ export interface Reached {
 }
 
 /**
- * One random run: proposals on few keys, messages in any order, lost and repeated, disks that lose what was not synced, links that
- * one side takes for down, crashes and restarts. Then everything heals, and every instance must be committed and executed everywhere. Throws at the first violation.
+ * One random run: proposals on few keys, messages in any order, lost and repeated, disks that lose what was not synced,
+ * links that one side considers down, crashes and restarts. Then everything heals, and every instance must be committed
+ * and executed everywhere. Throws at the first violation.
  */
 export function explore(seed: number, makeEngine: (replicas: number) => Engine): Reached {
   const random = new Random(seed)
@@ -89,7 +90,7 @@ export function explore(seed: number, makeEngine: (replicas: number) => Engine):
   }
 }
 
-/** Heartbeats are plentiful and only matter to time: they are delivered at once. */
+/** Heartbeats are many and only matter for time: they are delivered at once. */
 function dropHeartbeats(cluster: Cluster): void {
   for (const sent of cluster.find({ type: MessageType.heartbeat })) cluster.deliver(sent)
 }

@@ -7,8 +7,8 @@ import { type End, noEnds, Steps } from './steps.ts'
 export { ENDS, type End } from './steps.ts'
 
 /**
- * Looks at every step of a cluster: the invariants of protocol.md §5 in the state of each replica, what replicas say against what they said
- * before ({@link Promises}), and what recoveries came to.
+ * Watches every step of a cluster: the invariants of protocol.md §5 in the state of each replica, what replicas send
+ * against what they sent before ({@link Promises}), and how recoveries ended.
  */
 export class Observer implements Watch {
   /** Messages sent, by type. */

@@ -9,8 +9,9 @@ import { NONE, type State, Subject } from './states.ts'
 import type { Variant } from './variants.ts'
 
 /**
- * Brings a replica into the state, gives it the message twice, and says what came of it: what is journaled, what is sent at once and what when
- * that is durable, and the fields that change; `again:` where the repetition does anything at all.
+ * Brings a replica into the state, gives it the message twice, and describes the result: what it journals, what it
+ * sends at once, what it sends when that is durable, and the fields that change; `again:` if the repetition has any
+ * effect.
  */
 export function outcome(state: State, variant: Variant, engine: EngineMaker): string {
   let subject = new Subject(engine)
@@ -83,15 +84,24 @@ function attemptText(attempt: Attempt): string {
   const { kind, ballot } = attempt
   switch (kind) {
     case 'preAccepting':
-      return `${kind}(answered ${members(attempt.answered)} equal ${members(attempt.equal)} refused ${members(attempt.refused)})`
+      return (
+        `${kind}(answered ${members(attempt.answered)} equal ${members(attempt.equal)} ` +
+        `refused ${members(attempt.refused)})`
+      )
     case 'accepting':
       return `${kind}(${ballot} votes ${members(attempt.votes)})`
     case 'recovering':
       return `${kind}(${ballot} answered ${members(attempt.answered)})`
     case 'validating':
-      return `${kind}(${ballot} Q ${members(attempt.quorum)} answered ${members(attempt.answered)} I ${attempt.conflicts.size} late ${attempt.late.length})`
+      return (
+        `${kind}(${ballot} Q ${members(attempt.quorum)} answered ${members(attempt.answered)} ` +
+        `I ${attempt.conflicts.size} late ${attempt.late.length})`
+      )
     case 'waiting':
-      return `${kind}(${ballot} R ${attempt.count} for ${attempt.conflicts.map((x) => `${x.row}.${x.slot}`).join(' ')} late ${attempt.late.length})`
+      return (
+        `${kind}(${ballot} R ${attempt.count} for ${attempt.conflicts.map((x) => `${x.row}.${x.slot}`).join(' ')} ` +
+        `late ${attempt.late.length})`
+      )
   }
 }
 

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert'
 import { batch, Cluster, type TestReplica } from '../support/cluster.ts'
 import { engineMakers } from '../support/engine-makers.ts'
 
-/** A batch leaves memory once it has executed: here where it can be read back, everywhere where it cannot. */
+/** A batch leaves memory once it has executed: only here if it can be read back, everywhere if it cannot. */
 const test = suite('payloads in memory')
 
 const INSTANCES = 20

@@ -7,9 +7,9 @@ import { addVote, countVotes } from '../../src/protocol/votes.ts'
 import type { Sent } from '../support/cluster.ts'
 import { interferes } from '../support/interference.ts'
 
-/** What one replica has said of one instance, over all its lives. */
+/** What one replica has said about one instance, over all its lives. */
 interface Said {
-  /** The dependencies it pre-accepted with. */
+  /** The dependencies of its pre-acceptance. */
   deps: Vector | null
   /** The highest ballot that it promised or voted in. */
   promised: number
@@ -25,23 +25,23 @@ interface Value {
   readonly deps: Vector
 }
 
-/** The replicas that speak, each with the core of its present life. */
+/** The replicas that speak, each with the core of its current life. */
 export interface Speakers {
   readonly replicas: readonly unknown[]
   replica(id: number): { readonly core: Core }
 }
 
 /**
- * What was said stays said, over crashes and restarts: a pre-acceptance, a promise, a vote, a validation, a fast commit; no ballot begins
- * twice, one ballot has one value, and once a value is chosen no higher ballot has another.
+ * What was said stays said, over crashes and restarts: a pre-acceptance, a promise, a vote, a validation, a fast
+ * commit. No ballot begins twice, one ballot has one value, and once a value is chosen no higher ballot has another.
  */
 export class Promises {
   readonly #cluster: Speakers
   readonly #said: Map<string, Said>[]
   readonly #footprints = new Map<string, Footprint>()
-  /** The coordinator's own dependencies, the same in every message. */
+  /** The coordinator's own dependencies, which are the same in every message. */
   readonly #initDeps = new Map<string, Vector>()
-  /** By instance, then by ballot: the value of its Accept, and who voted for it. */
+  /** By instance, then by ballot: the value of its Accept, and the voters. */
   readonly #values = new Map<string, Map<number, { votes: number } & Value>>()
   readonly #chosen = new Map<string, { ballot: number } & Value>()
   /** By instance and ballot: the Recover that began it, the same object however often it is sent. */
@@ -154,7 +154,7 @@ export class Promises {
     if (countVotes(value.votes) >= this.#cluster.replica(from).core.quorums.slow) this.#choose(id, ballot, value)
   }
 
-  /** A Commit may come long after its ballot: only that it agrees with what is known as chosen is tested. */
+  /** A Commit may come long after its ballot: this only checks that it agrees with the value known as chosen. */
   #decided(id: string, message: Commit): void {
     const chosen = this.#chosen.get(id)
     if (chosen === undefined) this.#choose(id, message.ballot, message)

@@ -4,7 +4,7 @@ import { Command, MessageType, Phase } from '../../src/protocol/messages.ts'
 import { type EngineMaker, engineMakers } from '../support/engine-makers.ts'
 import { Story } from './story.ts'
 
-/** Scenarios of test/README.md in which recoveries find out what was decided: each is named by its number there. */
+/** Scenarios of test/README.md in which recoveries find out what was decided; their numbers are those of the README. */
 const test = suite('recovery')
 
 const { commit, waiting } = MessageType
@@ -92,12 +92,12 @@ for (const replicas of [5, 7]) {
     story.preAcceptOk(0, [1, ...early])
     assert.is(story.at(0).core.instance(0, 1)?.phase, Phase.accepted)
     story.lose()
-    // 1 finds nobody who agrees: a no-op, accepted by a quorum.
+    // 1 finds no replica that agrees: a no-op, accepted by a quorum.
     story.recover(0, 1, early)
     story.accept(0, 1, early)
     assert.is(story.outcome('0.1'), 'noop')
     story.lose()
-    // 2 is promised a higher ballot by all, and dies.
+    // All promise a higher ballot to 2, and 2 dies.
     story.begin(0, 2)
     for (const { id } of story.cluster.replicas)
       if (id > 2 || id === 0) story.deliver({ type: MessageType.recover, to: id })
@@ -231,7 +231,8 @@ each(
     assert.equal(story.at(1).core.instance(4, 1)?.deps, [1, 0, 0, 0, 0])
     story.recover(0, 2, [1, 3])
     story.validate(0, 2, [1, 3])
-    // 4, outside Q, may have committed 4.1 without 0.1: then 1 would have been in its fast quorum, and not in that of 0.1.
+    // 4 is outside Q and may have committed 4.1 without 0.1: then 1 was in the fast quorum of 4.1, and not in that of
+    // 0.1.
     const { attempt, command } = story.at(2).core.instance(0, 1) ?? {}
     assert.equal([attempt?.kind, command], ['accepting', Command.noop])
   },

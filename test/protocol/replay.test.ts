@@ -95,7 +95,7 @@ function describe(x: Instance): string {
   ].join(' ')
 }
 
-/** What the records, read one by one, oblige the replica to. */
+/** Checks what the records, read one by one, oblige the replica to. */
 function checkKept(core: Core, journal: Journal): void {
   for (const record of journal.flat()) {
     if (record.type === RecordType.peer) continue
@@ -142,7 +142,7 @@ for (const maker of engineMakers) {
     }
   })
 
-  test(`after a restart every instance is as it was, but for what was being coordinated (scenario 14, ${maker.kind})`, () => {
+  test(`after a restart every instance is as it was, except attempts in progress (scenario 14, ${maker.kind})`, () => {
     for (const seed of [11, 12, 13, 14]) {
       const { replicas } = someRun(seed, maker)
       for (const { id, core: before, journal } of replicas) {

@@ -7,7 +7,7 @@ import { Random } from '../support/random.ts'
 import { Observer } from './observer.ts'
 import { Story } from './story.ts'
 
-/** Scenarios of test/README.md about order, repetition, liveness and size: each is named by its number there. */
+/** Scenarios of test/README.md about order, repetition, liveness and size; their numbers are those of the README. */
 const test = suite('scenarios')
 
 const { preAccept, preAcceptOk, accept, commit, tryRecover } = MessageType
@@ -16,7 +16,10 @@ function each(title: string, run: (maker: EngineMaker) => void): void {
   for (const maker of engineMakers) test(`${title} (${maker.kind})`, () => run(maker))
 }
 
-/** Delivers all that is in flight, once: half a round trip. Returns how many halves it took until the condition holds, at a standing clock. */
+/**
+ * Delivers everything in flight once: half a round trip. Returns the number of halves until the condition holds, with
+ * the clock standing still.
+ */
 function halfRoundTrips(cluster: Cluster, until: () => boolean, limit = 20): number {
   for (let halves = 0; halves <= limit; halves++) {
     if (until()) return halves
@@ -106,7 +109,7 @@ each('6: messages of every type twice and in reverse order change nothing', (mak
       for (const replica of cluster.replicas) assert.is(new Set(replica.executed).size, replica.executed.length)
     }
   }
-  // Nobody says Truncated yet, and no heartbeat is due.
+  // No replica sends Truncated yet, and no heartbeat is due.
   const missing = Object.entries(MessageType).filter(
     ([name, type]) => !seen.has(type) && !/truncated|heartbeat/.test(name),
   )

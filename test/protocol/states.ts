@@ -6,16 +6,16 @@ import { batch } from '../support/cluster.ts'
 import type { EngineMaker } from '../support/engine-makers.ts'
 
 /**
- * The states in which a replica can meet a message about an instance, each reached by what a real replica would have heard. Five replicas; the
- * receiver is replica 1, so its ballots are 2, 7, 12; those of replica 2, who recovers, are 3, 8, 13. The instance is 0.1, or 1.1 where it is
- * the receiver's own.
+ * The states in which a replica can meet a message about an instance. Each is reached by messages that a real replica
+ * could have received. Five replicas. The receiver is replica 1, so its ballots are 2, 7, 12; those of replica 2, which
+ * recovers, are 3, 8, 13. The instance is 0.1, or 1.1 if it is the receiver's own.
  */
 export const RECEIVER = 1
 export const REPLICAS = 5
 export const RECOVERER = 2
 export const BATCH = batch('c', 'a')
 export const NONE = [0, 0, 0, 0, 0] as const
-/** What the receiver pre-accepts 0.1 with: it knows 4.1. */
+/** The dependencies with which the receiver pre-accepts 0.1: it knows 4.1. */
 export const DEPS = [0, 0, 0, 0, 1] as const
 
 /** One replica, with a disk that is synced when the test says so. */
@@ -67,7 +67,7 @@ export class Subject {
     return this.take()
   }
 
-  /** Handles the message and makes all of it durable. */
+  /** Handles the message and makes everything durable. */
   hear(from: number, message: Message): void {
     this.core.receive(from, message)
     this.take()
@@ -131,7 +131,7 @@ function preAcceptedWithMore(subject: Subject): void {
   subject.hear(0, preAccept)
 }
 
-/** Recovery by the receiver, in ballot 2, on answers of 1, 2 and 3: two of them agree on no dependencies. */
+/** A recovery by the receiver, in ballot 2, on answers of 1, 2 and 3: two of them agree on no dependencies. */
 function validating(subject: Subject): void {
   subject.hear(3, tryRecover(about))
   for (const peer of [0, 2, 3, 4]) subject.core.linkDown(peer)
@@ -197,7 +197,7 @@ function propose(subject: Subject): void {
   subject.sync()
 }
 
-/** Three others answer with more dependencies: the fast path is over. */
+/** Three others answer with more dependencies: no fast path any more. */
 function ownAccepting(subject: Subject): void {
   propose(subject)
   for (const peer of [0, 2, 3]) {
@@ -212,7 +212,7 @@ function accepting(subject: Subject): void {
   subject.hear(3, recoverOk(2, Phase.accepted))
 }
 
-/** A promise to replica 2 led nowhere: the receiver recovers its own instance above it. */
+/** A promise to replica 2 led nowhere: the receiver recovers its own instance in a higher ballot. */
 function ownRecoveringAbove(subject: Subject): void {
   subject.hear(2, { type: MessageType.recover, ...own, ballot: 3 })
   subject.core.tick(1000 + 10 * DEFAULT_TIMING.retryMs)

@@ -5,7 +5,7 @@ import { Command, Phase } from '../../src/protocol/messages.ts'
 import { equal } from '../../src/protocol/vector.ts'
 import { hasVote } from '../../src/protocol/votes.ts'
 
-/** What recoveries came to: cases a to e of protocol.md §4, how Validate ended, and how the wait ended. */
+/** How recoveries ended: cases a to e of protocol.md §4, how Validate ended, and how the wait ended. */
 export const ENDS = [
   'a: committed',
   'b: accepted',
@@ -32,14 +32,14 @@ interface Snapshot {
 }
 
 /**
- * The instances of one replica from look to look: the invariants of protocol.md §5 in the state of each and in its changes, and what
- * recoveries came to.
+ * The instances of one replica from step to step: the invariants of protocol.md §5 in the state of each and in its
+ * changes, and how recoveries ended.
  */
 export class Steps {
   readonly #known = new Map<string, Snapshot>()
   readonly #ends: Map<End, number>
 
-  /** @param ends counted here */
+  /** @param ends counts the ends */
   constructor(ends: Map<End, number>) {
     this.#ends = ends
   }
@@ -97,7 +97,7 @@ function checkStep(id: string, before: Snapshot, after: Instance): void {
   if (before.phase === Phase.committed && before.command !== after.command) throw new Error(`${id} was decided twice`)
 }
 
-/** What the end of an attempt means; it may have gone through more than one stage within the step. */
+/** What the end of an attempt means; within the step it may have gone through more than one stage. */
 function endsOf(attempt: Attempt, after: Instance): End[] {
   if (attempt.kind === 'preAccepting' || attempt.kind === 'accepting') return []
   const went = after.ballot === attempt.ballot ? (after.attempt?.kind ?? 'over') : 'given up'

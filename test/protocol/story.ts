@@ -5,7 +5,10 @@ import type { EngineMaker } from '../support/engine-makers.ts'
 
 type Filter = Parameters<Cluster['find']>[0]
 
-/** A cluster whose every message is delivered, held or lost by name: what is told in protocol.md and test/README.md step by step. */
+/**
+ * A cluster whose every message is delivered, held or lost by name: the step-by-step runs of protocol.md and
+ * test/README.md.
+ */
 export class Story {
   readonly cluster: Cluster
 
@@ -24,14 +27,14 @@ export class Story {
     this.at(id).propose(batch(`${id}.${core.slot + 1}`, ...keys))
   }
 
-  /** Delivers what is in flight and passes the filter, not what follows from it. Throws where there is nothing. */
+  /** Delivers what is in flight and passes the filter, but not what follows from it. Throws if there is nothing. */
   deliver(filter: Filter, keep = false): void {
     const found = this.cluster.find(filter)
     if (found.length === 0) throw new Error(`nothing to deliver: ${JSON.stringify(filter)}`)
     for (const sent of found) this.cluster.deliver(sent, keep)
   }
 
-  /** PreAccept of the instance to the replicas, without their answers. */
+  /** Delivers PreAccept of the instance to the replicas, without their answers. */
   preAccept(row: number, to: readonly number[]): void {
     for (const id of to) this.deliver({ type: MessageType.preAccept, row, to: id })
   }
@@ -40,7 +43,7 @@ export class Story {
     for (const id of from) this.deliver({ type: MessageType.preAcceptOk, row, from: id, to: row })
   }
 
-  /** Asks the replicas and delivers their answers. */
+  /** Delivers the questions to the replicas, and their answers. */
   ask(type: number, answer: number, row: number, from: number, of: readonly number[]): void {
     for (const id of of) {
       this.deliver({ type, row, from, to: id })
@@ -53,7 +56,7 @@ export class Story {
     this.ask(MessageType.recover, MessageType.recoverOk, row, from, of)
   }
 
-  /** The replica begins a recovery of slot 1 of the row, and will decide it on the first quorum of answers. */
+  /** The replica begins a recovery of slot 1 of the row. It will decide the recovery on the first quorum of answers. */
   begin(row: number, from: number): void {
     for (const { id } of this.cluster.replicas) if (id !== from) this.at(from).core.linkDown(id)
     const nudger = (from + 1) % this.cluster.replicas.length
@@ -83,7 +86,10 @@ export class Story {
     this.cluster.deliverAll(({ from, to }) => ids.includes(from) && ids.includes(to))
   }
 
-  /** The links among those that are up stand, nothing is lost any more: all that anybody knows of is decided. */
+  /**
+   * All links among the replicas that are up work, and nothing is lost any more: everything that anybody knows is
+   * decided.
+   */
   settle(): void {
     const { cluster } = this
     const up = cluster.replicas.filter((replica) => replica.up)

@@ -2,7 +2,7 @@ import type { Vector } from '../../src/engine/engine.ts'
 import { Command, type Message, MessageType, Mode, Phase } from '../../src/protocol/messages.ts'
 import { BATCH, DEPS, NONE, RECEIVER, RECOVERER, type State } from './states.ts'
 
-/** One way in which a message can come: the `when` of a cell. */
+/** One form of a message: the `when` of a cell. */
 export interface Variant {
   readonly when: string
   readonly from: (state: State) => number
@@ -19,7 +19,7 @@ function variant(when: string, from: number | ((state: State) => number), messag
   }
 }
 
-/** The initial coordinator; of the receiver's own instances somebody who is not. */
+/** The initial coordinator; for the receiver's own instances another replica. */
 const coordinator = ({ row }: State): number => (row === RECEIVER ? 0 : row)
 
 const before = ({ row, slot }: About): Vector => NONE.map((_, r) => (r === row ? slot - 1 : 0))

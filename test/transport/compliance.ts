@@ -8,7 +8,7 @@ import { identityOf, Observer } from './observer.ts'
 export interface Member {
   readonly identity: Identity
   readonly secret?: Uint8Array
-  /** Listens where the peers dial this id; its own id where absent. */
+  /** Listens where the peers dial this id; its own id if absent. */
   readonly address?: number
 }
 
@@ -16,7 +16,7 @@ export interface Member {
 export interface Fabric {
   transport(member: Member): Transport
   until(condition: () => boolean, what: string): Promise<void>
-  /** Frames are left as they are when their handler has returned; otherwise their bytes are gone then. */
+  /** Frames stay unchanged after their handler has returned; otherwise their bytes are gone then. */
   readonly keepsFrames?: boolean
 }
 
@@ -25,7 +25,7 @@ interface Node {
   readonly seen: Observer
 }
 
-/** What every {@link Transport} does, whatever it is made of. */
+/** What every {@link Transport} does, whatever its implementation. */
 export function complianceSuite(name: string, newFabric: () => Promise<Fabric>): void {
   const test = suite(`${name} transport`)
   linkTests(test, newFabric)
@@ -197,7 +197,7 @@ function frameTests(test: Test, newFabric: () => Promise<Fabric>): void {
 }
 
 function refusalTests(test: Test, newFabric: () => Promise<Fabric>): void {
-  /** Replica 0 as it should be, and a second one: both are refused, or only who is named. */
+  /** Replica 0 as it should be, and a second one: both are refused, or only the one that is named. */
   const refusal = (title: string, reason: Refusal, second: Member, first: Member = { identity: identityOf(0, 2) }) =>
     test(title, () =>
       withFabric(newFabric, async (fabric, open) => {
@@ -229,7 +229,7 @@ function refusalTests(test: Test, newFabric: () => Promise<Fabric>): void {
       assert.ok(c.seen.drops.includes('link refused: row'))
     }))
 
-  test('a replica that lost its memory is refused in both directions, and the one that kept it is linked (scenario 12)', () =>
+  test('a replica that lost its memory is refused in both directions, one that kept it is linked (scenario 12)', () =>
     withPair(newFabric, async (fabric, [a, b], open) => {
       await b.transport.close()
       await fabric.until(() => a.seen.downs.length === 1, 'the end of the link')

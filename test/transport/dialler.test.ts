@@ -28,7 +28,7 @@ const test = serverSuite('dialler')
 const secret = new TextEncoder().encode('known to replicas only')
 const peer = identityOf(1, 2)
 
-/** Twenty times as fast as it should be. */
+/** Twenty times as fast as the real schedule. */
 const hasty: Schedule = (delayMs, action) => {
   const timer = setTimeout(action, delayMs / 20)
   return () => clearTimeout(timer)
@@ -90,7 +90,7 @@ class Impostor {
   }
 }
 
-/** Challenges, and answers the hello. */
+/** Sends the challenge, and answers the hello. */
 function answering(answer: (link: WebSocket, nonces: Nonces) => void): (link: WebSocket) => void {
   return (link) => {
     const challenge = newNonce()
@@ -264,7 +264,7 @@ test('a link that does not last does not end the backing off, one that lasts doe
   )
 })
 
-/** The three pauses from `from` on of those that double. */
+/** The three doubling pauses from `from` on. */
 function rising(from: number): number[] {
   return [0, 1, 2].map((i) => (FIRST_PAUSE_MS / 2) * 2 ** (from + i))
 }

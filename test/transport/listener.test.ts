@@ -27,7 +27,7 @@ interface Victim {
   readonly transport: WebSocketTransport
 }
 
-/** Replica 0 of 3, alone; at the end it must still welcome who is welcome. */
+/** Replica 0 of 3, alone; at the end it must still welcome a legitimate peer. */
 async function withVictim(story: (victim: Victim) => Promise<void>, schedule?: Schedule): Promise<void> {
   const ports = await freePorts(3)
   const peers = ports.map((port) => ({ host: '127.0.0.1', port }))
@@ -56,7 +56,7 @@ const upgrade = [
   '\r\n',
 ].join('\r\n')
 
-/** What is written to the port, and how the drop is reported. */
+/** Bytes written to the port, and how the drop is reported. */
 const rawBytes: readonly (readonly [string, Uint8Array, RegExp])[] = [
   ['nothing', Buffer.alloc(0), /asked for nothing/],
   ['a zero', Buffer.alloc(1), /asked for nothing/],
@@ -325,9 +325,11 @@ test('a second process on the port is refused with a clear error', () =>
       const { chooseServer } = await import('${servers}')
       const server = await chooseServer('${test.server().kind}')
       const listen = { host: '127.0.0.1', port: ${port} }
-      const identity = { cluster: 'local', epoch: 0, replicas: 1, id: 0, incarnation: new Uint8Array(16), clientUrl: '' }
+      const incarnation = new Uint8Array(16)
+      const identity = { cluster: 'local', epoch: 0, replicas: 1, id: 0, incarnation, clientUrl: '' }
       const transport = new WebSocketTransport({ identity, listen, peers: [listen], secret: null, server })
-      await transport.start({}).then(() => console.log('listens'), (error) => console.log(error.code + ' ' + error.message))
+      const failed = (error) => console.log(error.code + ' ' + error.message)
+      await transport.start({}).then(() => console.log('listens'), failed)
       process.exit()`
     const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script])
     let said = ''

@@ -1,6 +1,6 @@
 import type { Identity, Refusal, TransportHandlers } from '../../src/transport/transport.ts'
 
-/** Takes part in links like a node, and writes down what it was told. */
+/** Takes part in links like a node, and records what it is told. */
 export class Observer implements TransportHandlers {
   /** Copies of the frames, by sender. */
   readonly frames = new Map<number, Uint8Array[]>()
@@ -11,7 +11,7 @@ export class Observer implements TransportHandlers {
   readonly identities = new Map<number, Identity>()
   /** Incarnations at first contact. */
   readonly known = new Map<number, string>()
-  /** Called with each frame after it was noted; returns whether it is whole. */
+  /** Called with each frame after it was recorded; returns whether it is whole. */
   onFrame: (from: number, bytes: Uint8Array) => boolean = () => true
   /** Peers whose link is up. */
   readonly linked = new Set<number>()

@@ -1,12 +1,12 @@
 import { setImmediate as settle } from 'node:timers/promises'
 
-/** A clock that runs when asked, and jumps from one action to the next. */
+/** A clock that runs on demand, and jumps from one action to the next. */
 export class SimulatedTime {
   nowMs = 0
   #sequence = 0
   readonly #due: { atMs: number; sequence: number; action: () => void; cancelled: boolean }[] = []
 
-  /** How long from now each action waits, in ms, those that were cancelled aside. */
+  /** How long from now each action waits, in ms, without the cancelled ones. */
   get waiting(): number[] {
     return this.#due.filter(({ cancelled }) => !cancelled).map(({ atMs }) => atMs - this.nowMs)
   }
@@ -20,7 +20,7 @@ export class SimulatedTime {
     }
   }
 
-  /** Runs the next action; false when there is none. Promises settle before it returns. */
+  /** Runs the next action; false if there is none. Promises settle before it returns. */
   async step(): Promise<boolean> {
     await settle()
     const next = this.#due.pop()

@@ -3,7 +3,7 @@ import { helloText, type Nonces, newNonce } from '../../src/transport/handshake.
 import type { Identity } from '../../src/transport/transport.ts'
 import { until } from '../support/until.ts'
 
-/** A hand-driven dialler: says what a test wants, notes what it hears. */
+/** A hand-driven dialler: sends what a test wants, and records what it receives. */
 export class Stranger {
   readonly socket: WebSocket
   readonly heard: Record<string, unknown>[] = []
@@ -23,7 +23,7 @@ export class Stranger {
     })
   }
 
-  /** The challenge was heard: the nonces of this link. */
+  /** Resolves when the challenge has arrived: the nonces of this link. */
   async challenged(): Promise<Nonces> {
     await until(() => this.heard.length > 0, 'a challenge')
     return { challenge: this.heard[0]?.nonce as string, hello: newNonce() }
@@ -33,7 +33,7 @@ export class Stranger {
     this.socket.send(helloText(identity, to, await this.challenged(), secret))
   }
 
-  /** Says hello and is welcomed. */
+  /** Sends hello and is welcomed. */
   async greet(identity: Identity, to: number, secret: Uint8Array | null = null): Promise<this> {
     await this.hello(identity, to, secret)
     await until(() => this.heard.length > 1, 'an answer to the hello')

@@ -6,30 +6,30 @@ import type { LineOperation } from './judge.ts'
 import type { Proposal } from './messages.ts'
 
 export interface Load {
-  /** Begins every key and session: loads on one cluster do not meet. */
+  /** The prefix of every key and session, so that loads on one cluster use different keys. */
   readonly name?: string
-  /** Replicas, each with as many clients. */
+  /** The replicas that get clients, each the same number. */
   readonly proposers: readonly number[]
   /** Of each proposer. */
   readonly commands: number
-  /** All lines have one key; otherwise each has its own. */
+  /** All lines have one key; otherwise each line has its own key. */
   readonly conflicts: boolean
   /** Each client pauses between two commands, for a random time up to this. */
   readonly pauseMs?: number
   readonly seed: number
 }
 
-/** In the words of a test's title. */
+/** In words, for the title of a test. */
 export function describe(proposers: number, conflicts: boolean): string {
   return `${proposers} proposer${proposers === 1 ? '' : 's'}, ${conflicts ? '' : 'no '}conflicts`
 }
 
-/** Of each proposer; each has a session, and one command under way. */
+/** Clients of each proposer; each has a session, and one command in flight. */
 const CLIENTS = 32
 const RETRY_MS = 10
 const LIMIT_MS = 60_000
 
-/** Propose lines until each has its answer, and write down what they see. */
+/** Clients that propose lines until each line has its answer, and record what they see. */
 export class Clients {
   readonly history: LineOperation[] = []
   readonly #cluster: LineCluster
@@ -53,17 +53,17 @@ export class Clients {
     }
   }
 
-  /** From now on the clients of the proposer use the replica, also for what they have under way. */
+  /** From now on the clients of the proposer use the replica, also for what they have in flight. */
   move(proposer: number, replica: number): void {
     this.#through.set(proposer, replica)
   }
 
-  /** Nothing new is proposed. */
+  /** Proposes nothing new. */
   stop(): void {
     this.#left.clear()
   }
 
-  /** Resolves when so many commands are answered. */
+  /** Resolves when `count` commands are answered. */
   answered(count: number): Promise<void> {
     return this.#until(`${count} commands are answered`, () => this.history.length >= count)
   }
@@ -73,7 +73,7 @@ export class Clients {
     return this.#until('all commands are answered', () => this.#running === 0)
   }
 
-  /** How long the commands that were proposed since then by the clients of the proposers waited for their answers, in ms, ascending. */
+  /** The waiting times in ms, ascending, of the commands that the clients of the proposers proposed since then. */
   waits(proposers: readonly number[], since: number): number[] {
     return this.history
       .filter(({ process, calledAt }) => calledAt >= since && proposers.includes(Math.floor(process / CLIENTS)))

@@ -13,20 +13,20 @@ const REPLICAS = [0, 1, 2]
 /** By replica. */
 export type Engines = readonly [EngineKind, EngineKind, EngineKind]
 
-/** For all to execute what is answered. */
+/** The time for all to execute what is answered. */
 const CATCH_UP_MS = 20_000
 
-/** Three replicas, each a process that writes down the lines which it executes. */
+/** Three replicas, each a process that writes down the lines that it executes. */
 export class LineCluster {
   readonly #folder = mkdtempSync(join(tmpdir(), 'epaxos-lines-'))
   readonly #peers: readonly string[]
   readonly #engines: Engines
-  /** Null for those that were killed. */
+  /** Null for a killed process. */
   readonly #processes: (LineProcess | null)[] = REPLICAS.map(() => null)
   #answered = 0
   #closed = false
 
-  /** Resolves when all take proposals. */
+  /** Resolves when all accept proposals. */
   static async open(engines: Engines = ['wasm', 'wasm', 'wasm']): Promise<LineCluster> {
     const cluster = new LineCluster(await freePorts(REPLICAS.length), engines)
     try {
@@ -52,7 +52,7 @@ export class LineCluster {
     this.#peers = ports.map((port) => `127.0.0.1:${port}`)
   }
 
-  /** Resolves when the replica takes proposals: it has executed all that was answered before. */
+  /** Resolves when the replica accepts proposals: it has executed everything that was answered before. */
   async start(id: number): Promise<void> {
     const where = ['--data', join(this.#folder, `${id}`), '--transcript', this.#transcript(id)]
     const how = ['--engine', this.#engines[id] as EngineKind]
@@ -68,7 +68,10 @@ export class LineCluster {
     await replica?.kill()
   }
 
-  /** Null where the replica is killed, refuses, or does not know: then the proposal is to be repeated, here or elsewhere. */
+  /**
+   * Null if the replica is killed, refuses, or does not know the outcome: then the proposal must be repeated, here or
+   * elsewhere.
+   */
   async propose(id: number, proposal: Proposal): Promise<number | null> {
     const replica = this.#processes[id]
     if (this.#closed || replica?.ended) throw new Error(`replica ${id} has ended`)
@@ -77,12 +80,12 @@ export class LineCluster {
     return number
   }
 
-  /** Of the replicas that run. */
+  /** The reports of the running replicas. */
   reports(): Promise<Report[]> {
     return Promise.all(this.#running.map((replica) => replica.report()))
   }
 
-  /** Waits until every replica that runs has executed all that was ever answered, to the same state. */
+  /** Waits until every running replica has executed everything that was ever answered, and reached the same state. */
   allExecuted(): Promise<void> {
     return until('all replicas have executed the same', CATCH_UP_MS, async () => {
       const reports = await this.reports()
@@ -91,7 +94,7 @@ export class LineCluster {
     })
   }
 
-  /** What each has executed: those that were killed, up to then. */
+  /** What each replica has executed; for a killed one, up to its end. */
   transcripts(): Transcript[] {
     return REPLICAS.map((id) => ({
       isWhole: this.#processes[id] !== null,

@@ -4,11 +4,11 @@ import { keyOf } from './machine.ts'
 
 export interface Transcript {
   readonly lines: readonly string[]
-  /** It holds everything that was done; otherwise its replica was killed before the end. */
+  /** It contains everything that was done; otherwise the replica was killed before the end. */
   readonly isWhole: boolean
 }
 
-/** A line, and its number among those of its key. */
+/** A line, and its number among the lines of its key. */
 export type LineOperation = Operation<string, number>
 
 /** A count of lines by key. */
@@ -21,8 +21,8 @@ export const lineModel: Model<string, number, number> = {
 }
 
 /**
- * What is wrong with what replicas executed and clients saw: each answered line is executed once, and nothing else is; the lines of a key have one order, at each
- * replica and in the answers; the history is linearizable.
+ * What is wrong with what replicas executed and clients saw. Each answered line is executed once, and nothing else is
+ * executed. The lines of a key have one order, at each replica and in the answers. The history is linearizable.
  */
 export function faultsOf(transcripts: readonly Transcript[], history: readonly LineOperation[]): string[] {
   const answered = ordersOf(
@@ -33,7 +33,7 @@ export function faultsOf(transcripts: readonly Transcript[], history: readonly L
     const keys = new Set([...answered.keys(), ...orders.keys()])
     return [...keys].flatMap((key) => {
       const [answers, executed] = [answered.get(key) ?? [], orders.get(key) ?? []]
-      // A replica that was killed must have executed the beginning of it.
+      // A killed replica must have executed a prefix of it.
       const expected = isWhole ? answers : answers.slice(0, executed.length)
       const at = firstDifference(expected, executed)
       if (at === null) return []
@@ -56,7 +56,7 @@ function ordersOf(lines: readonly string[]): Map<string, string[]> {
   return orders
 }
 
-/** Null where they are equal. */
+/** Null if they are equal. */
 function firstDifference(a: readonly string[], b: readonly string[]): number | null {
   for (let i = 0; i < Math.max(a.length, b.length); i++) if (a[i] !== b[i]) return i
   return null

@@ -10,8 +10,8 @@ export function keyOf(line: string): string {
 }
 
 /**
- * Writes down what it executes: a command is a line of text, which interferes with the lines of the same key and with no others. Its
- * result is its number among those.
+ * Writes down what it executes. A command is a line of text; it interferes with the lines of the same key and with no
+ * others. Its result is its number among these lines.
  */
 export class LineMachine implements StateMachine {
   /** Executed in all. */

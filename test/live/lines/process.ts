@@ -6,13 +6,13 @@ const PROGRAM = fileURLToPath(new URL('replica.ts', import.meta.url))
 
 type Unnumbered<T> = T extends unknown ? Omit<T, 'id'> : never
 
-/** A replica's process, which can be killed. */
+/** The process of a replica, which can be killed. */
 export class LineProcess {
-  /** Resolves when it takes proposals; rejects when it ends before. */
+  /** Resolves when it accepts proposals; rejects if it ends first. */
   readonly ready: Promise<void>
   ended = false
   readonly #child: ChildProcess
-  /** What is asked and not answered yet, by number; null says that the process has ended. */
+  /** Questions without an answer yet, by number; null says that the process has ended. */
   readonly #open = new Map<number, (answer: Answer | null) => void>()
   #asked = 0
 
@@ -25,7 +25,7 @@ export class LineProcess {
         if (answer.type === 'ready') resolve()
         else this.#settle(answer.id, answer)
       })
-      // Something is said to a process that is killed for a moment longer: its end tells.
+      // A message to a killed process fails for a short time; its end is reported elsewhere.
       this.#child.on('error', reject)
       this.#child.once('exit', (code, signal) => {
         this.ended = true
@@ -36,7 +36,7 @@ export class LineProcess {
     this.ready.catch(() => {})
   }
 
-  /** The line's number among those of its key; null where that is not known. */
+  /** The number of the line among those of its key; null if it is unknown. */
   async propose(proposal: Proposal): Promise<number | null> {
     const answer = await this.#ask({ type: 'propose', ...proposal })
     return answer?.type === 'proposed' ? answer.number : null

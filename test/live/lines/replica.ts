@@ -1,6 +1,7 @@
 /**
- * One replica as a process: `replica.ts --id I --peers HOST:PORT,… --data DIR --transcript FILE --engine wasm|reference`. It proposes what its parent asks for, and writes what it
- * executes into the file. It ends with its parent.
+ * One replica as a process: `replica.ts --id I --peers HOST:PORT,… --data DIR --transcript FILE --engine
+ * wasm|reference`. It proposes what its parent asks for, and writes what it executes to the file. It ends with its
+ * parent.
  */
 import { openSync, writeSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -42,7 +43,7 @@ async function propose({ session, number, line }: Proposal): Promise<number | nu
     const request = { session, first: number, acknowledged: number - 1 }
     return Number(new TextDecoder().decode(await replica.propose(new TextEncoder().encode(line), request)))
   } catch (error) {
-    // Its only client has no answer to this request yet, so that its session must still have a place for it.
+    // Its only client has no answer to this request yet, so its session must still have a place for it.
     if (!(error instanceof CommandError) || error.code === ErrorCode.sessionExpired) throw error
     return null
   }
