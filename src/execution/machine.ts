@@ -17,6 +17,12 @@ export interface StateMachine {
    */
   apply(command: Uint8Array): Uint8Array
   /**
+   * As {@link apply}, where nobody needs a result of more than `room` bytes, and none at all where `room` is negative. The machine may return
+   * null instead of the result, so that no large result is built for nobody. What the command changes must not depend on `room`.
+   * The executor uses it wherever it is there.
+   */
+  applyWithin?(command: Uint8Array, room: number): Uint8Array | null
+  /**
    * Told of commands that are probably applied next, `bytes[ranges[2i], ranges[2i + 1])` for `i` below `count`, so that a machine with a large
    * state can touch all that they need at once: applied one after the other, each waits for memory. Changes nothing. Must not throw.
    */

@@ -23,6 +23,9 @@ export type Outcome = (typeof Outcome)[keyof typeof Outcome]
 
 export const MAX_TRANSACTION_RESULT_BYTES = 4 << 20
 
+/** Of a transaction: the outcome, and whether it succeeded. */
+export const TRANSACTION_RESULT_HEADER_BYTES = 2
+
 export interface CommandResult {
   readonly outcome: Outcome
   /** A view: the value of a get, the new number of an increment in ASCII; otherwise empty. */
@@ -76,10 +79,10 @@ export function bareResult(outcome: Outcome): Uint8Array {
 }
 
 export function encodeTransactionResult(succeeded: boolean, results: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(results.reduce((sum, { length }) => sum + 4 + length, 2))
+  const bytes = new Uint8Array(results.reduce((sum, { length }) => sum + 4 + length, TRANSACTION_RESULT_HEADER_BYTES))
   bytes[0] = Outcome.done
   bytes[1] = succeeded ? 1 : 0
-  let at = 2
+  let at = TRANSACTION_RESULT_HEADER_BYTES
   for (const result of results) {
     writeU32(bytes, at, result.length)
     bytes.set(result, at + 4)

@@ -32,8 +32,12 @@ export class KeyValueStore implements StateMachine {
   }
 
   apply(command: Uint8Array): Uint8Array {
-    if (command[0] === Code.transaction) return applyTransaction(this.#table, command)
-    return applyOperation(this.#table, command, 0, command.length)
+    return this.applyWithin(command, Number.POSITIVE_INFINITY) as Uint8Array
+  }
+
+  applyWithin(command: Uint8Array, room: number): Uint8Array | null {
+    if (command[0] === Code.transaction) return applyTransaction(this.#table, command, room)
+    return applyOperation(this.#table, command, 0, command.length, room)
   }
 
   loadAhead(bytes: Uint8Array, ranges: Int32Array, count: number): void {

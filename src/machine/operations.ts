@@ -6,10 +6,16 @@ import type { Table } from './table.ts'
 import { readStep } from './validate.ts'
 
 /**
- * Applies one operation, `bytes[start, end)`. The replica that received it has validated it; what a faulty replica
- * passed on anyway gives `invalid`.
+ * Applies one operation, `bytes[start, end)`. It was validated where it was received; what a faulty replica let pass anyway gives `invalid`.
+ * Null instead of a value that was read and has no `room`.
  */
-export function applyOperation(table: Table, bytes: Uint8Array, start: number, end: number): Uint8Array {
+export function applyOperation(
+  table: Table,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  room = Number.POSITIVE_INFINITY,
+): Uint8Array | null {
   const keyStart = start + ITEM_HEADER_BYTES
   const keyLength = readU16(bytes, start + 2)
   const keyEnd = keyStart + keyLength
@@ -19,7 +25,7 @@ export function applyOperation(table: Table, bytes: Uint8Array, start: number, e
       table.put(bytes, keyStart, keyEnd, bytes, keyEnd, end)
       return bareResult(Outcome.done)
     case Code.get:
-      return get(table, bytes, keyStart, keyEnd)
+      return get(table, bytes, keyStart, keyEnd, room)
     case Code.delete:
       return bareResult(table.remove(bytes, keyStart, keyEnd) ? Outcome.done : Outcome.absent)
     case Code.increment:
@@ -31,11 +37,12 @@ export function applyOperation(table: Table, bytes: Uint8Array, start: number, e
   }
 }
 
-function get(table: Table, bytes: Uint8Array, keyStart: number, keyEnd: number): Uint8Array {
+function get(table: Table, bytes: Uint8Array, keyStart: number, keyEnd: number, room: number): Uint8Array | null {
   const entry = table.find(bytes, keyStart, keyEnd)
   if (entry < 0) return bareResult(Outcome.absent)
   const valueStart = table.valueStart(entry)
   const valueEnd = table.valueEnd(entry)
+  if (1 + valueEnd - valueStart > room) return null
   const result = new Uint8Array(1 + valueEnd - valueStart)
   copyBytes(table.bytes(entry), valueStart, valueEnd, result, 1)
   return result
@@ -43,12 +50,21 @@ function get(table: Table, bytes: Uint8Array, keyStart: number, keyEnd: number):
 
 function increment(table: Table, bytes: Uint8Array, keyStart: number, keyEnd: number, step: number): Uint8Array {
   const entry = table.find(bytes, keyStart, keyEnd)
-  const present = entry < 0 ? 0 : readCounter(table.bytes(entry), table.valueStart(entry), table.valueEnd(entry))
-  const number = present + step
-  if (!Number.isSafeInteger(number)) return bareResult(Outcome.notCounter)
-  const result = counterResult(number)
+  const result =
+    entry < 0
+      ? incremented(EMPTY, 0, 0, step)
+      : incremented(table.bytes(entry), table.valueStart(entry), table.valueEnd(entry), step)
+  if (result === null) return bareResult(Outcome.notCounter)
   table.put(bytes, keyStart, keyEnd, result, 1, result.length)
   return result
+}
+
+export const EMPTY = new Uint8Array(0)
+
+/** The result of an increment, behind whose first byte is the new value; null where the value is no counter. `EMPTY` stands for no value. */
+export function incremented(value: Uint8Array, start: number, end: number, step: number): Uint8Array | null {
+  const number = (value === EMPTY ? 0 : readCounter(value, start, end)) + step
+  return Number.isSafeInteger(number) ? counterResult(number) : null
 }
 
 function compareAndSet(table: Table, bytes: Uint8Array, keyStart: number, keyEnd: number, end: number): Uint8Array {

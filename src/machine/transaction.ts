@@ -1,22 +1,23 @@
 import { EpaxosError } from '../errors.ts'
-import { readU16, readU32 } from '../execution/bytes.ts'
+import { latin1, readU16, readU32 } from '../execution/bytes.ts'
 import {
   bareResult,
   encodeFailedTransaction,
   encodeTransactionResult,
   MAX_TRANSACTION_RESULT_BYTES,
   Outcome,
+  TRANSACTION_RESULT_HEADER_BYTES,
 } from './command-results.ts'
 import { Code, ITEM_HEADER_BYTES, TRANSACTION_HEADER_BYTES } from './commands.ts'
-import { applyOperation, holds } from './operations.ts'
+import { applyOperation, EMPTY, holds, incremented } from './operations.ts'
 import type { Table } from './table.ts'
-import { checkCommand } from './validate.ts'
+import { checkCommand, readStep } from './validate.ts'
 
 /**
- * Applies a transaction: the conditions choose a branch, and its operations run in order; each sees the effects of
- * those before it. If one fails, those before it are undone.
+ * Applies a transaction: the conditions choose a branch, and its operations are done in order, each seeing those before it, or none of them where
+ * one cannot be done. Null instead of results that were read and have no `room`.
  */
-export function applyTransaction(table: Table, command: Uint8Array): Uint8Array {
+export function applyTransaction(table: Table, command: Uint8Array, room: number): Uint8Array | null {
   if (!isValid(command)) return bareResult(Outcome.invalid)
   let at = TRANSACTION_HEADER_BYTES
   let succeeded = true
@@ -30,7 +31,7 @@ export function applyTransaction(table: Table, command: Uint8Array): Uint8Array 
     for (; operations > 0; operations--) at = itemEnd(command, at)
     operations = readU16(command, 6)
   }
-  return applyBranch(table, command, at, operations, succeeded)
+  return applyBranch(table, command, at, operations, succeeded, room)
 }
 
 /** The batch may come from a faulty replica, and the walk over a transaction relies on all its sizes. */
@@ -62,52 +63,81 @@ function applyBranch(
   start: number,
   operations: number,
   succeeded: boolean,
-): Uint8Array {
-  const results: Uint8Array[] = []
-  const undo = new UndoLog(table)
-  let size = 0
-  for (let at = start; results.length < operations; ) {
-    const end = itemEnd(command, at)
-    undo.save(command, at + 4)
-    const result = applyOperation(table, command, at + 4, end)
-    size += 4 + result.length
-    const outcome = size > MAX_TRANSACTION_RESULT_BYTES ? Outcome.tooLarge : result[0]
-    if (outcome === Outcome.notCounter || outcome === Outcome.tooLarge) {
-      undo.run()
-      return encodeFailedTransaction(outcome, results.length)
-    }
-    results.push(result)
-    at = end
+  room: number,
+): Uint8Array | null {
+  const draft = new Draft(table, command)
+  for (let i = 0, at = start; i < operations; i++, at = itemEnd(command, at)) {
+    const outcome = draft.add(at + 4, itemEnd(command, at))
+    if (outcome !== Outcome.done) return encodeFailedTransaction(outcome, i)
   }
-  return encodeTransactionResult(succeeded, results)
+  const results: Uint8Array[] | null = TRANSACTION_RESULT_HEADER_BYTES + draft.size > room ? null : []
+  for (let i = 0, at = start; i < operations; i++, at = itemEnd(command, at)) {
+    if (results === null && command[at + 4] === Code.get) continue
+    const result = applyOperation(table, command, at + 4, itemEnd(command, at)) as Uint8Array
+    results?.push(result)
+  }
+  return results === null ? null : encodeTransactionResult(succeeded, results)
 }
 
-/** The old values of the keys that the operations of a transaction changed. */
-class UndoLog {
+/** A value: a range of bytes; the range of {@link EMPTY} for none. */
+interface Value {
+  readonly bytes: Uint8Array
+  readonly start: number
+  readonly end: number
+}
+
+const NONE: Value = { bytes: EMPTY, start: 0, end: 0 }
+
+/**
+ * What the operations of a branch would do, before the first one is done: whether each can be done, and how large the results are. Costs as much as
+ * the command is long: no value of the table is copied.
+ */
+class Draft {
+  /** Of all results so far, with their sizes. */
+  size = 0
   readonly #table: Table
-  readonly #before: { readonly key: Uint8Array; readonly value: Uint8Array | null }[] = []
+  readonly #command: Uint8Array
+  /** What the operations so far leave, by key. */
+  readonly #left = new Map<string, Value>()
 
-  constructor(table: Table) {
+  constructor(table: Table, command: Uint8Array) {
     this.#table = table
+    this.#command = command
   }
 
-  /** Called before the operation at `start`. */
-  save(command: Uint8Array, start: number): void {
-    if (command[start] === Code.get) return
+  /** The next operation. */
+  add(start: number, end: number): Outcome {
+    const command = this.#command
     const keyStart = start + ITEM_HEADER_BYTES
-    const key = command.subarray(keyStart, keyStart + readU16(command, start + 2))
-    const entry = this.#table.find(key, 0, key.length)
-    this.#before.push({ key, value: entry < 0 ? null : this.#valueOf(entry) })
-  }
-
-  #valueOf(entry: number): Uint8Array {
-    return this.#table.bytes(entry).slice(this.#table.valueStart(entry), this.#table.valueEnd(entry))
-  }
-
-  run(): void {
-    for (const { key, value } of this.#before.reverse()) {
-      if (value === null) this.#table.remove(key, 0, key.length)
-      else this.#table.put(key, 0, key.length, value, 0, value.length)
+    const keyEnd = keyStart + readU16(command, start + 2)
+    this.size += 4 + 1
+    if (command[start] === Code.put) {
+      this.#leave(keyStart, keyEnd, { bytes: command, start: keyEnd, end })
+    } else if (command[start] === Code.delete) {
+      this.#leave(keyStart, keyEnd, NONE)
+    } else if (command[start] === Code.get) {
+      const value = this.#valueOf(keyStart, keyEnd)
+      this.size += value.end - value.start
+    } else {
+      const { bytes, start: valueStart, end: valueEnd } = this.#valueOf(keyStart, keyEnd)
+      const result = incremented(bytes, valueStart, valueEnd, readStep(command, keyEnd))
+      if (result === null) return Outcome.notCounter
+      this.size += result.length - 1
+      this.#leave(keyStart, keyEnd, { bytes: result, start: 1, end: result.length })
     }
+    return this.size > MAX_TRANSACTION_RESULT_BYTES ? Outcome.tooLarge : Outcome.done
+  }
+
+  #leave(keyStart: number, keyEnd: number, value: Value): void {
+    this.#left.set(latin1(this.#command, keyStart, keyEnd), value)
+  }
+
+  #valueOf(keyStart: number, keyEnd: number): Value {
+    const left = this.#left.size > 0 ? this.#left.get(latin1(this.#command, keyStart, keyEnd)) : undefined
+    if (left !== undefined) return left
+    const table = this.#table
+    const entry = table.find(this.#command, keyStart, keyEnd)
+    if (entry < 0) return NONE
+    return { bytes: table.bytes(entry), start: table.valueStart(entry), end: table.valueEnd(entry) }
   }
 }
