@@ -1,13 +1,13 @@
 import type { Engine, Vector } from '../engine/engine.ts'
 import { assert } from '../protocol/assert.ts'
 import type { Batch } from '../protocol/messages.ts'
-import { Ahead } from './ahead.ts'
+import { BatchRun } from './batch-run.ts'
+import { type Budget, UNLIMITED } from './budget.ts'
 import { hashChunks } from './chunks.ts'
 import { ExecutedSet } from './executed.ts'
-import { areGroups, GroupKind, GroupReader } from './groups.ts'
+import { areGroups, GroupReader } from './groups.ts'
 import type { StateMachine } from './machine.ts'
-import { NOTHING, ResultWriter, Status } from './results.ts'
-import type { Session } from './session.ts'
+import { ResultWriter } from './results.ts'
 import { SessionTable } from './sessions.ts'
 
 export interface ExecutorOptions {
@@ -36,125 +36,130 @@ export interface ExecutionCounts {
   voidBatches: number
 }
 
+/** An instance that is being executed. */
+interface Present {
+  readonly row: number
+  readonly slot: number
+  /** Null for a no-op. */
+  readonly batch: Batch | null
+}
+
 /**
- * Applies committed instances to the state machine in execution order (protocol.md §6), each batch as a whole, each request of a session once.
+ * Applies committed instances to the state machine in execution order (protocol.md §6), each request of a session once. A batch may take several
+ * slices: then the state between two of its commands can be seen in between, and nothing else comes of that.
  * A machine that throws leaves the executor unusable: the replica must stop.
  */
 export class Executor {
-  readonly counts: ExecutionCounts = { instances: 0, commands: 0, noops: 0, cycles: 0, voidBatches: 0 }
   readonly sessions = new SessionTable()
   readonly executed: ExecutedSet
   readonly #options: ExecutorOptions
+  readonly #counts = { instances: 0, noops: 0, cycles: 0, voidBatches: 0 }
   readonly #group = new GroupReader()
-  readonly #ahead: Ahead
+  readonly #batch: BatchRun
   readonly #results = new ResultWriter()
-  /** The order as the engine gave it: a copy, because {@link ExecutorOptions.onExecuted} may call the engine. */
+  /** The order as the engine gave it: a copy, because it is gone with the next commits. */
   #order = new Float64Array(256)
+  #words = 0
+  #at = 0
+  /** Members of the present component that are not executed. */
+  #members = 0
+  #present: Present | null = null
+  /** Something was committed since the engine was asked for an order. */
+  #fresh = false
   #running = false
 
   constructor(options: ExecutorOptions) {
     this.#options = options
-    this.#ahead = new Ahead(options.machine)
+    this.#batch = new BatchRun(options.machine, this.sessions)
     this.executed = new ExecutedSet(options.engine.replicas)
+  }
+
+  get counts(): ExecutionCounts {
+    return { ...this.#counts, commands: this.#batch.commands }
+  }
+
+  /** Whether {@link run} may have something to do. */
+  get pending(): boolean {
+    return this.#fresh || !this.betweenComponents || this.#at < this.#words
+  }
+
+  /** Whether no component is executed in part: the state is that of a set of instances, and contains all that they depend on. */
+  get betweenComponents(): boolean {
+    return this.#members === 0
   }
 
   /** The instance is committed with `deps`, or as a no-op (`null`). A commit that comes again has no effect. */
   commit(row: number, slot: number, deps: Vector | null): void {
-    if (!this.executed.has(row, slot)) this.#options.engine.commit(row, slot, deps)
+    if (this.executed.has(row, slot)) return
+    this.#options.engine.commit(row, slot, deps)
+    this.#fresh = true
   }
 
-  /** Executes all that has become executable; returns the number of instances. */
-  run(): number {
+  /** Goes on with what has become executable, until the budget is spent; returns the number of instances that ended. */
+  run(budget: Budget = UNLIMITED): number {
     assert(!this.#running, 'execution is not re-entered, and does not go on after a machine threw')
     this.#running = true
-    const words = this.#takeOrder()
+    if (this.betweenComponents && this.#at === this.#words) this.#takeOrder()
     let instances = 0
-    for (let at = 0; at < words; ) {
-      const members = this.#order[at++] as number
-      if (members > 1) this.counts.cycles++
-      for (let i = 0; i < members; i++, at += 2) {
-        this.#execute(this.#order[at] as number, this.#order[at + 1] as number)
-      }
-      instances += members
-    }
+    while ((this.#present !== null || this.#begin()) && this.#goOn(budget)) instances++
     this.#running = false
     return instances
   }
 
-  /** A hash of the machine's state and of the sessions: equal at replicas that have executed the same. */
+  /**
+   * A hash of the machine's state and of the sessions: equal at replicas that have executed the same. While a batch is executed in part, it says so:
+   * it is equal only to that of a replica that is as far with the same one.
+   */
   stateHash(): string {
     const { machine } = this.#options
-    return `${machine.stateHash?.() ?? hashChunks(machine.snapshot())}-${this.sessions.hash()}`
+    const hash = `${machine.stateHash?.() ?? hashChunks(machine.snapshot())}-${this.sessions.hash()}`
+    const present = this.#present
+    return present === null ? hash : `${hash}+${present.row}.${present.slot}:${this.#batch.done}`
   }
 
-  /** Returns the number of words. */
-  #takeOrder(): number {
+  #takeOrder(): void {
+    this.#fresh = false
     const order = this.#options.engine.execute()
     if (order.length > this.#order.length) this.#order = new Float64Array(2 * order.length)
     this.#order.set(order)
-    return order.length
+    this.#words = order.length
+    this.#at = 0
   }
 
-  #execute(row: number, slot: number): void {
-    this.executed.add(row, slot)
-    this.counts.instances++
+  /** Begins the next instance of the order; false where there is none. */
+  #begin(): boolean {
+    if (this.#at === this.#words) return false
+    if (this.#members === 0) {
+      this.#members = this.#order[this.#at++] as number
+      if (this.#members > 1) this.#counts.cycles++
+    }
+    const row = this.#order[this.#at++] as number
+    const slot = this.#order[this.#at++] as number
+    assert(!this.executed.has(row, slot), `instance ${row}.${slot} executes once`)
     const batch = this.#options.batchOf(row, slot)
-    const own = row === this.#options.ownRow
-    if (batch === null) this.counts.noops++
-    else this.#applyBatch(batch.commands, own ? this.#results : null)
-    this.#options.onExecuted(row, slot, batch !== null && own ? this.#results.take() : null)
+    const isVoid = batch !== null && !areGroups(batch.commands, this.#group)
+    if (batch === null) this.#counts.noops++
+    if (isVoid) this.#counts.voidBatches++
+    if (batch !== null && !isVoid) this.#batch.begin(batch.commands, this.#resultsOf(row))
+    this.#present = { row, slot, batch }
+    return true
   }
 
-  #applyBatch(commands: Uint8Array, results: ResultWriter | null): void {
-    if (!areGroups(commands, this.#group)) {
-      this.counts.voidBatches++
-      return
-    }
-    this.#ahead.begin(commands)
-    for (let at = 0; at < commands.length; at = this.#group.end) {
-      this.#group.reopen(commands, at)
-      this.counts.commands += this.#group.count
-      results?.beginGroup()
-      if (this.#group.kind === GroupKind.expire) this.sessions.expire(this.#group.session())
-      else if (this.#group.hasSession) this.#applyInSession(commands, results)
-      else this.#applyAll(commands, results)
-      results?.endGroup()
-    }
+  /** Whether the instance has ended. */
+  #goOn(budget: Budget): boolean {
+    if (!this.#batch.goOn(budget)) return false
+    const { row, slot, batch } = this.#present as Present
+    this.#present = null
+    this.#members--
+    this.#counts.instances++
+    this.executed.add(row, slot)
+    const results = batch === null ? null : (this.#resultsOf(row)?.take() ?? null)
+    this.#options.onExecuted(row, slot, results)
+    return true
   }
 
-  /** What only reads is applied where it is answered, and nowhere else: nothing but its result comes of it. */
-  #applyAll(commands: Uint8Array, results: ResultWriter | null): void {
-    const { machine } = this.#options
-    const group = this.#group
-    while (group.next()) {
-      this.#ahead.step()
-      if (group.onlyReads && results === null) continue
-      const result = machine.apply(commands.subarray(group.commandStart, group.commandEnd))
-      results?.add(Status.applied, result)
-    }
-  }
-
-  /** Updates are tested against the session and entered into it, reads are not (protocol.md §8). */
-  #applyInSession(commands: Uint8Array, results: ResultWriter | null): void {
-    const { machine } = this.#options
-    const group = this.#group
-    let session: Session | null | undefined
-    while (group.next()) {
-      this.#ahead.step()
-      if (!group.onlyReads) {
-        if (session === undefined) session = this.sessions.open(group.session())
-        const status = session === null ? Status.expired : session.judge(group.first + group.index, group.acknowledged)
-        if (session === null || status !== Status.applied) {
-          results?.add(status, session !== null && status === Status.kept ? session.kept : NOTHING)
-          continue
-        }
-      } else if (results === null) continue
-      const result = machine.apply(commands.subarray(group.commandStart, group.commandEnd))
-      results?.add(Status.applied, result)
-      if (!group.onlyReads && session) {
-        session.trim(group.acknowledged)
-        session.enter(group.first + group.index, result)
-      }
-    }
+  /** Only the replica that proposed a batch answers its clients. */
+  #resultsOf(row: number): ResultWriter | null {
+    return row === this.#options.ownRow ? this.#results : null
   }
 }

@@ -50,11 +50,21 @@ export class ResultWriter {
     this.#count = 0
   }
 
+  /** The longest result that is not left out. */
+  get room(): number {
+    return Math.max(Math.min(this.#groupRoom, this.#instanceRoom), SMALL_RESULT_BYTES)
+  }
+
+  /** A result that is longer than the room was not even made. */
+  addMissing(): void {
+    this.add(this.#groupRoom <= this.#instanceRoom ? Status.omitted : Status.crowded, NOTHING)
+  }
+
   add(status: Status, result: Uint8Array): void {
     const { length } = result
     if (length > SMALL_RESULT_BYTES) {
-      if (this.#length - this.#groupStart + length > MAX_GROUP_RESULT_BYTES) return this.add(Status.omitted, NOTHING)
-      if (this.#length + length > MAX_INSTANCE_RESULT_BYTES) return this.add(Status.crowded, NOTHING)
+      if (length > this.#groupRoom) return this.add(Status.omitted, NOTHING)
+      if (length > this.#instanceRoom) return this.add(Status.crowded, NOTHING)
     }
     this.#reserve(RESULT_HEADER_BYTES + length)
     const at = this.#length
@@ -76,6 +86,14 @@ export class ResultWriter {
     this.#length = 0
     if (this.#bytes.length > MAX_GROUP_RESULT_BYTES) this.#bytes = new Uint8Array(4096)
     return results
+  }
+
+  get #groupRoom(): number {
+    return MAX_GROUP_RESULT_BYTES - (this.#length - this.#groupStart)
+  }
+
+  get #instanceRoom(): number {
+    return MAX_INSTANCE_RESULT_BYTES - this.#length
   }
 
   #reserve(size: number): void {

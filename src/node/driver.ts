@@ -2,6 +2,7 @@ import { sealedFrames, unsealed } from '../codec/frame.ts'
 import { decodeFrame, encodeMessage } from '../codec/peer.ts'
 import { encodeRecords } from '../codec/records.ts'
 import { EpaxosError } from '../errors.ts'
+import { Budget } from '../execution/budget.ts'
 import type { Executor } from '../execution/executor.ts'
 import type { Core } from '../protocol/core.ts'
 import type { Effects, Envelope } from '../protocol/effects.ts'
@@ -21,6 +22,8 @@ export interface DriverOptions {
   readonly transport: Pick<Transport, 'send' | 'buffered'>
   readonly replicas: number
   readonly clock: Clock
+  /** What is executed in one turn, in the work of {@link Budget}. */
+  readonly workPerTurn: number
   /** A frame of an admitted peer could not be read, wholly or from some message on. */
   readonly dropped: (what: string) => void
   /** The replica cannot go on: an invariant broke, or the storage failed. */
@@ -32,6 +35,9 @@ export interface DriverOptions {
 /** The core is ticked at least this often. */
 const TICK_MS = 10
 
+/** Execution takes no longer of a turn, whatever its work: peers that wait for this replica must not suspect it. */
+const EXECUTION_MS = 20
+
 /** Longer frames are cut: each that arrives is a sign of life, on however slow a link. */
 const FRAME_BYTES = 1 << 20
 
@@ -40,12 +46,13 @@ const BEHIND_BYTES = 256 << 10
 
 /**
  * Where time, sockets and disks meet the core. One turn of the event loop: what arrived went into the core as it came; the gathered proposals
- * follow; the turn's records become ONE journal value; what may leave goes out, one frame per peer; what was committed is executed. What waits for the journal
- * leaves when it is durable, and the next turn's work goes on meanwhile.
+ * follow; the turn's records become ONE journal value; what may leave goes out, one frame per peer; what was committed is executed, as far as the turn's
+ * budget goes. What waits for the journal leaves when it is durable, and the next turn's work goes on meanwhile.
  */
 export class Driver {
   readonly #options: DriverOptions
   readonly #parts: Uint8Array[][]
+  readonly #budget: Budget
   #armed = false
   #turning = false
   #started = false
@@ -56,6 +63,7 @@ export class Driver {
   constructor(options: DriverOptions) {
     this.#options = options
     this.#parts = Array.from({ length: options.replicas }, () => [])
+    this.#budget = new Budget({ work: options.workPerTurn, ms: EXECUTION_MS, now: () => options.clock.now() })
   }
 
   /** The journal is replayed: from now on the core is ticked. */
@@ -143,14 +151,17 @@ export class Driver {
     this.arm()
   }
 
-  /** Before the start: what the records replayed so far committed is executed, so that their batches leave memory. */
-  executeReplayed(): void {
+  /** Before the start: executes a turn's work of what the records replayed so far committed; whether that is all. */
+  executeReplayed(): boolean {
+    this.#budget.renew()
     this.#execute(this.#options.core.take())
+    return !this.#options.executor.pending
   }
 
   #turn(): void {
     if (!this.#started || this.#stopped || this.#turning || this.#suspended) return
     this.#turning = true
+    this.#budget.renew()
     try {
       this.#options.core.linksBehind(this.#behind())
       this.#options.core.tick(this.#options.clock.now())
@@ -160,6 +171,7 @@ export class Driver {
       // Clients first: their answers rest on what is done, and nothing of the others' rests on them.
       this.#options.turned()
       this.#flush()
+      if (this.#options.executor.pending) this.arm()
     } catch (error) {
       this.#fail(error as Error)
     }
@@ -189,8 +201,8 @@ export class Driver {
     if (records.length > 0) this.#journal(records, number)
     this.#encode(messages)
     for (const instance of rejected) proposals.rejected(instance.slot)
-    this.#execute(effects)
-    return records.length + messages.length + commits.length + rejected.length > 0
+    const executed = this.#execute(effects)
+    return records.length + messages.length + commits.length + rejected.length + executed > 0
   }
 
   #journal(records: Effects['records'], number: number): void {
@@ -211,12 +223,15 @@ export class Driver {
     }
   }
 
-  #execute({ commits }: Effects): void {
-    if (commits.length === 0) return
+  /** Returns the number of instances that were executed. What the turn's budget leaves undone goes on in the next turn. */
+  #execute({ commits }: Effects): number {
     const { executor } = this.#options
-    for (const { row, slot, command, deps } of commits)
+    for (const { row, slot, command, deps } of commits) {
       executor.commit(row, slot, command === Command.noop ? null : deps)
-    executor.run()
+    }
+    let instances = 0
+    while (executor.pending && !this.#budget.spent) instances += executor.run(this.#budget)
+    return instances
   }
 
   #flush(): void {

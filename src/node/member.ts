@@ -32,6 +32,8 @@ export interface MemberOptions {
   /** After this a command is answered as unknown. */
   readonly requestTimeoutMs: number
   readonly timing?: Timing
+  /** What is executed in one turn of the event loop, in the work of `Budget`; {@link WORK_PER_TURN} by default. */
+  readonly workPerTurn?: number
   /** Crashes that the fast path survives; the largest legal number by default. */
   readonly fastCrashes?: number
   readonly linked: (peer: number, identity: Identity) => void
@@ -45,6 +47,9 @@ const WINDOW = 16
 // Peers look at so many open instances of a row at a time. All that a replica leaves open, also over some restarts, must be among them.
 if (4 * WINDOW > OPEN_PER_ROW)
   throw new RangeError('the window must be well below the instances of a row that are looked at')
+
+/** Some 10 ms of a machine as quick as the key-value store. */
+const WORK_PER_TURN = 8 << 20
 
 /** Between looks at deadlines and readiness. */
 const POLL_MS = 25
@@ -108,6 +113,7 @@ export class Member {
       transport,
       replicas,
       clock,
+      workPerTurn: options.workPerTurn ?? WORK_PER_TURN,
       dropped: (what) => this.#drop(what),
       failed: (error) => this.#fail(error),
       turned: () => this.#afterTurn(),

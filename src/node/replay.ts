@@ -9,7 +9,8 @@ import type { Incarnations } from './incarnations.ts'
 const SLICE_MS = 20
 
 /**
- * Gives the journal back to the core, and what it committed to the execution as it goes, so that batches do not gather in memory.
+ * Gives the journal back to the core, and what it committed to the execution as it goes, so that batches do not gather in memory. `execute` does
+ * a turn's work of that, and says whether it was all.
  * Throws an `EpaxosError` with code `damaged` at a record that is not what was written.
  */
 export async function replayJournal(
@@ -18,8 +19,9 @@ export async function replayJournal(
   core: Core,
   incarnations: Incarnations,
   clock: Clock,
-  execute: () => void,
+  execute: () => boolean,
 ): Promise<void> {
+  const pause = () => new Promise<void>((resolve) => clock.soon(resolve))
   let sliceEnd = clock.now() + SLICE_MS
   for (const { number, value } of journal.scan(1)) {
     decodeRecords(value, replicas, (record, index) => {
@@ -27,9 +29,9 @@ export async function replayJournal(
       else core.replay(record, number, index)
     })
     if (clock.now() < sliceEnd) continue
-    execute()
-    await new Promise<void>((resolve) => clock.soon(resolve))
+    while (!execute()) await pause()
+    await pause()
     sliceEnd = clock.now() + SLICE_MS
   }
-  execute()
+  while (!execute()) await pause()
 }

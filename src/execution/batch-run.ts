@@ -1,0 +1,126 @@
+import { Ahead } from './ahead.ts'
+import type { Budget } from './budget.ts'
+import { GroupKind, GroupReader } from './groups.ts'
+import type { StateMachine } from './machine.ts'
+import { MAX_INSTANCE_RESULT_BYTES, NOTHING, type ResultWriter, Status } from './results.ts'
+import type { Session } from './session.ts'
+import type { SessionTable } from './sessions.ts'
+
+/** A batch on its way through the machine, group by group and command by command, in as many slices as it takes. */
+export class BatchRun {
+  /** Commands of all batches, those included that were not applied because they had been before. */
+  commands = 0
+  readonly #machine: StateMachine
+  readonly #sessions: SessionTable
+  readonly #ahead: Ahead
+  readonly #group = new GroupReader()
+  #bytes: Uint8Array = NOTHING
+  /** Null where nobody is answered here. */
+  #results: ResultWriter | null = null
+  /** Of the present group; undefined where it was not looked up in this slice. */
+  #session: Session | null | undefined
+  /** Of results that sessions keep because of this batch. */
+  #keptBytes = 0
+  #done = 0
+
+  constructor(machine: StateMachine, sessions: SessionTable) {
+    this.#machine = machine
+    this.#sessions = sessions
+    this.#ahead = new Ahead(machine)
+  }
+
+  /** Commands of the present batch that were executed, or left out. */
+  get done(): number {
+    return this.#done
+  }
+
+  /** @param bytes groups, of which all were opened before */
+  begin(bytes: Uint8Array, results: ResultWriter | null): void {
+    this.#bytes = bytes
+    this.#results = results
+    this.#keptBytes = 0
+    this.#done = 0
+    this.#ahead.begin(bytes)
+    if (bytes.length > 0) this.#open(0)
+  }
+
+  /** Goes on until the batch ends or the budget is spent; whether it has ended. */
+  goOn(budget: Budget): boolean {
+    // Between two slices the table may have been hashed, and forgotten that the session changes.
+    this.#session = undefined
+    while (this.#bytes.length > 0 && !budget.spent) {
+      if (this.#group.next()) {
+        this.#ahead.step()
+        this.#done++
+        budget.spend(this.#group.commandEnd - this.#group.commandStart + this.#execute())
+      } else {
+        this.#results?.endGroup()
+        if (this.#group.end < this.#bytes.length) this.#open(this.#group.end)
+        else this.#bytes = NOTHING
+      }
+    }
+    return this.#bytes.length === 0
+  }
+
+  #open(at: number): void {
+    const group = this.#group
+    group.reopen(this.#bytes, at)
+    this.commands += group.count
+    this.#session = undefined
+    this.#results?.beginGroup()
+    if (group.kind === GroupKind.expire) this.#sessions.expire(group.session())
+  }
+
+  /** Executes the command that was found; returns the bytes of results that were made or copied. */
+  #execute(): number {
+    if (this.#group.onlyReads) return this.#read()
+    return this.#group.hasSession ? this.#applyOnce() : this.#apply()
+  }
+
+  /** What only reads is applied where it is answered, and nowhere else: nothing but its result comes of it. */
+  #read(): number {
+    return this.#results === null ? 0 : this.#apply()
+  }
+
+  /** The result is built only as far as somebody is answered with it. */
+  #apply(): number {
+    const results = this.#results
+    const result = this.#applyWithin(results === null ? -1 : results.room)
+    if (result === null) results?.addMissing()
+    else results?.add(Status.applied, result)
+    return result?.length ?? 0
+  }
+
+  /** Updates are tested against the session and entered into it, reads are not (protocol.md §8). */
+  #applyOnce(): number {
+    const group = this.#group
+    if (this.#session === undefined) this.#session = this.#sessions.open(group.session())
+    const session = this.#session
+    const status = session === null ? Status.expired : this.#judge(session)
+    if (session === null || status !== Status.applied) {
+      const kept = status === Status.kept && session !== null ? session.kept : NOTHING
+      this.#results?.add(status, kept)
+      return this.#results === null ? 0 : kept.length
+    }
+    const result = this.#applyWithin(Number.POSITIVE_INFINITY) as Uint8Array
+    this.#results?.add(Status.applied, result)
+    session.trim(group.acknowledged)
+    session.enter(group.first + group.index, result)
+    this.#keptBytes += result.length
+    return result.length
+  }
+
+  /** Every replica has to build what sessions keep, so one batch, which may be small, must not ask for any amount of it. */
+  #judge(session: Session): Status {
+    const { first, index, acknowledged } = this.#group
+    const status = session.judge(first + index, acknowledged)
+    return status === Status.applied && this.#keptBytes >= MAX_INSTANCE_RESULT_BYTES ? Status.refused : status
+  }
+
+  #applyWithin(room: number): Uint8Array | null {
+    const { commandStart, commandEnd } = this.#group
+    const command = this.#bytes.subarray(commandStart, commandEnd)
+    const machine = this.#machine
+    return machine.applyWithin === undefined ? machine.apply(command) : machine.applyWithin(command, room)
+  }
+}

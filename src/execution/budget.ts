@@ -1,0 +1,54 @@
+/** What a command costs beside its bytes and those of its result: bytes that are copied in about the same time. */
+export const COMMAND_WORK = 1024
+
+/** How many commands are executed between two looks at the clock. */
+const LOOK_EVERY = 32
+
+export interface BudgetLimits {
+  /** In bytes that are read or written; each command counts as {@link COMMAND_WORK} more. */
+  readonly work: number
+  /** For machines whose commands take longer than their bytes say. */
+  readonly ms: number
+  /** In ms. */
+  readonly now: () => number
+}
+
+/**
+ * How much is executed in one turn of the event loop: peers are heard and answered between two turns, however much is to be executed.
+ * Where a slice ends changes nothing of what comes out, so replicas need not agree on it.
+ */
+export class Budget {
+  readonly #limits: BudgetLimits
+  #left = 0
+  #endMs = 0
+  #looks = 0
+
+  constructor(limits: BudgetLimits) {
+    this.#limits = limits
+    this.renew()
+  }
+
+  /** A new turn begins. */
+  renew(): void {
+    this.#left = this.#limits.work
+    this.#endMs = this.#limits.now() + this.#limits.ms
+    this.#looks = 0
+  }
+
+  get spent(): boolean {
+    return this.#left <= 0
+  }
+
+  /** A command was executed. */
+  spend(bytes: number): void {
+    this.#left -= COMMAND_WORK + bytes
+    if (++this.#looks % LOOK_EVERY === 0 && this.#limits.now() >= this.#endMs) this.#left = 0
+  }
+}
+
+/** For whoever has no event loop to care for. */
+export const UNLIMITED = new Budget({
+  work: Number.POSITIVE_INFINITY,
+  ms: Number.POSITIVE_INFINITY,
+  now: () => 0,
+})
