@@ -6,8 +6,8 @@ import type { Table } from './table.ts'
 import { readStep } from './validate.ts'
 
 /**
- * Applies one operation, `bytes[start, end)`. It was validated where it was received; what a faulty replica let pass anyway gives `invalid`.
- * Null instead of a value that was read and has no `room`.
+ * Applies one operation, `bytes[start, end)`. The replica that received it has validated it; what a faulty replica
+ * passed on anyway gives `invalid`. Returns null instead of a result of more than `room` bytes that only a read gives.
  */
 export function applyOperation(
   table: Table,
@@ -61,7 +61,10 @@ function increment(table: Table, bytes: Uint8Array, keyStart: number, keyEnd: nu
 
 export const EMPTY = new Uint8Array(0)
 
-/** The result of an increment, behind whose first byte is the new value; null where the value is no counter. `EMPTY` stands for no value. */
+/**
+ * The result of an increment: the new value follows its first byte. Null where the value is no counter, or the sum is
+ * out of range. `EMPTY` itself stands for an absent value.
+ */
 export function incremented(value: Uint8Array, start: number, end: number, step: number): Uint8Array | null {
   const number = (value === EMPTY ? 0 : readCounter(value, start, end)) + step
   return Number.isSafeInteger(number) ? counterResult(number) : null

@@ -14,8 +14,8 @@ import type { Table } from './table.ts'
 import { checkCommand, readStep } from './validate.ts'
 
 /**
- * Applies a transaction: the conditions choose a branch, and its operations are done in order, each seeing those before it, or none of them where
- * one cannot be done. Null instead of results that were read and have no `room`.
+ * Applies a transaction: the conditions choose a branch, and its operations run in order; each sees the effects of those
+ * before it. If one would fail, none is applied. Returns null instead of results of more than `room` bytes.
  */
 export function applyTransaction(table: Table, command: Uint8Array, room: number): Uint8Array | null {
   if (!isValid(command)) return bareResult(Outcome.invalid)
@@ -79,7 +79,7 @@ function applyBranch(
   return results === null ? null : encodeTransactionResult(succeeded, results)
 }
 
-/** A value: a range of bytes; the range of {@link EMPTY} for none. */
+/** A range of bytes; a range of {@link EMPTY} for an absent value. */
 interface Value {
   readonly bytes: Uint8Array
   readonly start: number
@@ -89,15 +89,15 @@ interface Value {
 const NONE: Value = { bytes: EMPTY, start: 0, end: 0 }
 
 /**
- * What the operations of a branch would do, before the first one is done: whether each can be done, and how large the results are. Costs as much as
- * the command is long: no value of the table is copied.
+ * A dry run of a branch: it finds whether each operation can be done, and how large the results are. It copies no value
+ * of the table, so its cost depends on the length of the command only.
  */
 class Draft {
   /** Of all results so far, with their sizes. */
   size = 0
   readonly #table: Table
   readonly #command: Uint8Array
-  /** What the operations so far leave, by key. */
+  /** The values that the operations so far leave, by key. */
   readonly #left = new Map<string, Value>()
 
   constructor(table: Table, command: Uint8Array) {
