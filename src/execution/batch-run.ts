@@ -1,7 +1,7 @@
 import { Ahead } from './ahead.ts'
 import type { Budget } from './budget.ts'
 import { GroupKind, GroupReader } from './groups.ts'
-import type { StateMachine } from './machine.ts'
+import { applyWithin, type StateMachine } from './machine.ts'
 import { MAX_INSTANCE_RESULT_BYTES, NOTHING, type ResultWriter, Status } from './results.ts'
 import type { Session } from './session.ts'
 import type { SessionTable } from './sessions.ts'
@@ -119,8 +119,6 @@ export class BatchRun {
 
   #applyWithin(room: number): Uint8Array | null {
     const { commandStart, commandEnd } = this.#group
-    const command = this.#bytes.subarray(commandStart, commandEnd)
-    const machine = this.#machine
-    return machine.applyWithin === undefined ? machine.apply(command) : machine.applyWithin(command, room)
+    return applyWithin(this.#machine, this.#bytes.subarray(commandStart, commandEnd), room)
   }
 }

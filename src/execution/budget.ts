@@ -1,11 +1,11 @@
-/** What a command costs beside its bytes and those of its result: bytes that are copied in about the same time. */
+/** What a command, or an instance, costs beside the bytes: bytes that are copied in about the same time. */
 export const COMMAND_WORK = 1024
 
 /** How many commands are executed between two looks at the clock. */
 const LOOK_EVERY = 32
 
 export interface BudgetLimits {
-  /** In bytes that are read or written; each command counts as {@link COMMAND_WORK} more. */
+  /** In bytes of commands and of results; each command and each instance counts as {@link COMMAND_WORK} more. */
   readonly work: number
   /** For machines whose commands take longer than their bytes say. */
   readonly ms: number
@@ -39,7 +39,7 @@ export class Budget {
     return this.#left <= 0
   }
 
-  /** A command was executed. */
+  /** A command was executed, or an instance was begun. */
   spend(bytes: number): void {
     this.#left -= COMMAND_WORK + bytes
     if (++this.#looks % LOOK_EVERY === 0 && this.#limits.now() >= this.#endMs) this.#left = 0

@@ -101,7 +101,7 @@ export class Executor {
     this.#running = true
     if (this.betweenComponents && this.#at === this.#words) this.#takeOrder()
     let instances = 0
-    while ((this.#present !== null || this.#begin()) && this.#goOn(budget)) instances++
+    while ((this.#present !== null || this.#begin(budget)) && this.#goOn(budget)) instances++
     this.#running = false
     return instances
   }
@@ -126,9 +126,10 @@ export class Executor {
     this.#at = 0
   }
 
-  /** Begins the next instance of the order; false where there is none. */
-  #begin(): boolean {
-    if (this.#at === this.#words) return false
+  /** Begins the next instance of the order; false where there is none, or the budget is spent. */
+  #begin(budget: Budget): boolean {
+    if (this.#at === this.#words || budget.spent) return false
+    budget.spend(0)
     if (this.#members === 0) {
       this.#members = this.#order[this.#at++] as number
       if (this.#members > 1) this.#counts.cycles++

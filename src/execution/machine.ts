@@ -17,9 +17,9 @@ export interface StateMachine {
    */
   apply(command: Uint8Array): Uint8Array
   /**
-   * As {@link apply}, where nobody needs a result of more than `room` bytes, and none at all where `room` is negative. The machine may return
-   * null instead of the result, so that no large result is built for nobody. What the command changes must not depend on `room`.
-   * The executor uses it wherever it is there.
+   * As {@link apply}, for callers that use no result of more than `room` bytes, and no result at all where `room` is
+   * negative. The machine may then return null, so that it builds no large result for nobody. The effects of the
+   * command must not depend on `room`. Where this method exists, the executor calls it instead of `apply`.
    */
   applyWithin?(command: Uint8Array, room: number): Uint8Array | null
   /**
@@ -33,4 +33,9 @@ export interface StateMachine {
   restore(chunks: Iterable<Uint8Array>): void
   /** A hash of the state, equal for equal states; where it is absent, the snapshot is hashed. */
   stateHash?(): string
+}
+
+/** Applies the command as {@link StateMachine.applyWithin} says, also where the machine has no such method. */
+export function applyWithin(machine: StateMachine, command: Uint8Array, room: number): Uint8Array | null {
+  return machine.applyWithin === undefined ? machine.apply(command) : machine.applyWithin(command, room)
 }

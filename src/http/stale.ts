@@ -22,7 +22,9 @@ export function answerStale(replica: Replica, bytes: Uint8Array): Answer {
     writer.take()
     writer.beginGroup()
     while (group.next()) {
-      writer.add(Status.applied, replica.readStale(bytes.subarray(group.commandStart, group.commandEnd)))
+      const result = replica.readStaleWithin(bytes.subarray(group.commandStart, group.commandEnd), writer.room)
+      if (result === null) writer.addMissing()
+      else writer.add(Status.applied, result)
     }
     writer.endGroup()
     return { outcome: 'done', results: writer.take() }

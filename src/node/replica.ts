@@ -5,6 +5,7 @@ import { FootprintBuilder } from '../engine/footprint.ts'
 import { loadEngine, ReferenceEngine } from '../engine/index.ts'
 import { CommandError, EpaxosError, ErrorCode } from '../errors.ts'
 import { encodeGroup, type GroupOptions } from '../execution/groups.ts'
+import { applyWithin } from '../execution/machine.ts'
 import { onlyResult } from '../execution/results.ts'
 import { DataDirectory } from '../storage/directory.ts'
 import { LmdbJournal } from '../storage/lmdb.ts'
@@ -177,6 +178,11 @@ export class Replica {
    * {@link close}, or what is wrong with the command, which must not write.
    */
   readStale(command: Uint8Array): Uint8Array {
+    return this.readStaleWithin(command, Number.POSITIVE_INFINITY) as Uint8Array
+  }
+
+  /** As {@link readStale}; may return null instead of a result of more than `room` bytes. */
+  readStaleWithin(command: Uint8Array, room: number): Uint8Array | null {
     const { notReadable } = this
     if (notReadable !== null) throw new CommandError(ErrorCode.notReady, 'refused', notReadable)
     const { machine } = this.#options
@@ -189,7 +195,7 @@ export class Replica {
       throw new CommandError(error.code, 'refused', error.message)
     }
     if (keys.writes > 0) throw new CommandError(ErrorCode.badCommand, 'refused', 'a stale read must not write')
-    return machine.apply(command)
+    return applyWithin(machine, command, room)
   }
 
   /** Where clients reach each replica; empty for those that are not known. */

@@ -6,6 +6,9 @@ import { encodeExpire, encodeGroup, prepareGroup } from '../../src/execution/gro
 import type { StateMachine } from '../../src/execution/machine.ts'
 import { groupEnd, ResultReader, Status } from '../../src/execution/results.ts'
 import type { Batch } from '../../src/protocol/messages.ts'
+
+export type { Batch }
+
 import { checkedKeyValueStore } from '../support/checked-machine.ts'
 
 const statusNames = Object.fromEntries(Object.entries(Status).map(([name, status]) => [status, name]))

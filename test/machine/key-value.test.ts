@@ -16,7 +16,7 @@ import {
   transactionCommand,
 } from '../../src/machine/commands.ts'
 import { KeyValueStore } from '../../src/machine/key-value.ts'
-import { checkedKeyValueStore } from '../support/checked-machine.ts'
+import { checkedKeyValueStore, WatchedTable } from '../support/checked-machine.ts'
 import { freshSeed, Random } from '../support/random.ts'
 import { volume } from '../support/volumes.ts'
 import { encodeStep, Model, randomStep, type Step, text } from './support.ts'
@@ -173,6 +173,35 @@ test('a transaction whose results are too large changes nothing', () => {
   const result = readTransactionResult(machine.apply(transactionCommand({ then: [{ put: 'a', value: '' }, ...gets] })))
   assert.is(result.outcome, Outcome.tooLarge)
   assert.is(run(machine, getCommand('a')), 'absent')
+})
+
+test('what a command changes does not depend on the room for its result, which is built where it has room', () => {
+  const seed = freshSeed()
+  const random = new Random(seed)
+  const full = new KeyValueStore()
+  const cramped = new KeyValueStore()
+  let missing = 0
+  for (let i = 0; i < 10_000; i++) {
+    const command = encodeStep(randomStep(random, 12))
+    const result = full.apply(command)
+    const room = random.below(result.length + 2) - 1
+    const within = cramped.applyWithin(command, room)
+    if (within !== null) assert.equal(within, result, `seed ${seed}, step ${i}`)
+    else missing++
+    if (room >= result.length) assert.ok(within !== null, `seed ${seed}, step ${i}`)
+    assert.is(cramped.stateHash(), full.stateHash(), `seed ${seed}, step ${i}`)
+  }
+  assert.ok(missing > 100, `seed ${seed}: ${missing}`)
+})
+
+test('a transaction that cannot be done touches no value: it is found out before anything is changed', () => {
+  let writes = 0
+  const machine = new KeyValueStore(() => new WatchedTable({ read: () => {}, write: () => writes++ }))
+  machine.apply(putCommand('large', new Uint8Array(MAX_VALUE_BYTES)))
+  writes = 0
+  const failing = transactionCommand({ then: [{ delete: 'large' }, { put: 'a', value: 'x' }, { increment: 'a' }] })
+  assert.is(readTransactionResult(machine.apply(failing)).failedAt, 2)
+  assert.is(writes, 0)
 })
 
 test('random commands give what a plain model gives, touch only their footprint, and survive snapshots', () => {

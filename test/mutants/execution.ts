@@ -64,7 +64,11 @@ export const EXECUTION: readonly Mutant[] = [
         from: ' is committed with one outcome`,\n    )\n    return\n',
         to: ' is committed with one outcome`,\n    )\n    return context.execute(instance, false)\n',
       },
-      { file: 'execution/executor.ts', from: '    if (!this.executed.has(row, slot)) this', to: '    this' },
+      {
+        file: 'execution/executor.ts',
+        from: '    if (this.executed.has(row, slot)) return\n    this.#options.engine.commit(',
+        to: '    this.#options.engine.commit(',
+      },
       { file: REFERENCE, from: '    if (known?.outcome !== undefined) return\n', to: '' },
     ],
     hunter: { by: 'simulator', engine: 'reference' },
@@ -129,9 +133,9 @@ export const EXECUTION: readonly Mutant[] = [
     name: 'a session lets go of results that were not acknowledged',
     patches: [
       {
-        file: 'execution/executor.ts',
-        from: '        session.trim(group.acknowledged)\n        session.enter(',
-        to: '        session.trim(group.first + group.index - 1)\n        session.enter(',
+        file: 'execution/batch-run.ts',
+        from: '    session.trim(group.acknowledged)\n    session.enter(',
+        to: '    session.trim(group.first + group.index - 1)\n    session.enter(',
       },
     ],
     hunter: { by: 'simulator' },
@@ -143,6 +147,46 @@ export const EXECUTION: readonly Mutant[] = [
         file: 'execution/sessions.ts',
         from: '    this.#sessions.set(id, null)\n',
         to: '    this.#sessions.delete(id)\n',
+      },
+    ],
+    hunter: { by: 'simulator' },
+  },
+  {
+    name: 'the rest of a batch is forgotten when its slice ends',
+    patches: [
+      { file: 'execution/batch-run.ts', from: '    return this.#bytes.length === 0\n', to: '    return true\n' },
+    ],
+    hunter: { by: 'simulator' },
+  },
+  {
+    name: 'the next slice of a batch executes its group from the beginning',
+    patches: [
+      {
+        file: 'execution/batch-run.ts',
+        from: '    this.#session = undefined\n    while (',
+        to: '    if (this.#done === 2) this.#open(0)\n    this.#session = undefined\n    while (',
+      },
+    ],
+    hunter: { by: 'simulator' },
+  },
+  {
+    name: 'a new order is begun before the last one has ended',
+    patches: [
+      {
+        file: 'execution/executor.ts',
+        from: '    if (this.betweenComponents && this.#at === this.#words) this.#takeOrder()\n',
+        to: '    if (this.betweenComponents && this.#fresh) this.#takeOrder()\n',
+      },
+    ],
+    hunter: { by: 'simulator' },
+  },
+  {
+    name: 'what a session keeps is built only where it is answered',
+    patches: [
+      {
+        file: 'execution/batch-run.ts',
+        from: 'this.#applyWithin(Number.POSITIVE_INFINITY) as Uint8Array\n',
+        to: '(this.#applyWithin(this.#results === null ? -1 : Number.POSITIVE_INFINITY) ?? NOTHING) as Uint8Array\n',
       },
     ],
     hunter: { by: 'simulator' },

@@ -19,6 +19,7 @@ export const RARE_PATHS: readonly string[] = [
   'proposed again',
   'components > 1',
   'blocked executions',
+  'turns that end within a component',
   'duplicates',
   'frames lost',
   'restarts',

@@ -79,6 +79,7 @@ export class Life {
       logger: SILENT,
       requestTimeoutMs: options.requestTimeoutMs,
       timing: options.timing,
+      workPerTurn: options.workPerTurn,
       fastCrashes: options.fastCrashes,
       linked: () => {},
       failed: (error) => handlers.stopped(error),
@@ -130,6 +131,7 @@ export class Life {
   /** After all that happens to the process. */
   look(): void {
     if (this.#world.failure !== null) return
+    if (!this.member.executor.betweenComponents) this.#world.counters.add('turns that end within a component')
     const said = this.#said
     this.#said = []
     try {

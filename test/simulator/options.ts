@@ -1,3 +1,4 @@
+import { COMMAND_WORK } from '../../src/execution/budget.ts'
 import { quorums } from '../../src/protocol/quorums.ts'
 import { DEFAULT_TIMING, type Timing } from '../../src/protocol/timing.ts'
 import { Random } from '../support/random.ts'
@@ -70,6 +71,8 @@ export interface Options {
   readonly timing: Timing
   readonly requestTimeoutMs: number
   readonly turnMs: number
+  /** What is executed in one turn, in the work of `Budget`; 1 for one command. */
+  readonly workPerTurn: number
   readonly clients: ClientOptions
   readonly keys: KeyOptions
   readonly network: NetworkOptions
@@ -112,6 +115,7 @@ export function drawOptions(seed: number, durationMs?: number): Options {
     timing: drawTiming(random, duel, roundMs),
     requestTimeoutMs: Math.max(random.pick([300, 1000, 2000]), 8 * roundMs),
     turnMs: random.pick([0.01, 0.1, 1]),
+    workPerTurn: drawWork(stream(seed, 'work')),
     clients,
     keys: drawKeys(random, duel),
     network,
@@ -126,6 +130,11 @@ export function drawOptions(seed: number, durationMs?: number): Options {
     }),
     survivors: drawSurvivors(random, replicas),
   }
+}
+
+/** In a third of the runs batches are executed one command, or a few, at a time. */
+function drawWork(random: Random): number {
+  return random.chance(2 / 3) ? 1 << 30 : random.pick([1, 2 * COMMAND_WORK, 8 * COMMAND_WORK])
 }
 
 function drawClients(random: Random, durationMs: number, duel: boolean): ClientOptions {
