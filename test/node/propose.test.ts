@@ -15,7 +15,7 @@ test.before(async () => {
 })
 test.after(() => replicas.close())
 
-test('a result that does not fit in its batch is not reported as empty, and that of an update is always reported', async () => {
+test('a result that does not fit is not reported as empty, and that of an update is always reported', async () => {
   const replica = replicas.replica(0)
   await replica.propose(putCommand('large', new Uint8Array(MEBIBYTE)))
   // One turn, so one batch.

@@ -1,7 +1,7 @@
 import { suite } from 'uvu'
 import { type ChosenServer, chooseServer, type ServerKind } from '../../src/transport/server.ts'
 
-/** The servers of the peer port that run here: node everywhere, uws where its binary loads. `EPAXOS_TEST_SERVER` leaves one of them. */
+/** The servers that run here: node everywhere, uws if its binary loads. `EPAXOS_TEST_SERVER` selects one of them. */
 export const testServers: readonly ChosenServer[] = (await all()).filter(({ kind }) => {
   return (process.env.EPAXOS_TEST_SERVER ?? kind) === kind
 })
