@@ -8,11 +8,11 @@ const COLON = 0x3a
 const COMMA = 0x2c
 
 /**
- * A name that stands twice in one object, of which `JSON.parse` would take the last without a word; null for none.
- * @param json what `JSON.parse` takes
+ * A name that occurs twice in one object; `JSON.parse` would silently take the last one. Null if there is none.
+ * @param json a text that `JSON.parse` accepts
  */
 export function repeatedName(json: string): string | null {
-  /** The names of the objects that are open, innermost last; null for lists. */
+  /** The names of the open objects, innermost last; null for lists. */
   const open: (Set<string> | null)[] = []
   let isName = false
   for (let at = 0; at < json.length; at++) {
@@ -49,7 +49,7 @@ export function repeatedName(json: string): string | null {
   return null
 }
 
-/** Behind the closing quote of the string whose text begins at `at`. */
+/** The position after the closing quote of the string whose text begins at `at`. */
 function endOfString(json: string, at: number): number {
   for (let end = at; ; end++) {
     const code = json.charCodeAt(end)

@@ -4,28 +4,28 @@ import type { Given } from './settings/read.ts'
 /** One word after `epaxos`. */
 export interface Command<F extends Flags = Flags> {
   readonly name: string
-  /** Names of the arguments that are no flags, as the help shows them. */
+  /** The names of the positional arguments, as the help shows them. */
   readonly usage: string
   readonly summary: string
   readonly flags: F
-  /** Whole command lines, with what each does. */
+  /** Whole command lines, and what each does. */
   readonly examples: readonly (readonly [line: string, does: string])[]
-  /** More to say in the help, below the flags. */
+  /** More text for the help, below the flags. */
   readonly notes?: string
-  /** Started by other commands: not listed. */
+  /** Started by other commands only, and not listed. */
   readonly internal?: boolean
-  /** Standard error holds its log, one JSON object a line: it logs the warnings of {@link Given} itself. */
+  /** Standard error is its log, one JSON object per line. The command itself logs the warnings of {@link Given}. */
   readonly logs?: boolean
   /** Resolves with the exit code. Errors with the code `configuration` are the caller's fault. */
   run(given: Given<F>): Promise<number>
 }
 
-/** For the type of `run`'s argument. */
+/** Infers the type of `run`'s argument. */
 export function command<const F extends Flags>(definition: Command<F>): Command {
   return definition as unknown as Command
 }
 
-/** All of what a command's `--help` says. */
+/** The output of a command's `--help`. */
 export function helpOf({ name, usage, summary, flags, examples, notes }: Command): string {
   const rows = Object.entries(flags).filter(([, { hidden }]) => !hidden)
   const left = rows.map(([flag, { placeholder }]) => `--${flagName(flag)} ${placeholder}`.trimEnd())
@@ -54,7 +54,7 @@ export function helpOf({ name, usage, summary, flags, examples, notes }: Command
   ].join('\n')
 }
 
-/** What `epaxos --help` says. */
+/** The output of `epaxos --help`. */
 export function overview(all: readonly Command[]): string {
   const commands = all.filter(({ internal }) => internal !== true)
   return [

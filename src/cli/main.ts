@@ -2,7 +2,7 @@
 import { complain } from './process/complain.ts'
 import { catchSignals } from './process/stop.ts'
 
-/** Commands that run until they are told to stop, and how they end where that comes before they have begun. */
+/** Commands that run until they are asked to stop, and their exit codes if that happens before they have begun. */
 const EXIT_BEFORE_START = new Map([
   ['replica', 0],
   ['cluster', 0],
@@ -12,13 +12,13 @@ const EXIT_BEFORE_START = new Map([
   ['bench', 1],
 ])
 
-/** What the system gives too little of: descriptors, of this process or of all, and memory. */
+/** The codes of a lack of resources: descriptors (of this process or of the system) and memory. */
 const SCARCE = new Set(['EMFILE', 'ENFILE', 'ENOMEM'])
 
 const exitBeforeStart = EXIT_BEFORE_START.get(process.argv[2] ?? '')
 if (exitBeforeStart !== undefined) catchSignals(exitBeforeStart)
 try {
-  // Loaded late: signals are caught by now, and a program that cannot be loaded is reported.
+  // Loaded late: signals are caught by now, and a failure to load the program is reported.
   const { main } = await import('./program.ts')
   process.exitCode = await main(process.argv.slice(2))
 } catch (error) {

@@ -2,7 +2,10 @@ import { createServer } from 'node:net'
 
 const HOST = '127.0.0.1'
 
-/** Below the range that systems give to outgoing connections: one of those must not take the port of a replica that is down for a moment. */
+/**
+ * Below the range that systems use for outgoing connections: no such connection may take the port of a replica that is
+ * down for a moment.
+ */
 const FIRST = 15_000
 const LAST = 32_000
 
@@ -14,7 +17,7 @@ export async function freePorts(count: number): Promise<number[]> {
   return ports
 }
 
-/** As {@link freePorts}, one after the other; gives the first. */
+/** Like {@link freePorts}, but adjacent; returns the first. */
 export async function freePortRange(count: number): Promise<number> {
   for (;;) {
     const first = FIRST + Math.floor(Math.random() * (LAST - FIRST - count))
@@ -23,7 +26,7 @@ export async function freePortRange(count: number): Promise<number> {
   }
 }
 
-/** Why the loopback port cannot be listened on; null if it can. */
+/** Why nobody can listen on the loopback port; null if it is free. */
 export function whyTaken(port: number): Promise<string | null> {
   return new Promise((resolve) => {
     const server = createServer()

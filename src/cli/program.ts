@@ -21,7 +21,7 @@ const commands = [cluster, replica, put, get, del, incr, cas, status, demo, demo
 export async function main(args: readonly string[]): Promise<number> {
   watchOutput()
   const code = await exitCodeAfterOutput(await run(args))
-  // What is still under way in a command that was asked to stop, and has stopped what it started, is given up.
+  // A command that was asked to stop has stopped what it started; whatever is still in progress is given up.
   if (wasAskedToStop()) process.exit(code)
   return code
 }
@@ -36,7 +36,7 @@ async function run([word, ...args]: readonly string[]): Promise<number> {
   return await runCommand(command, args)
 }
 
-/** Of one command where it is named, of all otherwise. */
+/** The help of one command if it is named, otherwise the overview. */
 function help([word, ...rest]: readonly string[]): number {
   const command = commands.find(({ name }) => name === word)
   if (rest.length > 0) return refuse(unexpected(rest), 'epaxos --help')
@@ -60,7 +60,10 @@ async function runCommand(command: Command, args: readonly string[]): Promise<nu
   }
 }
 
-/** Node.js puts U+FFFD for what is no UTF-8: two different keys would become one. Throws with code `configuration`. */
+/**
+ * Node.js replaces bytes that are not UTF-8 by U+FFFD, which would make two different keys equal. Throws with code
+ * `configuration`.
+ */
 function checkReadable(usage: string, positionals: readonly string[]): void {
   const names = usage.split(' ')
   const at = positionals.findIndex(isUnreadable)
@@ -69,13 +72,13 @@ function checkReadable(usage: string, positionals: readonly string[]): void {
   throw wrong(`argument ${at + 1}${name} ${UNREADABLE}`)
 }
 
-/** Before a `--`, behind which everything is an argument. */
+/** Only looks before a `--`; everything after it is an argument. */
 function asksForHelp(args: readonly string[]): boolean {
   const end = args.indexOf('--')
   return (end < 0 ? args : args.slice(0, end)).some((arg) => arg === '--help' || arg === '-h')
 }
 
-/** Of all commands: one environment serves them all. */
+/** The variables of all commands, because one environment serves them all. */
 function variables(): Set<string> {
   return new Set(
     commands.filter(({ internal }) => internal !== true).flatMap(({ flags }) => Object.keys(flags).map(variableName)),

@@ -15,29 +15,33 @@ import type { Pipeline } from './pipeline.ts'
 import { type OperationResult, operationResult, utf8 } from './results.ts'
 
 export interface ReadOptions {
-  /** `linearizable` (default): what was written before is read. `stale`: what one replica has at the moment, without asking the others. */
+  /**
+   * `linearizable` (default): the read sees everything written before. `stale`: the current value at one replica, which
+   * does not ask the others.
+   */
   readonly consistency?: 'linearizable' | 'stale'
 }
 
 export interface ExecuteOptions extends ReadOptions {
-  /** The command changes nothing, so that it may be sent any number of times. */
+  /** The command changes nothing, so it may be sent any number of times. */
   readonly reads?: boolean
 }
 
 export interface TransactionAnswer {
-  /** All conditions held, and `then` was done; otherwise `else` was. */
+  /** True: all conditions held, and `then` was done. False: `else` was done. */
   readonly succeeded: boolean
   /** One for each operation of that branch. */
   readonly results: readonly OperationResult[]
 }
 
 /**
- * A client of the key-value store, or by {@link execute} of any state machine. Made by `connect`. Calls are pipelined: there is no need to wait for one
- * before the next, and those of one turn travel together.
+ * A client of the key-value store; with {@link execute} of any state machine. Made by `connect`. Calls are pipelined:
+ * there is no need to wait for one before the next, and the calls of one turn travel together.
  *
- * Every method rejects with a `CommandError` whose `outcome` says what is certain: `refused`, it is not done; `unknown`, it may be done, or be done
- * later. Its codes: `timeout`, `not_ready`, `foreign_cluster`, `busy`, `disk_full`, `closed`, `session_expired`, `bad_command`, `too_large`.
- * Keys have 1 to 1024 bytes, values up to 1 MiB; a string stands for its UTF-8.
+ * Every method rejects with a `CommandError` whose `outcome` says what is certain: `refused`, it is not done;
+ * `unknown`, it may be done, now or later. Its codes: `timeout`, `not_ready`, `foreign_cluster`, `busy`, `disk_full`,
+ * `closed`, `session_expired`, `bad_command`, `too_large`. Keys have 1 to 1024 bytes, values up to 1 MiB; a string is
+ * encoded as UTF-8.
  */
 export class Client {
   readonly #pipeline: Pipeline
@@ -46,7 +50,9 @@ export class Client {
     this.#pipeline = pipeline
   }
 
-  /** The cluster that this client belongs to: give it to `connect` as `clusterId` to meet no other one the next time. */
+  /**
+   * The cluster that this client belongs to. Pass it to `connect` as `clusterId` to use no other cluster the next time.
+   */
   get clusterId(): string {
     return this.#pipeline.clusterId
   }
@@ -58,7 +64,9 @@ export class Client {
     )
   }
 
-  /** The value as text; null where there is none. Rejects with code `malformed` where it is no UTF-8: {@link getBytes}. */
+  /**
+   * The value as text; null if there is none. Rejects with code `malformed` if it is not UTF-8: see {@link getBytes}.
+   */
   async get(key: Bytes, options: ReadOptions = {}): Promise<string | null> {
     return this.#read(
       () => getCommand(key),
@@ -70,7 +78,7 @@ export class Client {
     )
   }
 
-  /** The value; null where there is none. */
+  /** The value; null if there is none. */
   async getBytes(key: Bytes, options: ReadOptions = {}): Promise<Uint8Array | null> {
     return this.#read(
       () => getCommand(key),
@@ -82,7 +90,7 @@ export class Client {
     )
   }
 
-  /** Whether there was such a key. */
+  /** Resolves with whether the key existed. */
   async delete(key: Bytes): Promise<boolean> {
     return this.#update(
       () => deleteCommand(key),
@@ -91,8 +99,8 @@ export class Client {
   }
 
   /**
-   * Adds `by` to a counter, its decimal digits in ASCII, absent counts as 0; the new number. Rejects with code `not_counter` where the value
-   * is none, or the sum is beyond ±(2⁵³−1).
+   * Adds `by` to a counter and resolves with the new number. A counter is decimal digits in ASCII; an absent key counts
+   * as 0. Rejects with code `not_counter` if the value is not a counter, or the sum is beyond ±(2⁵³−1).
    */
   async increment(key: Bytes, by = 1): Promise<number> {
     return this.#update(
@@ -101,13 +109,19 @@ export class Client {
     )
   }
 
-  /** Sets the key to `value` if its value is `expected`, or if it is absent where that is null; whether it was. */
+  /**
+   * Sets the key to `value` if it has the value `expected`, or if `expected` is null and the key is absent. Resolves
+   * with whether it did.
+   */
   async compareAndSet(key: Bytes, expected: Bytes | null, value: Bytes): Promise<boolean> {
     const command = () => compareAndSetCommand(key, expected, value)
     return this.#update(command, (result) => done(result).outcome === Outcome.done)
   }
 
-  /** Does `then` where all conditions hold, `else` otherwise, atomically over all keys. Rejects as {@link increment} does: then nothing is changed. */
+  /**
+   * Does `then` if all conditions hold, `else` otherwise, atomically over all keys. Rejects like {@link increment};
+   * nothing changes then.
+   */
   async transaction(transaction: Transaction): Promise<TransactionAnswer> {
     const reads = branches(transaction).every((operation) => 'get' in operation)
     return this.#pipeline.execute(
@@ -129,7 +143,7 @@ export class Client {
     return this.#pipeline.execute(command, stale || options.reads === true, stale, (result) => result.slice())
   }
 
-  /** Waits for what is under way, ends the session, and hangs up. */
+  /** Waits for the calls in flight, ends the session, and closes the link. */
   close(): Promise<void> {
     return this.#pipeline.close()
   }

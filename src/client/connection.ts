@@ -17,26 +17,29 @@ import { proofOf } from './proof.ts'
 import { bytesOf, openSocket, type Socket } from './socket.ts'
 import { socketUrl } from './urls.ts'
 
-/** How a group ended at one replica. `results` are laid out as results.ts says, for `ResultReader`: a view that is valid until the callback returns. */
+/**
+ * How a group ended at one replica. results.ts describes the layout of `results`, for `ResultReader`: a view that is
+ * valid until the callback returns.
+ */
 export type GroupAnswer =
   | { readonly outcome: 'done'; readonly results: Uint8Array }
   | { readonly outcome: Outcome; readonly code: ErrorCode; readonly message: string }
 
 export interface ConnectionOptions {
-  /** The cluster's secret: bytes, or a string for its UTF-8. */
+  /** The secret of the cluster: bytes, or a string, which is encoded as UTF-8. */
   readonly secret?: Uint8Array | string
-  /** The cluster that the replica must belong to; by default any. */
+  /** The cluster that the replica must belong to; by default any cluster. */
   readonly clusterId?: string
-  /** For the link and its handshake. Default 1000. */
+  /** The time limit for the link and its handshake. Default 1000. */
   readonly openTimeoutMs?: number
-  /** A replica that owes answers and says nothing for so long is given up. Default 800. */
+  /** A replica that owes answers and is silent for this long is given up. Default 800. */
   readonly silenceMs?: number
 }
 
-/** Silence is counted in ticks, not in time: a turn of this process that took long is not held against the replica. */
+/** Silence is counted in ticks, not in time: a long turn of this process is not the fault of the replica. */
 const TICK_MS = 100
 
-/** After so many silent ticks the replica is asked whether it is there. */
+/** After this many silent ticks the client asks the replica whether it is there. */
 const ASK_TICKS = 3
 
 const NO_COMMANDS = encodeGroup([])
@@ -47,15 +50,15 @@ interface Pending {
 }
 
 /**
- * One link to one replica: groups of commands go, answers come, in any order. Nothing is sent again here; when the link breaks, everything unanswered
- * is answered as unknown. In Node and in browsers.
+ * One link to one replica: groups of commands go out, answers come back, in any order. A connection never sends
+ * anything again; when the link breaks, everything unanswered is answered as unknown. In Node and in browsers.
  */
 export class Connection {
-  /** The replica's WebSocket. */
+  /** The WebSocket URL of the replica. */
   readonly url: string
-  /** Called once, when the link is closed, from whichever side, after all that was unanswered. */
+  /** Called once when the link is closed, by either side, after the answers to everything unanswered. */
   onClose: () => void = () => {}
-  /** Called when the replica says, unasked for, that it cannot work at present. */
+  /** Called when the replica reports by itself that it cannot work at present. */
   onNotReady: () => void = () => {}
   readonly #socket: Socket
   readonly #silentTicks: number
@@ -72,8 +75,9 @@ export class Connection {
   #bytesRead = 0
 
   /**
-   * Opens a link. Rejects with an `EpaxosError`: `configuration` for what is no URL, `unreachable`, `unauthorized`, `malformed` for another
-   * version, `foreign_cluster`, `not_ready` for a cluster that is not founded yet, or `timeout`.
+   * Opens a link. Rejects with an `EpaxosError`: `configuration` if the text is not a URL, `unreachable`,
+   * `unauthorized`, `malformed` for another version, `foreign_cluster`, `not_ready` if the cluster is not founded yet,
+   * or `timeout`.
    */
   static async open(url: string, options: ConnectionOptions = {}): Promise<Connection> {
     const { openTimeoutMs = 1000, silenceMs = 800 } = options
@@ -112,7 +116,7 @@ export class Connection {
     return (this.#welcome as Welcome).clusterId
   }
 
-  /** Where the replicas are, by id; empty for those that are not known. */
+  /** The URLs of the replicas, by id; empty if unknown. */
   get clientUrls(): readonly string[] {
     return (this.#welcome as Welcome).clientUrls
   }
@@ -121,7 +125,7 @@ export class Connection {
     return this.#closed
   }
 
-  /** Requests that are not answered. */
+  /** Requests without an answer. */
   get outstanding(): number {
     return this.#pending.size
   }
@@ -132,9 +136,10 @@ export class Connection {
   }
 
   /**
-   * Sends one group (`encodeGroup`), together with all others of the same turn. `respond` is called exactly once, later. The bytes are copied.
+   * Sends one group (`encodeGroup`), together with all others of the same turn. `respond` is called exactly once,
+   * later. The bytes are copied.
    * @param stale the group only reads, and is answered from the replica's own state
-   * @throws EpaxosError with code `too_large` for a group beyond 4 MiB, `closed` when the link is closed
+   * @throws EpaxosError with code `too_large` for a group beyond 4 MiB, `closed` if the link is closed
    */
   send(group: Uint8Array, respond: (answer: GroupAnswer) => void, stale = false): void {
     if (this.#closed) throw new EpaxosError(ErrorCode.closed, 'the link is closed')
@@ -147,7 +152,7 @@ export class Connection {
     this.#ticker ??= setInterval(() => this.#tick(), TICK_MS)
   }
 
-  /** Hangs up when everything is answered. */
+  /** Closes the link when everything is answered. */
   closeWhenIdle(): void {
     this.#leaving = true
     if (this.#pending.size === 0) this.close()
@@ -181,7 +186,7 @@ export class Connection {
       }
     }
     socket.onmessage = ({ data }) => {
-      // What follows the welcome in the same turn is nothing: this side has not asked yet.
+      // Whatever follows the welcome in the same turn is meaningless: this side has not sent a request yet.
       this.#decode(data, (message) => void onMessage(message).catch(reject))
     }
   }
@@ -227,7 +232,7 @@ export class Connection {
     for (const frame of frames(parts)) this.#socket.send(frame)
   }
 
-  /** Wraps around; numbers still in use are skipped. */
+  /** Wraps around; skips numbers still in use. */
   #nextId(): number {
     do this.#lastId = (this.#lastId + 1) >>> 0
     while (this.#pending.has(this.#lastId))
@@ -236,7 +241,8 @@ export class Connection {
 
   #tick(): void {
     const { bufferedAmount, bytesRead = 0 } = this.#socket
-    // While the system goes on taking what was sent, somebody reads it; what comes in pieces comes from somebody.
+    // While the system continues to accept what was sent, somebody reads it; and what arrives in pieces comes from
+    // somebody.
     const draining = bufferedAmount > 0 && bufferedAmount < this.#bufferedAmount
     const hearing = bytesRead > this.#bytesRead
     this.#bufferedAmount = bufferedAmount
@@ -246,7 +252,7 @@ export class Connection {
     if (this.#ticks >= this.#silentTicks) this.#end('the replica has fallen silent')
   }
 
-  /** A stale read of nothing: answered by whoever is there. */
+  /** A stale read of nothing: any live replica answers it. */
   #ask(): void {
     this.send(
       NO_COMMANDS,

@@ -2,32 +2,32 @@ import { EpaxosError, ErrorCode } from '../errors.ts'
 import { Connection, type ConnectionOptions } from './connection.ts'
 import { ReplicaUrls } from './urls.ts'
 
-/** Pauses between rounds over all replicas that did not do: doubled from round to round, with jitter. */
+/** Pauses between rounds over all replicas that failed: doubled from round to round, with jitter. */
 const FIRST_PAUSE_MS = 25
 const LONGEST_PAUSE_MS = 400
 
-/** Why there is no first link: what is more than that nobody was there. */
+/** Reasons for the lack of a first link that say more than "unreachable". */
 const TELLING: readonly ErrorCode[] = ['unauthorized', 'configuration', 'foreign_cluster', 'not_ready']
 
 export interface LinksOptions extends ConnectionOptions {
-  /** Whether the replicas say where the others are. */
+  /** Whether the client learns the URLs of replicas from other replicas. */
   readonly learn: boolean
 }
 
 export interface LinksHandlers {
-  /** Whether somebody waits for a link. */
+  /** Whether anything waits for a link. */
   wanted(): boolean
   /** There is a link: `current`. */
   up(): void
-  /** The replica of the present link is not ready: what is under way there will take long. */
+  /** The replica of the current link is not ready: what is in flight there will take long. */
   notReady(connection: Connection): void
-  /** Every URL that was given leads to another cluster, and no other one leads anywhere. */
+  /** Every given URL leads to another cluster, and no other URL leads anywhere. */
   foreign(): void
 }
 
 /**
- * The present link to one of the replicas, and the way to the next one. All links lead to one cluster: the one that was met first, unless the
- * caller names one.
+ * The current link to one of the replicas, and the way to the next one. All links lead to one cluster: the first one
+ * that was met, unless the caller names one.
  */
 export class Links {
   readonly #urls: ReplicaUrls
@@ -36,10 +36,10 @@ export class Links {
   /** The cluster that all links must lead to; empty until one is known. */
   #clusterId: string
   #current: Connection | null = null
-  /** Links that are not used any more, and still owe answers. */
+  /** Links that are no longer used, but still owe answers. */
   readonly #retired = new Set<Connection>()
   #order: string[]
-  /** Replicas tried since one last did its work. */
+  /** Replicas tried since one last worked. */
   #tries = 0
   #dialling = false
   #closed = false
@@ -66,8 +66,8 @@ export class Links {
   }
 
   /**
-   * Opens the first link: each replica is tried once. Rejects with an `EpaxosError`: `unreachable`; or what one of them said: `unauthorized`,
-   * `foreign_cluster`, `not_ready`; or `configuration` where the secret cannot be used here.
+   * Opens the first link: tries each replica once. Rejects with an `EpaxosError`: `unreachable`, or what a replica
+   * reported (`unauthorized`, `foreign_cluster`, `not_ready`), or `configuration` if the secret cannot be used here.
    */
   async open(): Promise<void> {
     const reasons: EpaxosError[] = []
@@ -80,17 +80,17 @@ export class Links {
     throw new EpaxosError(ErrorCode.unreachable, reasons.map(({ message }) => message).join('; '))
   }
 
-  /** Begins to dial, where there is no link. */
+  /** Begins to dial if there is no link. */
   want(): void {
     if (this.#current === null && !this.#dialling && !this.#closed) void this.#dial()
   }
 
-  /** The replica did its work: the next failure is the first one again. */
+  /** The replica worked: the next failure counts as the first one again. */
   praise(): void {
     this.#tries = 0
   }
 
-  /** The replica refuses, or is slow: another one takes over. What is under way may still be answered. */
+  /** The replica refuses or is slow: another one takes over. What is in flight may still be answered. */
   avoid(connection: Connection): void {
     if (connection !== this.#current) return
     this.#leave(connection.url)
@@ -154,7 +154,7 @@ export class Links {
     }
   }
 
-  /** None within the first round. */
+  /** No pause within the first round. */
   #pause(): Promise<void> {
     const rounds = Math.floor(this.#tries / this.#order.length)
     if (rounds === 0) return Promise.resolve()

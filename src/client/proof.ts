@@ -1,9 +1,12 @@
 import { EpaxosError } from '../errors.ts'
 
-/** Names the kind of proof, so that none made for another purpose can stand for it. */
+/** Names the kind of proof, so that a proof made for another purpose is not valid here. */
 const PURPOSE = new TextEncoder().encode('epaxos client\0')
 
-/** HMAC-SHA256 of the server's nonce under the secret. Rejects with code `configuration` in a page that may not compute it (no secure context). */
+/**
+ * HMAC-SHA256 of the server's nonce under the secret. Rejects with code `configuration` in a page that may not compute
+ * it (not a secure context).
+ */
 export async function proofOf(secret: Uint8Array, nonce: Uint8Array): Promise<Uint8Array> {
   const subtle = globalThis.crypto?.subtle
   if (subtle === undefined)

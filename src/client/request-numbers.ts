@@ -1,4 +1,4 @@
-/** Consecutive request numbers, given together. */
+/** Consecutive request numbers that were assigned together. */
 export interface Span {
   readonly first: number
   readonly count: number
@@ -6,10 +6,10 @@ export interface Span {
   open: number
 }
 
-/** Gives the request numbers of a session, and knows up to which all are settled. */
+/** Assigns the request numbers of a session, and knows up to which number all are settled. */
 export class RequestNumbers {
   #next: number
-  /** Oldest first; settled ones leave from the front. */
+  /** Oldest first; settled spans are removed from the front. */
   #spans: Span[] = []
   #settled = 0
 
@@ -22,7 +22,7 @@ export class RequestNumbers {
     return (this.#spans[this.#settled]?.first ?? this.#next) - 1
   }
 
-  /** From the first number that is not settled to the last one given. */
+  /** The numbers from the first unsettled one to the last one assigned. */
   get window(): number {
     return this.#next - 1 - this.acknowledged
   }

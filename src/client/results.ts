@@ -2,7 +2,7 @@ import { EpaxosError, ErrorCode } from '../errors.ts'
 import { type CommandResult, Outcome } from '../machine/command-results.ts'
 import type { Operation } from '../machine/commands.ts'
 
-/** What an operation of a transaction gave: of put, delete, increment and get. */
+/** The result of an operation of a transaction: of put, delete, increment and get. */
 export type OperationResult =
   | { readonly ok: true }
   | { readonly deleted: boolean }
@@ -18,7 +18,7 @@ export function operationResult(operation: Operation, { outcome, value }: Comman
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** The bytes as text. Throws an `EpaxosError` with code `malformed` for what is no UTF-8. */
+/** The bytes as text. Throws an `EpaxosError` with code `malformed` if they are not UTF-8. */
 export function utf8(bytes: Uint8Array): string {
   try {
     return decoder.decode(bytes)

@@ -3,15 +3,15 @@ import { EpaxosError, ErrorCode } from '../errors.ts'
 import { systemSchedule } from '../transport/backoff.ts'
 import { type HostAddress, type NetLookup, netLookup, Resolver } from '../transport/resolver.ts'
 
-/** What is used of a WebSocket: a browser's, or that of the package `ws`. */
+/** The part of a WebSocket that the client uses: a browser's, or that of the package `ws`. */
 export interface Socket {
   binaryType: string
   readonly bufferedAmount: number
-  /** Node only: bytes that have come, those of a message included that is not whole yet. */
+  /** Node only: bytes that have arrived, including those of an incomplete message. */
   readonly bytesRead?: number
   send(bytes: Uint8Array): void
   close(): void
-  /** Node only: hangs up at once, where {@link close} would wait for the other side. */
+  /** Node only: closes at once, without waiting for the other side as {@link close} does. */
   terminate?(): void
   onmessage: ((event: { readonly data: unknown }) => void) | null
   onclose: (() => void) | null
@@ -34,11 +34,14 @@ const NODE_NAMES = 'node:dns/promises'
 /** For all clients of this process, in Node. */
 let lookup: NetLookup | null = null
 
-/** Begins to open a WebSocket: what becomes of it is told to its handlers. Rejects with code `unreachable` where that cannot even begin. */
+/**
+ * Begins to open a WebSocket; its handlers learn the outcome. Rejects with code `unreachable` if that cannot even
+ * begin.
+ */
 export async function openSocket(url: string): Promise<Socket> {
   try {
     const socket = await (isNode() ? nodeSocket(url) : (new WebSocket(url) as unknown as Socket))
-    // ws gives its own buffers where they are asked for, without a copy; browsers have only the other.
+    // ws returns its own buffers without a copy if asked to; browsers only have the other type.
     socket.binaryType = isNode() ? 'nodebuffer' : 'arraybuffer'
     return socket
   } catch (cause) {
@@ -46,7 +49,7 @@ export async function openSocket(url: string): Promise<Socket> {
   }
 }
 
-/** The bytes of a message; null for a text. */
+/** The bytes of a message; null for text. */
 export function bytesOf(data: unknown): Uint8Array | null {
   if (data instanceof Uint8Array) return data
   return data instanceof ArrayBuffer ? new Uint8Array(data) : null

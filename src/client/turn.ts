@@ -1,6 +1,6 @@
 /**
- * Calls `action` when the present turn of the event loop is over: promises that were resolved together, however deep their continuations
- * are nested, have then all gone on. Microtasks would be too early, timers of browsers too late.
+ * Calls `action` when the current turn of the event loop is over: all promises resolved together have then continued,
+ * however deep their continuations are nested. Microtasks would be too early, timers of browsers too late.
  */
 export const afterTurn: (action: () => void) => void =
   typeof setImmediate === 'function' ? (action) => void setImmediate(action) : messageTurn()

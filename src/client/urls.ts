@@ -1,9 +1,12 @@
 import { EpaxosError } from '../errors.ts'
 
-/** Where clients' WebSockets are opened, behind whatever path a proxy adds. */
+/** The path at which clients open WebSockets, after any path that a proxy adds. */
 const PATH = '/client'
 
-/** The WebSocket of a replica: `ws`, `wss`, `http` and `https` URLs are taken. Throws an `EpaxosError` with code `configuration`. */
+/**
+ * The WebSocket URL of a replica; accepts `ws`, `wss`, `http` and `https` URLs. Throws an `EpaxosError` with code
+ * `configuration`.
+ */
 export function socketUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : null
   const protocol = url?.protocol.replace(/^http/, 'ws')
@@ -14,19 +17,19 @@ export function socketUrl(text: string): string {
   return `${protocol}//${url.host}${path.endsWith(PATH) ? path : path + PATH}`
 }
 
-/** Replicas learned from others beyond this many are not kept. */
+/** The client keeps at most this many learned replicas. */
 const MAX_URLS = 32
 
-/** Addresses to listen on: nobody is reached there. */
+/** Addresses to listen on; nobody can be reached there. */
 const ANY_HOSTS = ['0.0.0.0', '[::]']
 
-/** The replicas that are known: those that were given, and those that they told of. */
+/** The known replicas: those that were given, and those learned from them. */
 export class ReplicaUrls {
   readonly #given: readonly string[]
   readonly #learned: string[] = []
-  /** Given ones where a replica of another cluster answered the last time. */
+  /** Given URLs at which a replica of another cluster answered the last time. */
   readonly #foreign = new Set<string>()
-  /** Learned ones where a replica of another cluster answered: they are not learned again. */
+  /** Learned URLs at which a replica of another cluster answered: they are not learned again. */
   readonly #forgotten = new Set<string>()
 
   /** Throws an `EpaxosError` with code `configuration`. */
@@ -35,14 +38,15 @@ export class ReplicaUrls {
     if (this.#given.length === 0) throw new EpaxosError('configuration', 'no URL of a replica')
   }
 
-  /** Every given URL led to another cluster when it was tried last. */
+  /** Whether every given URL led to another cluster when it was last tried. */
   get allForeign(): boolean {
     return this.#foreign.size === this.#given.length
   }
 
   /**
-   * The replica at `from` said where the others are. What is no URL is ignored, and so is a URL without TLS where `from` has TLS: the way
-   * there would be open to everybody, and an address behind the proxy that speaks TLS is no use outside.
+   * The replica at `from` reported where the others are. Ignores what is not a URL. Also ignores a URL without TLS if
+   * `from` has TLS: everybody could read the traffic to it, and an address behind the proxy that speaks TLS is useless
+   * outside.
    */
   learn(urls: readonly string[], from: string): void {
     for (const text of urls) {
@@ -53,7 +57,10 @@ export class ReplicaUrls {
     }
   }
 
-  /** Whether a replica of another cluster answered at `url`. A learned URL that leads to another cluster is dropped. */
+  /**
+   * Records whether a replica of another cluster answered at `url`. A learned URL that leads to another cluster is
+   * dropped.
+   */
   tried(url: string, isForeign: boolean): void {
     if (this.#given.includes(url)) {
       if (isForeign) this.#foreign.add(url)
@@ -69,7 +76,10 @@ export class ReplicaUrls {
     return this.#given.includes(url) || this.#learned.includes(url)
   }
 
-  /** The order in which to try them after `last` did not do: the given ones that follow it, the learned ones, and it again. */
+  /**
+   * The order in which to try them after `last` failed: the given URLs that follow it, the learned ones, and `last`
+   * again.
+   */
   after(last: string | null): string[] {
     if (last === null) return [...this.#given, ...this.#learned]
     const at = this.#given.indexOf(last)
@@ -78,7 +88,7 @@ export class ReplicaUrls {
   }
 }
 
-/** The WebSocket of a replica that another one told of; null for what leads nowhere. */
+/** The WebSocket URL of a replica that another one reported; null if it leads nowhere. */
 function learnable(text: string): string | null {
   const url = URL.canParse(text) ? new URL(text) : null
   if (url === null || !/^(http|ws)s?:$/.test(url.protocol) || ANY_HOSTS.includes(url.hostname)) return null

@@ -1,30 +1,33 @@
 import { GroupReader } from './groups.ts'
 import type { StateMachine } from './machine.ts'
 
-/** More than a processor can wait for at once, and few enough for what was loaded to stay in its cache until it is used. */
+/** More than a processor can wait for at once, and few enough to stay in its cache until they are used. */
 const WINDOW = 128
 
-/** Walks over a batch ahead of its execution, and lets the machine load what the next commands need, a window at a time. */
+/**
+ * Walks over a batch ahead of its execution, and lets the machine load what the next commands need, one window at a
+ * time.
+ */
 export class Ahead {
   readonly #machine: StateMachine
   readonly #ranges = new Int32Array(2 * WINDOW)
   readonly #group = new GroupReader()
   #bytes: Uint8Array = new Uint8Array(0)
-  /** Commands of the window that are still to be applied. */
+  /** Commands of the window that are not applied yet. */
   #left = 0
 
   constructor(machine: StateMachine) {
     this.#machine = machine
   }
 
-  /** @param bytes groups, of which all were opened before */
+  /** @param bytes groups that were all opened before */
   begin(bytes: Uint8Array): void {
     this.#bytes = bytes
     this.#left = this.#machine.loadAhead === undefined ? Number.POSITIVE_INFINITY : 0
     if (bytes.length > 0) this.#group.reopen(bytes, 0)
   }
 
-  /** To be called before each command, whether it is then applied or not. */
+  /** Call this before each command, whether it is then applied or not. */
   step(): void {
     if (this.#left === 0) this.#load()
     this.#left--

@@ -6,20 +6,20 @@ import { MAX_INSTANCE_RESULT_BYTES, NOTHING, type ResultWriter, Status } from '.
 import type { Session } from './session.ts'
 import type { SessionTable } from './sessions.ts'
 
-/** A batch on its way through the machine, group by group and command by command, in as many slices as it takes. */
+/** A batch on its way through the machine, group by group and command by command, in as many slices as it needs. */
 export class BatchRun {
-  /** Commands of all batches, those included that were not applied because they had been before. */
+  /** Commands of all batches, including those that were not applied again because they had been applied before. */
   commands = 0
   readonly #machine: StateMachine
   readonly #sessions: SessionTable
   readonly #ahead: Ahead
   readonly #group = new GroupReader()
   #bytes: Uint8Array = NOTHING
-  /** Null where nobody is answered here. */
+  /** Null if nobody is answered here. */
   #results: ResultWriter | null = null
-  /** Of the present group; undefined where it was not looked up in this slice. */
+  /** Of the current group; undefined if it was not looked up in this slice. */
   #session: Session | null | undefined
-  /** Of results that sessions keep because of this batch. */
+  /** Bytes of results that sessions keep because of this batch. */
   #keptBytes = 0
   #done = 0
 
@@ -29,12 +29,12 @@ export class BatchRun {
     this.#ahead = new Ahead(machine)
   }
 
-  /** Commands of the present batch that were executed, or left out. */
+  /** Commands of the current batch that were executed or left out. */
   get done(): number {
     return this.#done
   }
 
-  /** @param bytes groups, of which all were opened before */
+  /** @param bytes groups that were all opened before */
   begin(bytes: Uint8Array, results: ResultWriter | null): void {
     this.#bytes = bytes
     this.#results = results
@@ -44,9 +44,9 @@ export class BatchRun {
     if (bytes.length > 0) this.#open(0)
   }
 
-  /** Goes on until the batch ends or the budget is spent; whether it has ended. */
+  /** Continues until the batch ends or the budget is spent; returns whether the batch has ended. */
   goOn(budget: Budget): boolean {
-    // Between two slices the table may have been hashed, and forgotten that the session changes.
+    // Between two slices the table may have been hashed, and no longer knows that the session changes.
     this.#session = undefined
     while (this.#bytes.length > 0 && !budget.spent) {
       if (this.#group.next()) {
@@ -77,12 +77,12 @@ export class BatchRun {
     return this.#group.hasSession ? this.#applyOnce() : this.#apply()
   }
 
-  /** What only reads is applied where it is answered, and nowhere else: nothing but its result comes of it. */
+  /** A read is applied only where it is answered, because its result is its only effect. */
   #read(): number {
     return this.#results === null ? 0 : this.#apply()
   }
 
-  /** The result is built only as far as somebody is answered with it. */
+  /** Builds the result only as far as somebody gets it. */
   #apply(): number {
     const results = this.#results
     const result = this.#applyWithin(results === null ? -1 : results.room)
@@ -91,7 +91,7 @@ export class BatchRun {
     return result?.length ?? 0
   }
 
-  /** Updates are tested against the session and entered into it, reads are not (protocol.md §8). */
+  /** Updates are checked against the session and entered into it, reads are not (protocol.md §8). */
   #applyOnce(): number {
     const group = this.#group
     if (this.#session === undefined) this.#session = this.#sessions.open(group.session())
@@ -110,7 +110,10 @@ export class BatchRun {
     return result.length
   }
 
-  /** Every replica has to build what sessions keep, so one batch, which may be small, must not ask for any amount of it. */
+  /**
+   * Every replica must build what sessions keep, so one batch, even a small one, must not cause an unlimited amount of
+   * it.
+   */
   #judge(session: Session): Status {
     const { first, index, acknowledged } = this.#group
     const status = session.judge(first + index, acknowledged)

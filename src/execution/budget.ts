@@ -1,21 +1,23 @@
-/** What a command, or an instance, costs beside the bytes: bytes that are copied in about the same time. */
+/**
+ * The cost of a command, or an instance, beside its bytes: the number of bytes that are copied in about the same time.
+ */
 export const COMMAND_WORK = 1024
 
-/** How many commands are executed between two looks at the clock. */
+/** How many commands are executed between two checks of the clock. */
 const LOOK_EVERY = 32
 
 export interface BudgetLimits {
-  /** In bytes of commands and of results; each command and each instance counts as {@link COMMAND_WORK} more. */
+  /** In bytes of commands and of results; each command and each instance adds {@link COMMAND_WORK}. */
   readonly work: number
-  /** For machines whose commands take longer than their bytes say. */
+  /** For machines whose commands take longer than their bytes suggest. */
   readonly ms: number
   /** In ms. */
   readonly now: () => number
 }
 
 /**
- * How much is executed in one turn of the event loop: peers are heard and answered between two turns, however much is to be executed.
- * Where a slice ends changes nothing of what comes out, so replicas need not agree on it.
+ * How much is executed in one turn of the event loop. Peers are heard and answered between two turns, however much
+ * there is to execute. Where a slice ends does not change the results, so replicas need not agree on it.
  */
 export class Budget {
   readonly #limits: BudgetLimits
@@ -46,7 +48,7 @@ export class Budget {
   }
 }
 
-/** For whoever has no event loop to care for. */
+/** For callers without an event loop. */
 export const UNLIMITED = new Budget({
   work: Number.POSITIVE_INFINITY,
   ms: Number.POSITIVE_INFINITY,

@@ -1,6 +1,6 @@
 /**
- * Little-endian numbers in byte arrays. 64-bit numbers are two 32-bit ones, low word first, and stay
- * below 2⁵³. The readers check nothing: reading past the end gives zeros, so bounds are tested before.
+ * Little-endian numbers in byte arrays. 64-bit numbers are two 32-bit ones, low word first, and stay below 2⁵³. The
+ * readers check nothing: reading past the end returns zeros, so check bounds first.
  */
 export function readU16(bytes: Uint8Array, at: number): number {
   return (bytes[at] as number) | ((bytes[at + 1] as number) << 8)
@@ -37,7 +37,7 @@ export function writeU64(bytes: Uint8Array, at: number, value: number): void {
   writeU32(bytes, at + 4, Math.floor(value / 0x1_0000_0000))
 }
 
-/** Below this many bytes a loop is faster than `TypedArray.prototype.set` with its temporary view. */
+/** For fewer bytes than this a loop is faster than `TypedArray.prototype.set` with its temporary view. */
 const SMALL_COPY = 64
 
 /** Copies `source[start, end)` to `target` from `at` on. */

@@ -1,7 +1,7 @@
 import { EpaxosError, ErrorCode } from '../errors.ts'
 import { copyBytes, readU32, readU64, writeU32, writeU64 } from './bytes.ts'
 
-/** Bytes of a chunk of a snapshot; the last one is shorter, and one with a large value longer. */
+/** Bytes of a chunk of a snapshot; the last chunk is shorter, and a chunk with a large value is longer. */
 const CHUNK_BYTES = 64 << 10
 
 /** Gathers a snapshot into chunks. */
@@ -41,7 +41,7 @@ export class ChunkWriter {
     this.#length += end - start
   }
 
-  /** What was gathered since the last call, as bytes of its own. */
+  /** What was gathered since the last call, as a copy. */
   take(): Uint8Array {
     const chunk = this.#bytes.slice(0, this.#length)
     this.#length = 0
@@ -56,7 +56,10 @@ export class ChunkWriter {
   }
 }
 
-/** Reads a snapshot, wherever its chunks were cut. Throws an {@link EpaxosError} with code `damaged` where it ends too early. */
+/**
+ * Reads a snapshot, wherever its chunks were cut. Throws an {@link EpaxosError} with code `damaged` if it ends too
+ * early.
+ */
 export class ChunkReader {
   readonly #chunks: Iterator<Uint8Array>
   #chunk = new Uint8Array(0)
@@ -93,7 +96,7 @@ export class ChunkReader {
     throw new EpaxosError(ErrorCode.damaged, 'a snapshot is longer than it should be')
   }
 
-  /** Gathers piece by piece, so that a damaged length allocates no more than there is. */
+  /** Gathers piece by piece, so that a damaged length allocates no more than exists. */
   #across(size: number): Uint8Array {
     const pieces: Uint8Array[] = []
     let gathered = 0
@@ -124,7 +127,7 @@ export class ChunkReader {
   }
 }
 
-/** A 64-bit hash, as two lanes of 32 bits: to compare states by, no protection against forgery. */
+/** A 64-bit hash, as two lanes of 32 bits: for comparing states, not a protection against forgery. */
 export interface Lanes {
   readonly lo: number
   readonly hi: number
@@ -143,7 +146,7 @@ export function lanesOf(chunks: Iterable<Uint8Array>): Lanes {
   return { lo, hi }
 }
 
-/** As {@link lanesOf}, in 16 hex digits. */
+/** Like {@link lanesOf}, in 16 hex digits. */
 export function hashChunks(chunks: Iterable<Uint8Array>): string {
   const { lo, hi } = lanesOf(chunks)
   return hex(hi) + hex(lo)

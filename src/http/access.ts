@@ -7,9 +7,9 @@ export interface AccessOptions {
   /** Where the server listens. */
   readonly host: string
   readonly secret: Uint8Array | null
-  /** Origins of pages that may use this port beside its own, e.g. `https://example.org`. */
+  /** Origins of pages that may use this port besides its own, e.g. `https://example.org`. */
   readonly allowedOrigins: readonly string[]
-  /** Where clients are told to reach the replica; empty for nowhere. */
+  /** The URL of the replica that clients learn; empty if there is none. */
   readonly clientUrl: string
 }
 
@@ -22,7 +22,7 @@ export class Access {
   readonly #host: string
   readonly #secret: Uint8Array | null
 
-  /** Throws an `EpaxosError` with code `configuration` for what is no origin. */
+  /** Throws an `EpaxosError` with code `configuration` for a text that is not an origin. */
   constructor({ host, secret, allowedOrigins, clientUrl }: AccessOptions) {
     this.#host = host
     this.#secret = secret === null ? null : digest(secret)
@@ -30,7 +30,7 @@ export class Access {
     for (const origin of allowedOrigins) this.#allow(origin)
   }
 
-  /** The port is known: pages that come from it are its own. */
+  /** The port is known: pages that come from it are the replica's own. */
   listening(port: number): void {
     const host = this.#host
     this.#allow(`http://${formatAddress({ host, port })}`)
@@ -39,9 +39,9 @@ export class Access {
   }
 
   /**
-   * Throws `forbidden` for a page of another origin. That is decided by the configured addresses, never by the Host header: a page whose name was
-   * rebound to this address sends its own name in both. Such a page sends no Origin at all when it only reads, therefore the Host must
-   * be one of ours or an address as well, unless a secret keeps the page out.
+   * Throws `forbidden` for a page of another origin. The configured addresses decide that, never the Host header: a
+   * page whose name was rebound to this address sends its own name in both. Such a page sends no Origin at all when it
+   * only reads, so the Host must also be one of ours or an address, unless a secret keeps the page out.
    */
   checkOrigin(origin: string, host: string): void {
     if (origin !== '' && !this.#origins.has(origin.toLowerCase())) {
@@ -54,7 +54,7 @@ export class Access {
     }
   }
 
-  /** Throws `unauthorized` unless the Authorization header names the secret. */
+  /** Throws `unauthorized` unless the Authorization header contains the secret. */
   authorize(authorization: string): void {
     if (this.#secret === null) return
     const token = /^Bearer +(.+)$/i.exec(authorization)?.[1] ?? ''
@@ -71,7 +71,7 @@ export class Access {
   }
 }
 
-/** Of one length whatever is compared, so that the comparison tells nothing. */
+/** Always of the same length, so that the time of the comparison reveals nothing. */
 function digest(bytes: Uint8Array): Uint8Array {
   return createHash('sha256').update(bytes).digest()
 }

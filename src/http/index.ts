@@ -1,2 +1,2 @@
-/** What listens on the client port. */
+/** The server of the client port. */
 export { type ClientServer, type ServeOptions, serveClients } from './server.ts'

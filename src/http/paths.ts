@@ -3,12 +3,12 @@ import { EpaxosError, ErrorCode } from '../errors.ts'
 /** Keys over HTTP; over WebSocket they may be longer. */
 export const MAX_HTTP_KEY_BYTES = 512
 
-/** What a path names; `key` are the bytes of its percent-decoded segment. */
+/** What a path names; `key` holds the bytes of its percent-decoded segment. */
 export type Target =
   | { readonly name: 'value' | 'increment'; readonly key: Uint8Array }
   | { readonly name: 'transaction' | 'status' | 'livez' | 'readyz' }
 
-/** The methods of each target, in lower case; HEAD answers as GET, without the body. */
+/** The methods of each target, in lower case; HEAD is answered like GET, without the body. */
 export const METHODS: Readonly<Record<Target['name'], readonly string[]>> = {
   value: ['get', 'head', 'put', 'delete'],
   increment: ['post'],
@@ -61,7 +61,10 @@ function decodeKey(segment: string): Uint8Array {
   return bytes.subarray(0, length)
 }
 
-/** Whether a stale read is asked for. Throws `malformed` for any other query than `consistency=linearizable` or `consistency=stale`. */
+/**
+ * Whether a stale read is requested. Throws `malformed` for any query other than `consistency=linearizable` or
+ * `consistency=stale`.
+ */
 export function isStale(query: string): boolean {
   if (query === '' || query === 'consistency=linearizable') return false
   if (query === 'consistency=stale') return true

@@ -5,8 +5,8 @@ const SESSION = /^[\x21-\x7e]{1,64}$/
 const NUMBER = /^(0|[1-9]\d{0,15})$/
 
 /**
- * The session and request number of a write; undefined for none.
- * Throws an `EpaxosError` with code `malformed` for headers that do not belong together.
+ * The session and request number of a write; undefined if it has none. Throws an `EpaxosError` with code `malformed`
+ * for headers that do not belong together.
  */
 export function sessionOf(header: (name: string) => string): GroupOptions | undefined {
   const session = header('epaxos-session')

@@ -8,8 +8,8 @@ const group = new GroupReader()
 const writer = new ResultWriter()
 
 /**
- * Answers a group of reads from the replica's own state, without the log and without a quorum. A group of none asks whether the replica is there
- * and ready.
+ * Answers a group of reads from the replica's own state, without the log and without a quorum. An empty group asks
+ * whether the replica is there and ready.
  */
 export function answerStale(replica: Replica, bytes: Uint8Array): Answer {
   try {

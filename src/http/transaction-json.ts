@@ -4,7 +4,7 @@ import { type CommandResult, Outcome, type TransactionResult } from '../machine/
 import type { Condition, Operation, Transaction } from '../machine/commands.ts'
 import { MAX_HTTP_KEY_BYTES } from './paths.ts'
 
-/** Transactions as JSON, read strictly: what is misspelt is refused, not ignored. */
+/** Transactions as JSON, read strictly: a misspelt field is refused, not ignored. */
 
 type Fields = Readonly<Record<string, unknown>>
 
@@ -22,8 +22,8 @@ export function parseTransaction(body: Uint8Array): Transaction {
 }
 
 /**
- * The answer to a transaction that was done. Per operation: `{"ok": true}` for put, `{"deleted": bool}`, `{"number": N}` for increment, and for get
- * `{"value": V}`, `{"value64": V}` where the bytes are no UTF-8, or `{"absent": true}`.
+ * The answer to a transaction that was done. Per operation: `{"ok": true}` for put, `{"deleted": bool}`, `{"number":
+ * N}` for increment, and for get `{"value": V}`, `{"value64": V}` if the bytes are not UTF-8, or `{"absent": true}`.
  */
 export function transactionJson(transaction: Transaction, { succeeded, results }: TransactionResult): Fields {
   const operations = (succeeded ? transaction.then : transaction.else) ?? []
@@ -76,7 +76,7 @@ function keyOf(fields: Fields, name: string): Uint8Array {
   throw new EpaxosError(ErrorCode.tooLarge, `a key has at most ${MAX_HTTP_KEY_BYTES} bytes over HTTP`)
 }
 
-/** The bytes of the field, UTF-8, or of its twin in base64. */
+/** The bytes of the field in UTF-8, or of its base64 variant. */
 function bytesOf(fields: Fields, name: 'value' | 'equals'): Uint8Array {
   if (name in fields) return utf8(fields[name], `"${name}"`)
   const encoded = fields[`${name}64`]
@@ -91,7 +91,7 @@ function utf8(given: unknown, name: string): Uint8Array {
   return encoder.encode(given)
 }
 
-/** Reads a list; an error says at which place in it. */
+/** Reads a list; an error names the position in it. */
 function each<T>(fields: Fields, name: string, read: (given: unknown) => T): T[] {
   return list(fields, name).map((given, i) => {
     try {
@@ -132,7 +132,7 @@ function decoded(body: Uint8Array): [value: unknown, text: string] {
   }
 }
 
-/** The bytes as text; null where they are no UTF-8. */
+/** The bytes as text; null if they are not UTF-8. */
 function text(bytes: Uint8Array): string | null {
   try {
     return strictDecoder.decode(bytes)

@@ -3,7 +3,7 @@ import { MAX_URL_BYTES } from '../codec/limits.ts'
 import { EpaxosError } from '../errors.ts'
 import type { Address } from '../transport/links.ts'
 
-/** Reads `HOST:PORT`, `[IPV6]:PORT` included. Throws an `EpaxosError` with code `configuration`. */
+/** Reads `HOST:PORT`, including `[IPV6]:PORT`. Throws an `EpaxosError` with code `configuration`. */
 export function parseAddress(text: string): Address {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:/]+)):(\d{1,5})$/.exec(text)
   const port = Number(match?.[3])
@@ -13,12 +13,12 @@ export function parseAddress(text: string): Address {
   return { host: (match[1] ?? match[2]) as string, port }
 }
 
-/** Whether `host` stands for every address of a machine: one can listen there, and nobody can be told to go there. */
+/** Whether `host` stands for every address of a machine: one can listen there, but nobody can connect to it. */
 export function isAnyHost(host: string): boolean {
   return host === '0.0.0.0' || /^\[?::\]?$/.test(host)
 }
 
-/** What is wrong with a URL that clients shall be told of; null for nothing. */
+/** What is wrong with a URL that clients should learn; null for nothing. */
 export function whyNotAdvertised(text: string): string | null {
   const url = URL.canParse(text) ? new URL(text) : null
   if (url === null || !/^(http|ws)s?:$/.test(url.protocol)) return 'is no URL such as http://db-0.example:7001'

@@ -1,6 +1,6 @@
 /**
- * Time as a replica meets it: what it reads, and what it plans. Implementations: {@link realClock}, and the simulator's. What is planned
- * runs later, never before the call returns.
+ * Time as a replica uses it: what it reads, and what it schedules. Implementations: {@link realClock}, and the
+ * simulator's. A scheduled action runs later, never before the call returns.
  */
 export interface Clock {
   /** Monotonic, in ms. */
@@ -9,7 +9,7 @@ export interface Clock {
   soon(action: () => void): void
   /** Runs `action` once, after `ms`. */
   after(ms: number, action: () => void): void
-  /** Runs `action` every `ms`, until what is returned is called. */
+  /** Runs `action` every `ms`, until the returned function is called. */
   every(ms: number, action: () => void): () => void
 }
 

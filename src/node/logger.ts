@@ -1,4 +1,4 @@
-/** What a replica needs of a logger; pino's fit. */
+/** What a replica needs of a logger; pino's loggers fit. */
 export interface Logger {
   info(fields: object, message: string): void
   warn(fields: object, message: string): void

@@ -12,26 +12,36 @@ export type EngineKind = 'wasm' | 'reference'
 export interface ReplicaOptions {
   /** This replica: its position in `peers`, from 0. */
   readonly id: number
-  /** Where each replica listens for the others, `HOST:PORT`, this one included. */
+  /** Where each replica, including this one, listens for the others, `HOST:PORT`. */
   readonly peers: readonly string[]
   /** The data directory; needed for durability `fsync`. */
   readonly data?: string
   readonly machine: StateMachine
-  /** The cluster's name: replicas of another are refused. Default `local`. */
+  /** The name of the cluster: replicas of another cluster are refused. Default `local`. */
   readonly cluster?: string
-  /** `fsync` (default): what was answered survives. `memory`: nothing survives the process, which must not come back under its id. */
+  /**
+   * `fsync` (default): what was answered survives. `memory`: nothing survives the process, which must not come back
+   * under its id.
+   */
   readonly durability?: Durability
   readonly engine?: EngineKind
-  /** What serves the peer port: `uws` (uWebSockets.js) or `node` (`node:http`). By itself `uws` where its binary loads. */
+  /**
+   * The server of the peer port: `uws` (uWebSockets.js) or `node` (`node:http`). Default: `uws` if its binary loads.
+   */
   readonly server?: ServerKind
   /** Shared by all replicas and their clients; needed beyond loopback. */
   readonly secret?: Uint8Array | string
-  /** After this a command is answered as unknown. Default 2000. */
+  /** After this time a command is answered as unknown. Default 2000. */
   readonly requestTimeoutMs?: number
-  /** The URL at which clients reach this replica: what clients and the other replicas learn. By default they learn nothing. */
+  /**
+   * The URL at which clients reach this replica; clients and the other replicas learn it. By default they learn
+   * nothing.
+   */
   readonly advertise?: string
   readonly logger?: Logger
-  /** Called once when the replica has stopped by itself: the storage failed, the peers refused it, an invariant broke. */
+  /**
+   * Called once if the replica has stopped by itself: the storage failed, the peers refused it, or an invariant broke.
+   */
   readonly onFailure?: (error: Error) => void
 }
 
@@ -43,11 +53,11 @@ export interface ResolvedOptions {
   readonly cluster: string
   readonly durability: Durability
   readonly engine: EngineKind
-  /** Null to choose by itself. */
+  /** Null to choose automatically. */
   readonly server: ServerKind | null
   readonly secret: Uint8Array | null
   readonly requestTimeoutMs: number
-  /** Empty where nothing is advertised. */
+  /** Empty if nothing is advertised. */
   readonly clientUrl: string
   readonly logger: Logger
   readonly onFailure: (error: Error) => void

@@ -2,8 +2,9 @@ import type { Core } from '../protocol/core.ts'
 import type { Answer } from './proposals.ts'
 
 /**
- * Whether a replica may answer clients: a quorum is connected, its own instances of before the restart are decided, and a barrier has gone
- * through the log since, so that everything answered before has executed here.
+ * Whether a replica may answer clients. It must be connected to a quorum, its own instances of before the restart must
+ * be decided, and a barrier must have gone through the log since then, so that everything answered before has executed
+ * here.
  */
 export class Readiness {
   readonly #core: Core
@@ -18,7 +19,7 @@ export class Readiness {
     this.#slot = core.slot
   }
 
-  /** Why not; null where it is ready. */
+  /** Why it is not ready; null if it is ready. */
   get reason(): string | null {
     if (!this.#core.hasQuorum) return 'no quorum of replicas is connected'
     if (!this.#decided) return 'commands of before the restart are being decided'
@@ -26,7 +27,7 @@ export class Readiness {
     return null
   }
 
-  /** Starts what is missing. */
+  /** Starts whatever is missing. */
   poll(): void {
     if (this.#barrier !== 'none' || !this.#core.hasQuorum || !this.#decided) return
     this.#barrier = 'running'

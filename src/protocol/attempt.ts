@@ -3,14 +3,14 @@ import type { Batch, Conflict, RecoverOk } from './messages.ts'
 import type { Votes } from './votes.ts'
 
 /**
- * What a replica does as the coordinator of an instance: one state at a time, each with only its own fields. An attempt belongs to one ballot
- * and is over when the replica promises a higher one or learns the outcome.
+ * What a replica does as the coordinator of an instance: one state at a time, each with only its own fields. An attempt
+ * belongs to one ballot. It is over when the replica promises a higher ballot or learns the outcome.
  */
 export type Attempt = PreAccepting | Accepting | Recovering | Validating | Waiting
 
 interface Common {
   readonly ballot: number
-  /** Who has the batch: they are not sent it again. */
+  /** The replicas that have the batch: it is not sent to them again. */
   holders: Votes
   /** When its messages were last sent, in ms. */
   sentMs: number
@@ -26,7 +26,7 @@ export interface PreAccepting extends Common {
   refused: Votes
   /** The union of the dependencies of `answered`. */
   union: Vector
-  /** With a slow quorum of answers: until when a fast one is hoped for, in ms; 0 before. */
+  /** Once a slow quorum has answered: until when the coordinator waits for a fast one, in ms; 0 before. */
   patienceMs: number
 }
 
@@ -42,7 +42,7 @@ export interface Recovering extends Common {
   readonly kind: 'recovering'
   readonly answers: (RecoverOk | undefined)[]
   answered: Votes
-  /** With a quorum of answers: until when stragglers are hoped for, in ms; 0 before. */
+  /** Once a quorum has answered: until when the recoverer waits for stragglers, in ms; 0 before. */
   patienceMs: number
 }
 
@@ -68,6 +68,6 @@ export interface Validating extends Validated {
 /** Waiting was sent; the outcome depends on the instances of I. */
 export interface Waiting extends Validated {
   readonly kind: 'waiting'
-  /** Those of I that are not known to be harmless. */
+  /** The instances of I that are not known to be harmless. */
   conflicts: readonly Conflict[]
 }

@@ -1,10 +1,10 @@
-/** Every quorum size of the protocol, coordinator included (protocol.md §1). */
+/** Every quorum size of the protocol, including the coordinator (protocol.md §1). */
 export interface Quorums {
   /** Replicas, n. */
   readonly replicas: number
-  /** Crashes that are survived, f. */
+  /** The number of crashes that the protocol survives, f. */
   readonly crashes: number
-  /** Crashes that the fast path survives, e. */
+  /** The number of crashes that the fast path survives, e. */
   readonly fastCrashes: number
   /** Equal replies that a fast commit needs: n − e. */
   readonly fast: number
@@ -12,15 +12,15 @@ export interface Quorums {
   readonly slow: number
   /** Answers that a recovery needs: n − f. */
   readonly recovery: number
-  /** A wait for an instance ends in a no-op when its recoverer counted more than this many: n − f − e. */
+  /** A wait for an instance ends in a no-op if its recoverer counted more than this many: n − f − e. */
   readonly waiting: number
 }
 
 export const MAX_REPLICAS = 16
 
 /**
- * The quorums of `replicas` members, with the most crashes and the largest legal fast quorum, or with the `fastCrashes` asked for.
- * Throws a RangeError for sizes that the protocol does not allow.
+ * The quorums of `replicas` members, with the most crashes and the largest legal fast quorum, or with the requested
+ * `fastCrashes`. Throws a RangeError for sizes that the protocol does not allow.
  */
 export function quorums(replicas: number, fastCrashes = largestFastCrashes(replicas)): Quorums {
   const n = replicas

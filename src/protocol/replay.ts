@@ -5,8 +5,8 @@ import { Command, Phase } from './messages.ts'
 import { type InstanceRecord, RecordType } from './records.ts'
 
 /**
- * Rebuilds an instance from its records. Ballots that were being coordinated are not continued, ballot 0 included: no attempt comes
- * back (protocol.md §9). The row goes on above every own slot found in any record.
+ * Rebuilds an instance from its records. Ballots that were being coordinated are not continued, including ballot 0: no
+ * attempt comes back (protocol.md §9). The row continues above every own slot found in any record.
  */
 export function replay(context: Context, record: InstanceRecord, number: number, index: number): void {
   const instance = context.instance(record.row, record.slot)

@@ -1,22 +1,22 @@
-/** Every interval of the protocol, in ms. None is a matter of safety. */
+/** Every interval of the protocol, in ms. None affects safety. */
 export interface Timing {
   /** Between heartbeats. */
   readonly heartbeatMs: number
-  /** For this long a record that nothing waits for is kept back, so that it costs no sync of its own. */
+  /** A record that nothing waits for is held back for this long, so that it costs no sync of its own. */
   readonly lazyMs: number
-  /** Between looks at what is open. */
+  /** The interval between checks of what is open. */
   readonly lookMs: number
-  /** A peer that is silent for longer is not waited for. */
+  /** The core does not wait for a peer that is silent for longer. */
   readonly suspectMs: number
-  /** An uncommitted instance whose coordinator is up is nudged after this; doubled for each further try. */
+  /** An uncommitted instance whose coordinator is up is nudged after this time; doubled for each further try. */
   readonly retryMs: number
-  /** The same where its coordinator is down. */
+  /** The same if its coordinator is down. */
   readonly recoverMs: number
   /** The longest pause between two tries. */
   readonly maxRetryMs: number
-  /** The longest hope for a fast quorum, or for a straggler in a recovery, beyond the first quorum of answers. */
+  /** The longest wait for a fast quorum, or for a straggler in a recovery, after the first quorum of answers. */
   readonly patienceMs: number
-  /** A row whose commits are behind a peer's for this long is asked for. */
+  /** If a row's commits are behind those of a peer for this long, the replica asks for them. */
   readonly askMs: number
 }
 

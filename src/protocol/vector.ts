@@ -1,6 +1,6 @@
 import type { Vector } from '../engine/engine.ts'
 
-/** Operations on dependency vectors: a vector means prefixes (protocol.md §2), so union is the maximum. */
+/** Operations on dependency vectors. A vector stands for prefixes (protocol.md §2), so the union is the maximum. */
 export function zeros(replicas: number): number[] {
   return new Array<number>(replicas).fill(0)
 }

@@ -1,4 +1,4 @@
-/** Sets of replicas, as bits: a vote is a member, never a count, so that a repeated message changes nothing (scenario 6). */
+/** Sets of replicas, as bits. A vote is a member, never a count, so a repeated message changes nothing (scenario 6). */
 export type Votes = number
 
 export function addVote(votes: Votes, replica: number): Votes {

@@ -5,10 +5,10 @@ import { EpaxosError } from '../errors.ts'
 /** The only path of the peer port. */
 export const PEER_PATH = '/peer'
 
-/** A side that does not say its part of the handshake in this time is hung up on. */
+/** A link is closed if the other side does not send its part of the handshake in this time. */
 export const HANDSHAKE_TIMEOUT_MS = 3000
 
-/** How often each side of a standing link pings the other. */
+/** How often each side of an open link pings the other. */
 export const PING_INTERVAL_MS = 1000
 
 /** Where a replica listens. */
@@ -22,7 +22,7 @@ export function printed({ host, port }: Address): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
-/** Where the peer port of an address is dialled. Throws an `EpaxosError` with code `configuration` where it cannot be. */
+/** The URL of the peer port at an address. Throws an `EpaxosError` with code `configuration` if there is none. */
 export function peerUrl(address: Address): string {
   const url = `ws://${printed(address)}${PEER_PATH}`
   const { port } = address

@@ -1,16 +1,16 @@
-/** A link through which nothing comes any more, unnoticed, is given up after this time. */
+/** A link through which nothing arrives any more, without an error, is given up after this time. */
 export const SILENCE_MS = 3000
 
-/** How a frame travels: the part of the network's options that a link needs. */
+/** How a frame travels: the options of the network that a link needs. */
 export interface Traffic {
   readonly schedule: (delayMs: number, action: () => void) => unknown
   readonly fate: (from: number, to: number, frame: Uint8Array) => readonly number[]
   readonly ordered: boolean
 }
 
-/** The two transports that a link joins, as far as it calls them. */
+/** The two transports that a link joins, as far as the link calls them. */
 export interface LinkEnds {
-  /** At the accepting side. The frame is still the sender's. */
+  /** At the accepting side. The sender still owns the frame. */
   arrived(link: MemoryLink, frame: Uint8Array): void
   /** At the dialling side, once, after the link broke. */
   lost(link: MemoryLink): void
@@ -21,7 +21,7 @@ interface Arrival {
   due: boolean
 }
 
-/** One direction between two replicas, from the dial to its end: the frames that are on their way. */
+/** One direction between two replicas, from the dial to its end, with the frames in flight. */
 export class MemoryLink {
   readonly from: number
   readonly to: number
@@ -66,7 +66,7 @@ export class MemoryLink {
     }
   }
 
-  /** Hands over what is due, unless the link is silent; in order, where the network keeps it. */
+  /** Delivers what is due, unless the link is silent; in order if the network keeps the order. */
   release(): void {
     if (this.#isSilent()) return
     for (const arrival of this.#onTheirWay) {
@@ -78,7 +78,7 @@ export class MemoryLink {
     }
   }
 
-  /** What is on its way is lost; the dialling side hears of it afterwards. */
+  /** Loses what is in flight; the dialling side notices afterwards. */
   break(): void {
     if (this.#broken) return
     this.#broken = true

@@ -5,26 +5,32 @@ export { MemoryTransport, type MemoryTransportOptions } from './memory-transport
 
 export interface MemoryNetworkOptions {
   /**
-   * Runs `action` after `delayMs` of the caller's time, never before it returns; those due at the same time run in the order in which they
-   * were scheduled, and promises settle in between. All of the network's time passes here.
+   * Runs `action` after `delayMs` of the caller's time, never before the call returns. Actions due at the same time run
+   * in the order in which they were scheduled, and promises settle in between. This function controls all time of the
+   * network.
    */
   readonly schedule: (delayMs: number, action: () => void) => unknown
-  /** What becomes of one frame: the delay in ms of each copy that arrives. `[]` loses it, two entries duplicate it. */
+  /** The fate of one frame: the delay in ms of each copy that arrives. `[]` loses it, two entries duplicate it. */
   readonly fate?: (from: number, to: number, frame: Uint8Array) => readonly number[]
-  /** The delay in ms of a handshake's messages, and of frames where there is no `fate`; 1 where absent. */
+  /** The delay in ms of the messages of a handshake, and of frames if there is no `fate`; 1 if absent. */
   readonly delayMs?: (from: number, to: number) => number
-  /** False lets frames of one link overtake each other as their delays say; true, the default, is what sockets do. */
+  /**
+   * False lets frames of one link overtake each other according to their delays; true, the default, is what sockets do.
+   */
   readonly ordered?: boolean
-  /** Jitter of the pauses between dials, in [0, 1); none where absent. */
+  /** Jitter of the pauses between dials, in [0, 1); none if absent. */
   readonly random?: () => number
 }
 
-/** `closed`: the link breaks at once. `silent`: frames wait, unnoticed; after {@link SILENCE_MS} the link breaks and they are lost. */
+/**
+ * `closed`: the link breaks at once. `silent`: frames wait, and nobody notices; after {@link SILENCE_MS} the link
+ * breaks and they are lost.
+ */
 export type Cut = 'closed' | 'silent'
 
 /**
- * Links in one process, for tests and simulations, without sockets: deterministic as far as `schedule`, `fate` and `random` are.
- * A frame arrives in a buffer of its own that is detached when its handler returns, as with real sockets.
+ * Links in one process, without sockets, for tests and simulations: as deterministic as `schedule`, `fate` and `random`
+ * are. A frame arrives in a buffer of its own that is detached when its handler returns, as with real sockets.
  */
 export class MemoryNetwork {
   readonly options: Required<MemoryNetworkOptions>
@@ -42,7 +48,7 @@ export class MemoryNetwork {
     }
   }
 
-  /** Cuts the link that `from` dials to `to`, its frames and its handshakes; the one in the other direction stays. */
+  /** Cuts the link that `from` dials to `to`, its frames and its handshakes; the link in the other direction stays. */
   cut(from: number, to: number, cut: Cut = 'closed'): void {
     const entry = { cut }
     this.#cuts.set(`${from}>${to}`, entry)
@@ -55,13 +61,13 @@ export class MemoryNetwork {
     }
   }
 
-  /** Ends a cut: what waits in a silent one arrives. */
+  /** Ends a cut: frames that wait in a silent one arrive. */
   heal(from: number, to: number): void {
     this.#cuts.delete(`${from}>${to}`)
     this.at(from)?.releaseLinkTo(to)
   }
 
-  /** What cuts the link; null where nothing does. */
+  /** The cut of the link; null if there is none. */
   cutBetween(from: number, to: number): Cut | null {
     return this.#cuts.get(`${from}>${to}`)?.cut ?? null
   }
@@ -71,7 +77,7 @@ export class MemoryNetwork {
     return this.#members.get(address)
   }
 
-  /** For {@link MemoryTransport}: false where another one listens there. */
+  /** For {@link MemoryTransport}: returns false if another transport listens there. */
   join(address: number, transport: MemoryTransport): boolean {
     if (this.#members.has(address)) return false
     this.#members.set(address, transport)

@@ -6,43 +6,46 @@ export interface HostAddress {
   readonly family: number
 }
 
-/** Asks the system for the addresses of a host's name. It may take as long as the name servers take, and cannot be cancelled. */
+/**
+ * Asks the system for the addresses of a host name. It may take as long as the name servers take, and cannot be
+ * cancelled.
+ */
 export type LookUp = (host: string) => Promise<readonly HostAddress[]>
 
 /**
- * Look-ups under way at a time. Node.js does each of them on a thread of its pool, which has four. The disk needs that pool, too: name
- * servers that are silent must not stop it.
+ * Lookups in progress at a time. Node.js runs each of them on a thread of its pool, which has four. The disk needs that
+ * pool, too: silent name servers must not stop it.
  */
 export const MAX_LOOK_UPS = 2
 
-/** How long a dial waits for a look-up: with addresses from an earlier one, and without. */
+/** How long a dial waits for a lookup: with addresses from an earlier one, and without. */
 export const KNOWN_PATIENCE_MS = 250
 export const FIRST_PATIENCE_MS = 2000
 
-/** Never looked up: whatever listens on one of the two is on this machine. */
+/** Never looked up: what listens on one of the two is on this machine. */
 const LOCALHOST: readonly HostAddress[] = [
   { address: '127.0.0.1', family: 4 },
   { address: '::1', family: 6 },
 ]
 
 interface Name {
-  /** What the last successful look-up said. */
+  /** The result of the last successful lookup. */
   known: readonly HostAddress[]
-  /** The look-up under way, or waiting for its turn; it never rejects. */
+  /** The lookup that is in progress or waits for its turn; it never rejects. */
   pending: Promise<void> | null
-  /** Why the last look-up failed; null where it did not. */
+  /** Why the last lookup failed; null if it did not. */
   failure: Error | null
 }
 
 /**
- * Gives the addresses of hosts to dials. There is one look-up per name at a time. What it gave last serves while the next one takes long,
- * and when it fails.
+ * Provides dials with the addresses of hosts. There is one lookup per name at a time. Its last result is used while the
+ * next one takes long, and if that fails.
  */
 export class Resolver {
   readonly #lookUp: LookUp
   readonly #schedule: Schedule
   readonly #names = new Map<string, Name>()
-  /** Look-ups that wait for their turn, the oldest first. */
+  /** Lookups that wait for their turn, the oldest first. */
   readonly #waiting: (() => void)[] = []
   #underWay = 0
 
@@ -51,14 +54,17 @@ export class Resolver {
     this.#schedule = schedule
   }
 
-  /** Rejects where no address is known: with why the look-up failed, or because it takes too long. The look-up goes on nevertheless. */
+  /**
+   * Rejects if no address is known: with the reason why the lookup failed, or because it takes too long. The lookup
+   * continues nevertheless.
+   */
   async addressesOf(host: string): Promise<readonly HostAddress[]> {
     if (host === 'localhost') return LOCALHOST
     const name = this.#nameOf(host)
     const wasPending = name.pending !== null
     name.pending ??= this.#refresh(host, name)
     const isKnown = name.known.length > 0
-    // A look-up that was under way before has been waited for already.
+    // The caller has already waited for a lookup that was in progress before.
     if (!isKnown || !wasPending) await this.#atMost(isKnown ? KNOWN_PATIENCE_MS : FIRST_PATIENCE_MS, name.pending)
     if (name.known.length > 0) return name.known
     throw name.failure ?? new Error(`the look-up of ${host} takes longer than ${FIRST_PATIENCE_MS} ms`)
@@ -85,7 +91,7 @@ export class Resolver {
     }
   }
 
-  /** Resolves when a look-up may begin, which then counts as under way. */
+  /** Resolves when a lookup may begin; it then counts as in progress. */
   #turn(): Promise<void> {
     if (this.#underWay === MAX_LOOK_UPS) return new Promise((resolve) => this.#waiting.push(resolve))
     this.#underWay++
@@ -116,7 +122,7 @@ export type NetLookup = (
   done: (error: Error | null, address: string | HostAddress[], family?: number) => void,
 ) => void
 
-/** Sockets that are given `all` addresses try them in turn. */
+/** A socket that gets `all` addresses tries them in turn. */
 export function netLookup(resolver: Resolver): NetLookup {
   return (host, { all }, done) => {
     resolver.addressesOf(host).then(

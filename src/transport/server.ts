@@ -2,83 +2,88 @@ import { EpaxosError } from '../errors.ts'
 import type { Address } from './links.ts'
 import { loadUWebSockets, type UWebSockets } from './uws.ts'
 
-/** What serves the peer port: uWebSockets.js, or `node:http` with `ws`, which runs wherever Node runs. */
+/** The server of the peer port: uWebSockets.js, or `node:http` with `ws`, which runs wherever Node runs. */
 export type ServerKind = 'uws' | 'node'
 
-/**
- * One accepted WebSocket. All methods may be called at any time: on a socket that is closed they do nothing.
- */
+/** One accepted WebSocket. All methods may be called at any time: on a closed socket they do nothing. */
 export interface LinkSocket {
-  /** The other side's address, for limits; empty where it is not known. */
+  /** The address of the other side, for limits; empty if unknown. */
   readonly remoteAddress: string
-  /** Bytes that the system has not taken. */
+  /** Bytes that the system has not accepted yet. */
   readonly bufferedBytes: number
-  /** Sends a text or a binary message, which must not change afterwards. Closes the link when too much is not taken. */
+  /**
+   * Sends a text or a binary message, which must not change afterwards. Closes the link if too many bytes are not
+   * accepted.
+   */
   send(message: string | Uint8Array): void
   ping(): void
-  /** The other side has shown who it is: the link is no stranger any more. */
+  /** The other side has shown who it is: the link is no longer a stranger. */
   settle(): void
-  /** Closes after what was sent, with a WebSocket status code. */
+  /** Closes after everything sent, with a WebSocket status code. */
   end(code: number): void
   /** Closes at once. */
   close(): void
 }
 
-/** What becomes of one link. Nothing is reported after `closed`, nor after this side called `end` or `close`. */
+/** The events of one link. Nothing is reported after `closed`, nor after this side called `end` or `close`. */
 export interface LinkEvents {
   /** `bytes` are valid only until this returns, and begin at any offset of their buffer. */
   message(bytes: Uint8Array, binary: boolean): void
-  /** The system has taken what was buffered. */
+  /** The system has accepted everything that was buffered. */
   drained?(): void
-  /** @param reason what was wrong, or what the other side gave as its reason; often empty */
+  /** @param reason what was wrong, or the reason of the other side; often empty */
   closed(reason: string): void
 }
 
 export interface LinkOptions {
-  /** The longest message that is taken. */
+  /** The longest message that is accepted. */
   readonly maxMessageBytes: number
-  /** A link that has more than this to send, and is not taken, is closed. */
+  /** A link that has more unsent bytes than this is closed. */
   readonly maxUnsentBytes: number
-  /** A link without a byte for so long is closed. uWebSockets takes 8 s or more. */
+  /** A link without a byte for this long is closed. uWebSockets requires 8 s or more. */
   readonly silentMs: number
-  /** Whether a silent link is pinged before. */
+  /** Whether a silent link is pinged first. */
   readonly pings: boolean
 }
 
 export interface LinkServerOptions extends LinkOptions {
   /** The only path on which links open. */
   readonly path: string
-  /** Links, and as far as the server can see them connections, that have not shown who they are: beyond, the oldest goes. */
+  /**
+   * Links (and, as far as the server can see them, connections) that have not shown who they are; beyond this number
+   * the oldest is closed.
+   */
   readonly maxStrangers: number
-  /** A connection has so long to ask for its link. */
+  /** How long a connection may take to ask for its link. */
   readonly requestMs: number
 }
 
 export interface LinkServerHandlers {
   opened(socket: LinkSocket): LinkEvents
-  /** Somebody was turned away before there was a link. */
+  /** A connection was turned away before it became a link. */
   dropped(why: string): void
 }
 
 /** A port that accepts links and nothing else. Browsers, which send an `Origin`, are turned away. */
 export interface LinkServer {
-  /** Rejects with an `EpaxosError` with code `configuration` where the address cannot be listened on. */
+  /** Rejects with an `EpaxosError` with code `configuration` if it cannot listen on the address. */
   listen(address: Address): Promise<void>
-  /** Closes the port, and at once all links, which are reported as closed. */
+  /** Closes the port and at once all links, which are reported as closed. */
   close(): void
 }
 
-/** A server that this process can run, and why it is the one. */
+/** A server that this process can run, and why it was chosen. */
 export interface ChosenServer {
   readonly kind: ServerKind
-  /** Why the first choice does not run here; empty where it does, or was not asked for. */
+  /** Why the first choice does not run here; empty if it runs, or was not requested. */
   readonly reason: string
   open(options: LinkServerOptions, handlers: LinkServerHandlers): LinkServer
 }
 
 /**
- * Chooses the server: the wanted one, or by itself uWebSockets.js where its binary loads. Each is loaded late: the other need not load.
- * Rejects with an `EpaxosError` with code `unsupported_platform` where uWebSockets.js is wanted and does not load.
+ * Chooses the server: the requested one, or by default uWebSockets.js if its binary loads. Each is loaded late, so that
+ * the other need not load. Rejects with an `EpaxosError` with code `unsupported_platform` if uWebSockets.js is
+ * requested and does not load.
  */
 export async function chooseServer(wanted: ServerKind | null, load = loadUWebSockets): Promise<ChosenServer> {
   if (wanted === 'node') return nodeServer('')

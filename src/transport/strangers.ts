@@ -1,7 +1,10 @@
-/** What counts as a stranger: anything that can be told apart and closed. */
+/** A stranger is anything that can be identified and closed. */
 export interface StrangersOptions<T> {
   readonly limit: number
-  /** Nobody is evicted earlier than this after coming: whoever comes in a crowd has time to say who it is. 0 for at once. */
+  /**
+   * Nobody is evicted earlier than this after arriving, so that a stranger in a crowd has time to show who it is. 0 for
+   * at once.
+   */
   readonly graceMs: number
   evict(stranger: T): void
   readonly now?: () => number
@@ -13,8 +16,9 @@ interface Stranger {
 }
 
 /**
- * Who is connected and has not shown who it is. Nobody is refused for the others' sake: beyond the limit the oldest goes, of the address that
- * has most of them. So those who say at once who they are always come in, and one address cannot drive out the others.
+ * Connections that have not shown who they are. Nobody is refused because of the others: beyond the limit the oldest is
+ * evicted, among those of the address that has the most. So a peer that shows at once who it is always gets in, and one
+ * address cannot drive out the others.
  */
 export class Strangers<T> {
   readonly #options: StrangersOptions<T>
@@ -43,7 +47,7 @@ export class Strangers<T> {
     this.#trim()
   }
 
-  /** It is gone, or has shown who it is. False where it was not among them. */
+  /** It is gone, or has shown who it is. Returns false if it was not among them. */
   delete(stranger: T): boolean {
     const entry = this.#strangers.get(stranger)
     if (entry === undefined) return false
@@ -54,7 +58,7 @@ export class Strangers<T> {
     return true
   }
 
-  /** Evicts one, whatever the limit says: false where there is none. */
+  /** Evicts one, whatever the limit; returns false if there is none. */
   evictOne(): boolean {
     const oldest = this.#oldestOfMost()
     if (oldest === null) return false
@@ -80,7 +84,7 @@ export class Strangers<T> {
     }
   }
 
-  /** After the sockets of this turn were read: what has arrived counts, however long the turn before was. */
+  /** Runs after the sockets of this turn were read: what has arrived counts, however long the turn before was. */
   #trimIn(waitMs: number): void {
     this.#timer ??= setTimeout(() => {
       setImmediate(() => {

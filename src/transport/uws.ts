@@ -4,8 +4,9 @@ import { EpaxosError } from '../errors.ts'
 export type { UWebSockets }
 
 /**
- * Loads the server's native binary. Rejects with an `EpaxosError` with code `unsupported_platform` where there is none for this
- * system; loaded late, so that everything that needs no server (the engine, the client) works there nevertheless.
+ * Loads the native binary of the server. Rejects with an `EpaxosError` with code `unsupported_platform` if there is
+ * none for this system. It is loaded late, so that everything that needs no server (the engine, the client) works there
+ * nevertheless.
  */
 export async function loadUWebSockets(
   load: () => Promise<{ default: unknown }> = () => import('uWebSockets.js'),

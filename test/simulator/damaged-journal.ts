@@ -1,7 +1,7 @@
 import type { Journal } from '../../src/storage/journal.ts'
 
 export interface Damage {
-  /** The last value is cut off; otherwise one bit of some value is flipped. */
+  /** True: the last value is cut off. False: one bit of some value is flipped. */
   readonly torn: boolean
   /** Which value, and which place in it, in [0, 1). */
   readonly value: number

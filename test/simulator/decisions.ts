@@ -16,7 +16,7 @@ interface Holder {
   readonly writes: boolean
 }
 
-/** The key that every batch reads, and that a batch which interferes with everything writes. */
+/** Every batch reads this key, and a batch that interferes with everything writes it. */
 const EVERY_KEY = '*'
 
 /** Calls `visit` with each key of a footprint once, and with {@link EVERY_KEY}. */
@@ -33,15 +33,15 @@ export function eachKey(footprint: Footprint, visit: (key: string, writes: boole
 }
 
 /**
- * What was decided, and executed, by anybody in any life: Agreement and Visibility at each commit, one payload for each instance, and
- * one order of interfering instances at each execution (protocol.md §5).
+ * Everything that any replica decided and executed in any life. Checks Agreement and Visibility at each commit, one
+ * payload for each instance, and one order of interfering instances at each execution (protocol.md §5).
  */
 export class Decisions {
   readonly #decided = new Map<string, Decision>()
   readonly #executed = new Set<string>()
   readonly #payloads = new Map<string, Footprint>()
   readonly #byKey = new Map<string, Holder[]>()
-  /** Per key the writers in the order of execution, and per reader the number of writers before it. */
+  /** Per key: the writers in the order of execution, and for each reader the number of writers before it. */
   readonly #writers = new Map<string, string[]>()
   readonly #readers = new Map<string, Map<string, number>>()
 
@@ -95,7 +95,7 @@ export class Decisions {
     return new Execution(replica, this)
   }
 
-  /** Returns whether nobody has executed it before. */
+  /** Returns whether no replica has executed it before. */
   executed(id: string): boolean {
     const size = this.#executed.size
     return this.#executed.add(id).size > size
@@ -132,7 +132,7 @@ export class Decisions {
   }
 }
 
-/** What one life of a replica executed: each instance once, in the order that all others have for what interferes. */
+/** What one life of a replica executed: each instance once, and interfering ones in the same order as all others. */
 export class Execution {
   readonly #replica: number
   readonly #decisions: Decisions
@@ -144,7 +144,7 @@ export class Execution {
     this.#decisions = decisions
   }
 
-  /** Returns whether its commands are executed, by anybody, for the first time. */
+  /** Returns whether any replica executes its commands for the first time. */
   executed(row: number, slot: number): boolean {
     const id = `${row}.${slot}`
     if (this.#done.has(id)) throw new Violation('Execution', `${this.#replica} executes ${id} twice`)
@@ -163,7 +163,7 @@ export class Execution {
   }
 }
 
-/** The value of the key, made where there is none. */
+/** The value of the key; makes it if there is none. */
 function entry<V>(map: Map<string, V>, key: string, make: () => V): V {
   let value = map.get(key)
   if (value === undefined) {

@@ -17,7 +17,7 @@ export type Fault = Planned &
         readonly afterMs: number
         readonly forMs: number
       }
-    /** Some propose at once what interferes, and soon some end. */
+    /** Some replicas propose interfering commands at once, and soon some of them end. */
     | {
         readonly kind: 'duel'
         readonly proposers: readonly number[]
@@ -36,11 +36,14 @@ export type Fault = Planned &
         readonly forMs: number
       }
     | { readonly kind: 'partition'; readonly side: readonly number[]; readonly how: Cut; readonly forMs: number }
-    /** Comes back with an empty disk, which must be refused, and then with its own. */
+    /** It comes back with an empty disk, which must be refused, and then with its own disk. */
     | { readonly kind: 'amnesia'; readonly replica: number; readonly forMs: number }
     | { readonly kind: 'slowDisk'; readonly replica: number; readonly addedMs: number; readonly forMs: number }
     | { readonly kind: 'fullDisk'; readonly replica: number; readonly forMs: number }
-    /** Comes back with a value of its journal damaged, which must be found, and then undamaged. Places are in [0, 1). */
+    /**
+     * It comes back with a damaged value in its journal, which must be detected, and then with the undamaged journal.
+     * Places are in [0, 1).
+     */
     | {
         readonly kind: 'damage'
         readonly replica: number
@@ -50,7 +53,7 @@ export type Fault = Planned &
         readonly forMs: number
       }
     | { readonly kind: 'jump'; readonly replica: number; readonly byMs: number }
-    /** A client ends, and comes back without knowing what it asked for. */
+    /** A client ends, and comes back without knowing what it requested. */
     | { readonly kind: 'clientEnds'; readonly client: number }
   )
 

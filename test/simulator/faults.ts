@@ -4,7 +4,7 @@ import type { Fault } from './fault-plan.ts'
 import type { SimulatedReplica } from './simulated-replica.ts'
 import type { World } from './world.ts'
 
-/** Lets the planned faults happen. What they break is mended by their own ends, or when the world heals. */
+/** Makes the planned faults happen. Their own ends repair what they break, or the healing of the world does. */
 export class Faults {
   readonly #world: World
   readonly #replicas: readonly SimulatedReplica[]
@@ -26,7 +26,7 @@ export class Faults {
     }
   }
 
-  /** Whether it could happen. */
+  /** Returns whether it could happen. */
   #strike(fault: Fault): boolean {
     const replica = 'replica' in fault ? this.#replicas[fault.replica] : undefined
     switch (fault.kind) {
@@ -85,7 +85,7 @@ export class Faults {
     }
   }
 
-  /** What ends a fault happens only while there are faults. */
+  /** The end of a fault only happens while there are faults. */
   #later(ms: number, end: () => void): void {
     this.#world.time.after(ms, () => {
       if (!this.#world.healed) end()
@@ -134,8 +134,8 @@ export class Faults {
   }
 
   /**
-   * Only a replica that all others know can be told from one that has never voted. One at a time: two that have lost their disks know nothing of
-   * each other.
+   * Only a replica that all others know can be told from one that has never voted. One at a time: two that have lost
+   * their disks know nothing of each other.
    */
   #amnesia(replica: SimulatedReplica, forMs: number): boolean {
     if (replica.knownTo.size < this.#replicas.length - 1 || this.#replicas.length === 1) return false

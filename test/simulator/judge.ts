@@ -8,15 +8,16 @@ import type { Ask, Workload } from './workload.ts'
 const SHOWN = 12
 
 /**
- * Whether what clients saw is linearizable. The order of execution is tried as the witness: every operation between its call and its return,
- * every answer the model's. It must be one: what comes before an operation in the order of execution was called when that was first
- * executed anywhere, and what comes after it had not returned.
+ * Whether what clients saw is linearizable. Tries the order of execution as the witness: every operation between its
+ * call and its return, every answer equal to the model's. It must be a witness: everything before an operation in the
+ * order of execution was called when the operation was first executed anywhere, and everything after it had not
+ * returned.
  */
 export function judge(workload: Workload, executed: readonly Executed[]): void {
   const { model } = workload
   const states = new Map<string, unknown>()
   const past = new Map<string, string[]>()
-  /** Reads that none of their executions so far explains, with what came before the last of them. */
+  /** Reads that none of their executions so far explains, with what came before the last execution. */
   const unexplained = new Map<Recorded, string>()
   const explained = new Set<Recorded>()
   for (const { operation, executedAt } of executed) {
@@ -42,12 +43,12 @@ function misplaced(lines: string, isInTime: boolean): Violation {
   return new Violation('Linearizability', `the last of these ${what}:\n${lines}`)
 }
 
-/** Operations under way at a time, up to which a history is searched. */
+/** A history is searched only up to this many concurrent operations. */
 const SEARCHED_CONCURRENCY = 6
 
 /**
- * The same by search, knowing only what clients saw, but that what has no answer has taken effect when it was executed. Returns false for
- * histories with so much concurrency that a search may not end.
+ * The same by search, which knows only what clients saw, and that an operation without an answer has taken effect when
+ * it was executed. Returns false for histories with so much concurrency that a search may not end.
  */
 export function search(workload: Workload, executed: readonly Executed[]): boolean {
   const seen = new Set<Recorded>()

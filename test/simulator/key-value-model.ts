@@ -12,8 +12,8 @@ interface Step {
 }
 
 /**
- * The key-value machine as surface.md describes it, written apart from it: a sequential object per pool of keys, with results in the words
- * of the workload.
+ * The key-value store as surface.md describes it, written independently of it: a sequential object per pool of keys,
+ * with results in the words of the workload.
  */
 export const keyValueModel: Model<KeyValueAsk, string, State> = {
   partition: ({ pool }) => pool,

@@ -7,8 +7,8 @@ const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
 /**
- * Lists by key: `a KEY VALUE` appends and gives the length, `r KEY` gives the values with commas between. Every lost, repeated or
- * reordered update shows in every later read.
+ * Lists by key: `a KEY VALUE` appends and returns the length, `r KEY` returns the values, separated by commas. Every
+ * lost, repeated or reordered update shows in every later read.
  */
 export class ListMachine implements StateMachine {
   #lists = new Map<string, string[]>()

@@ -1,11 +1,12 @@
 /**
- * Simulates whole clusters of the shipped code on virtual time, everything drawn from a seed:
+ * Simulates whole clusters of the shipped code on virtual time; a seed determines everything:
  *
  *     npm run simulate -- --seed N [--minutes M] [--seeds COUNT] [--engine wasm|reference|both] [--shrink]
  *     npm run simulate -- --options '{…}'
  *
- * `--minutes` is the virtual length of the safety phase; `--seeds` makes it a campaign over COUNT seeds from N on, which fails as well when a
- * rare path was never reached. `--shrink` looks for a shorter way to the first failure. `--options` runs just these.
+ * `--minutes` is the virtual length of the safety phase. `--seeds` makes it a campaign over COUNT seeds from N on,
+ * which also fails if a rare path was never reached. `--shrink` looks for a shorter way to the first failure.
+ * `--options` runs exactly these options.
  */
 import { parseArgs } from 'node:util'
 import { type EngineMaker, engineMakers, referenceEngine, wasmEngine } from '../support/engine-makers.ts'

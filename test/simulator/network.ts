@@ -14,7 +14,7 @@ export interface Weather {
   readonly healed: boolean
 }
 
-/** A network whose delays, losses and repetitions are drawn from the seed. */
+/** A network with delays, losses and repetitions drawn from the seed. */
 export function makeNetwork(weather: Weather): MemoryNetwork {
   const { options, time } = weather
   const { replicas, seed, network } = options
@@ -22,7 +22,7 @@ export function makeNetwork(weather: Weather): MemoryNetwork {
   const distances = Array.from({ length: replicas * replicas }, () => random.next() * network.distanceMs)
   const delay = (from: number, to: number): number =>
     (distances[from * replicas + to] as number) + random.next() * network.jitterMs
-  /** What is planned next is a step of a handshake, which goes on in promises. */
+  /** The next scheduled action is a step of a handshake, which continues in promises. */
   let handshake = false
   return new MemoryNetwork({
     schedule: (delayMs, action) => {
@@ -53,10 +53,10 @@ export function makeNetwork(weather: Weather): MemoryNetwork {
   })
 }
 
-/** How much later a frame may arrive that is late. */
+/** How much later a late frame may arrive. */
 const LATE_MS = 300
 
-/** The chance of a frame to be lost, and of one that is not to be late. */
+/** The probability that a frame is lost, and that a frame that is not lost is late. */
 function chancesOf({ network, replicas }: Options, to: number, frame: Uint8Array): { loss: number; late: number } {
   const { loss, lostCommit, lostOk, deaf } = network
   const chances = { loss, late: 0 }

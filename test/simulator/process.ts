@@ -4,22 +4,22 @@ import type { VirtualTime } from './time.ts'
 export interface ProcessOptions {
   /** How fast its clock goes; 1 is right. */
   readonly rate: number
-  /** From the moment something arrived to the turn that handles it, in ms. */
+  /** The time from the arrival of something to the turn that handles it, in ms. */
   readonly turnMs: number
 }
 
-/** A monotonic clock says this when its process begins, in ms. */
+/** The reading of a monotonic clock when its process begins, in ms. */
 const BOOT_MS = 50
 
 /**
- * One life of a simulated process: its clock, and whether it runs. What reaches it while it is paused waits; what reaches it
- * after its end is lost.
+ * One life of a simulated process: its clock, and whether it runs. What reaches it while it is paused waits; what
+ * reaches it after its end is lost.
  */
 export class SimulatedProcess implements Clock {
   readonly #time: VirtualTime
   readonly #options: ProcessOptions
   readonly #bornMs: number
-  /** Called after whatever happened to it. */
+  /** Called after anything that happened to it. */
   afterwards: () => void = () => {}
   #jumpedMs = 0
   #ended = false
@@ -91,7 +91,7 @@ export class SimulatedProcess implements Clock {
     const plan = (): void => {
       this.#time.after(ms / this.#options.rate, () => {
         if (stopped || this.#ended) return
-        // Ticks that a paused process missed are one.
+        // Ticks that a paused process missed become one.
         if (!waiting) {
           waiting = true
           this.run(tick)

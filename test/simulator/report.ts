@@ -1,7 +1,7 @@
 import type { Counters } from './counters.ts'
 import type { Outcome } from './simulation.ts'
 
-/** What a failure needs to be understood and had again: seed, property, options, the last events. */
+/** Everything needed to understand and repeat a failure: seed, property, options, the last events. */
 export function failureText({ options, failure, lastEvents, virtualMs, events }: Outcome): string {
   return [
     `seed ${options.seed} failed at ${virtualMs.toFixed(3)} ms of virtual time, after ${events} events`,
@@ -12,7 +12,7 @@ export function failureText({ options, failure, lastEvents, virtualMs, events }:
   ].join('\n')
 }
 
-/** Seed, options in short, virtual time and the hash of the trace, in one line. */
+/** Seed, short options, virtual time and the hash of the trace, in one line. */
 export function outcomeLine({ options, failure, virtualMs, events, traceHash, counters }: Outcome): string {
   const { seed, replicas, fastCrashes, machine, faults, clients } = options
   const verdict = failure === null ? 'ok' : `FAILED ${failure.message.split('\n')[0]}`

@@ -7,7 +7,7 @@ import type { Journal } from '../../src/storage/journal.ts'
 import type { SimulatedProcess } from './process.ts'
 import type { Sabotage } from './sabotage.ts'
 
-/** Defects that must be found, each with the properties by which it may be. */
+/** Defects that must be found, each with the properties that may reveal it. */
 export const SABOTAGES: readonly { readonly name: string; readonly sabotage: Sabotage }[] = [
   {
     name: 'a disk that says durable before it is',
@@ -22,7 +22,7 @@ export const SABOTAGES: readonly { readonly name: string; readonly sabotage: Sab
   { name: 'dependencies without the newest of the first row', sabotage: { engine: shortSighted } },
 ]
 
-/** Reports values as durable at once, as far as `skips` says of each, behind what is durable. */
+/** Reports values behind the durable ones as durable at once, as far as `skips` allows for each. */
 function hasty(journal: Journal, process: SimulatedProcess, skips: (value: Uint8Array) => boolean): Journal {
   let durable = journal.last
   let reported = durable
@@ -89,7 +89,7 @@ function forgetfulSessions({ executor }: Member): void {
   }
 }
 
-/** Every second engine gives the members of a component backwards. */
+/** Every second engine returns the members of a component in reverse order. */
 function arbitraryOrder(): NonNullable<Sabotage['engine']> {
   let made = 0
   return (engine) => {

@@ -5,13 +5,13 @@ import { type Outcome, Simulation } from './simulation.ts'
 
 export interface Shrunk {
   readonly outcome: Outcome
-  /** Simulations that were run for it. */
+  /** Simulations run so far. */
   readonly runs: number
 }
 
 /**
- * Looks for a shorter way to a failure: leaves out faults, by halves and then one by one, quiets the network, the clocks and the disks, asks for less, ends sooner; keeps
- * what still fails, in whatever way.
+ * Looks for a shorter way to a failure: leaves out faults, by halves and then one by one, quiets the network, the
+ * clocks and the disks, sends fewer commands, ends sooner. Keeps what still fails, in whatever way.
  */
 export class Shrinker {
   readonly #engine: EngineMaker
@@ -45,7 +45,7 @@ export class Shrinker {
     }
   }
 
-  /** The safety phase lasts no longer than to the failure; faults after it did not matter. */
+  /** The safety phase lasts no longer than to the failure; later faults did not matter. */
   async #endSooner(): Promise<void> {
     const { options, virtualMs } = this.#best
     const durationMs = Math.min(options.durationMs, Math.ceil(virtualMs))

@@ -12,7 +12,7 @@ const test = suite('simulated clusters')
 /** Virtual length of a safety phase. */
 const DURATION_MS = 2000
 
-/** They come to ends of a recovery's wait that few seeds come to. */
+/** They reach rare ends of the wait in a recovery. */
 const RARE_SEEDS = [299, 301, 308, 338]
 
 const campaign = new Campaign([wasmEngine], DURATION_MS)
@@ -53,7 +53,7 @@ test('take another way from another seed', async () => {
   assert.is.not(a.traceHash, b.traceHash)
 })
 
-/** What each of these seeds found is told by its title; drawn with their own durations. */
+/** The title says what each of these seeds found; they run with their own durations. */
 const FOUND: readonly (readonly [number, string])[] = [
   [20261125927, 'heartbeats that are farther apart than the patience with a silent peer'],
   [20261126286, 'several replicas at a time that come back without their disks'],

@@ -6,23 +6,23 @@ interface Planned {
 }
 
 /**
- * Virtual time: what is planned runs in the order of its time, and of its planning where that is equal. Nothing here depends on how
- * long anything takes.
+ * Virtual time: scheduled actions run in the order of their times, and in the order of scheduling if the times are
+ * equal. Nothing here depends on how long anything takes.
  */
 export class VirtualTime {
   /** In ms. */
   now = 0
-  /** While above 0, promises settle after every event; otherwise only after those that ask for it. */
+  /** While above 0, promises settle after every event; otherwise only after events that request it. */
   unsettled = 0
   #planned = 0
   readonly #heap: Planned[] = []
 
-  /** Runs `action` after `ms`. With `settles`, what it promised is settled before the next event. */
+  /** Runs `action` after `ms`. With `settles`, its promises settle before the next event. */
   after(ms: number, action: () => void, settles = false): void {
     this.#push({ atMs: this.now + Math.max(0, ms), order: this.#planned++, action, settles })
   }
 
-  /** Lets time go on until the condition holds, `true`, or until `endMs`, `false`. */
+  /** Advances time until the condition holds (returns true), or until `endMs` (returns false). */
   async run(endMs: number, condition: () => boolean = () => false): Promise<boolean> {
     while (!condition()) {
       const next = this.#heap[0]
@@ -69,7 +69,7 @@ function isBefore(a: Planned, b: Planned): boolean {
   return a.atMs !== b.atMs ? a.atMs < b.atMs : a.order < b.order
 }
 
-/** All that was promised so far, and what follows from it without time going on. */
+/** Resolves when all promises so far have settled, and everything that follows from them without time advancing. */
 function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }

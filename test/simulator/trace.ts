@@ -11,7 +11,7 @@ interface Event {
   readonly details: readonly Detail[]
 }
 
-/** All that happens in a simulation, as a hash, and the last of it in words. */
+/** Everything that happens in a simulation, as a hash, and the last events in words. */
 export class Trace {
   #lo = 0x811c9dc5
   #hi = 0x9e3779b1
@@ -42,7 +42,7 @@ export class Trace {
     for (const byte of bytes) this.#mix(byte)
   }
 
-  /** The last events, a line each. */
+  /** The last events, one per line. */
   lines(): string[] {
     const first = Math.max(0, this.#next - KEPT)
     return Array.from({ length: this.#next - first }, (_, i) => {

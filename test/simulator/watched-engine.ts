@@ -1,18 +1,18 @@
 import type { Engine, InstanceId, Vector } from '../../src/engine/engine.ts'
 import type { Footprint } from '../../src/engine/footprint.ts'
 
-/** Told of what goes into an engine and comes out of it. */
+/** Learns what goes into an engine and comes out of it. */
 export interface EngineWatch {
-  /** Its payload became known, but for that of {@link preAccepted}. */
+  /** Its payload became known, other than by {@link preAccepted}. */
   learned(row: number, slot: number, footprint: Footprint): void
-  /** Its dependencies were asked for: it is proposed or pre-accepted here. */
+  /** Its dependencies were requested: it is proposed or pre-accepted here. */
   preAccepted(row: number, slot: number, footprint: Footprint): void
   committed(row: number, slot: number, deps: Vector | null): void
-  /** Components as {@link Engine.execute} gives them; `pending` instances are committed and wait. */
+  /** Components as {@link Engine.execute} returns them; `pending` instances are committed and wait. */
   executed(order: Float64Array, pending: number): void
 }
 
-/** An engine that tells of what it is given and gives. */
+/** An engine that reports its input and output. */
 export class WatchedEngine implements Engine {
   readonly #engine: Engine
   readonly #watch: EngineWatch
@@ -50,7 +50,7 @@ export class WatchedEngine implements Engine {
   }
 
   execute(): Float64Array {
-    // A copy: the count asks the engine again.
+    // A copy, because the count asks the engine again.
     const order = this.#engine.execute().slice()
     this.#watch.executed(order, this.#engine.pending)
     return order

@@ -6,13 +6,13 @@ import type { Sent } from '../support/cluster.ts'
 import { Decisions, type Execution } from './decisions.ts'
 import { Violation } from './violation.ts'
 
-/** With more open instances than this, only those that are spoken of are looked at. */
+/** With more open instances than this, only those named in messages are checked. */
 const OPEN_LOOKED_AT = 64
 
 /** The protocol's invariants over the whole cluster and all lives of its replicas (protocol.md §5). */
 export class Watcher {
   readonly decisions = new Decisions()
-  /** What recoveries came to. */
+  /** How recoveries ended. */
   readonly ends: Map<End, number> = noEnds()
   readonly #promises: Promises
   readonly #cores: (Core | null)[]
@@ -25,7 +25,7 @@ export class Watcher {
     })
   }
 
-  /** All that a replica said in one turn, by receiver: its order is that of the ballots. */
+  /** Everything that a replica sent in one turn, by receiver, in the order of the ballots. */
   said(sent: readonly Sent[]): void {
     const inOrder = sent.length < 2 ? sent : [...sent].sort((a, b) => rank(a.message) - rank(b.message))
     asViolation('Promises', () => {
@@ -56,20 +56,20 @@ export class WatchedLife {
     this.#highest = new Array(core.quorums.replicas).fill(0)
   }
 
-  /** The instance was spoken of, or entered, or committed: the next look is at it. */
+  /** The instance was named, entered or committed: the next check covers it. */
   touch(row: number, slot: number): void {
     this.#touched.set(`${row}.${slot}`, [row, slot])
     this.#highest[row] = Math.max(this.#highest[row] as number, slot)
   }
 
-  /** At what was touched since the last look, and at all that is open where anything was said. */
+  /** Checks what was touched since the last check, and everything that is open if anything was sent. */
   look(spoke: boolean): void {
     if (spoke && this.#open.size <= OPEN_LOOKED_AT) for (const [id, at] of this.#open) this.#touched.set(id, at)
     for (const [id, at] of this.#touched) this.#lookAt(id, at)
     this.#touched.clear()
   }
 
-  /** At every instance that was ever touched. */
+  /** Checks every instance that was ever touched. */
   lookAtAll(): void {
     for (const [row, highest] of this.#highest.entries()) {
       for (let slot = 1; slot <= highest; slot++) this.touch(row, slot)

@@ -16,7 +16,7 @@ import { keyValueModel } from './key-value-model.ts'
 import type { KeyOptions } from './options.ts'
 import type { Ask, Pool, Workload } from './workload.ts'
 
-/** Of the machine's operations, with keys and values as strings. */
+/** An operation of the machine, with keys and values as strings. */
 type StringOperation =
   | { readonly put: string; readonly value: string }
   | { readonly get: string }
@@ -32,9 +32,9 @@ export type KeyValueAsk = Ask & KeyValueInput
 
 const decoder = new TextDecoder()
 
-/** All that the key-value machine can do, on registers and counters alike. */
+/** Everything that the key-value store can do, on registers and counters alike. */
 export function keyValueWorkload({ reads, transactions }: KeyOptions): Workload<KeyValueAsk> {
-  /** What was last put somewhere: a guess for conditions. */
+  /** What was last put anywhere: a guess for conditions. */
   const rumours = new Map<string, string>()
   return {
     machine: () => new KeyValueStore(),
@@ -76,7 +76,7 @@ function drawUpdate(random: Random, key: string, unique: string, rumours: Map<st
   const choice = random.next()
   if (choice < 0.45) return { increment: key, by: 1 + random.below(3) }
   if (choice < 0.6) return { delete: key }
-  // Numbers are counters to others.
+  // Other clients use numbers as counters.
   const value = random.chance(0.4) ? String(random.below(100)) : unique
   rumours.set(key, value)
   return { put: key, value }

@@ -1,7 +1,7 @@
 import { PrintingMachine } from '../../src/machine/printing.ts'
 import type { Ask, Workload } from './workload.ts'
 
-/** Lines of one transcript: everything interferes, and each line's number is its place. */
+/** Lines of one transcript: everything interferes, and the number of each line is its place. */
 export function printWorkload(): Workload {
   const encoder = new TextEncoder()
   const decoder = new TextDecoder()

@@ -6,7 +6,7 @@ import { keyValueWorkload } from './workload-key-value.ts'
 import { listWorkload } from './workload-list.ts'
 import { printWorkload } from './workload-print.ts'
 
-/** What a client asks for, as data; `pool` names the keys that are judged together. */
+/** What a client requests, as data; `pool` names the keys that are judged together. */
 export interface Ask {
   readonly pool: string
   /** For people. */
@@ -16,12 +16,12 @@ export interface Ask {
 /** What clients do with one state machine. */
 export interface Workload<Input extends Ask = Ask> {
   readonly machine: () => StateMachine
-  /** The next operation of a client; `unique` occurs in no other. */
+  /** The next operation of a client; `unique` occurs in no other operation. */
   readonly draw: (random: Random, pool: Pool, unique: string) => Input
   readonly command: (input: Input) => Uint8Array
-  /** A command that changes nothing that is judged, and occurs once; null where all commands occur once. */
+  /** A command that changes nothing that is judged, and occurs once; null if all commands occur once. */
   readonly marker: ((unique: string) => Uint8Array) | null
-  /** The result in words, as the model gives it. */
+  /** The result in words, as the model returns it. */
   readonly output: (input: Input, result: Uint8Array) => string
   /** Operations that show the whole state of the pool. */
   readonly readAll: (pool: Pool) => Input[]
@@ -34,7 +34,7 @@ export interface Pool {
   readonly keys: readonly string[]
 }
 
-/** The pools at one time: keys are left behind as time goes on. */
+/** The current pools: keys are left behind as time goes on. */
 export class Pools {
   readonly #options: KeyOptions
   readonly #used = new Map<string, Pool>()
@@ -61,7 +61,7 @@ export class Pools {
   }
 }
 
-/** Erases what only the workload itself needs to know. */
+/** Hides the types that only the workload itself needs. */
 const WORKLOADS: Record<MachineKind, (keys: KeyOptions) => Workload> = {
   kv: (keys) => keyValueWorkload(keys) as unknown as Workload,
   list: (keys) => listWorkload(keys) as unknown as Workload,

@@ -1,7 +1,10 @@
 import { encodeGroup, type GroupOptions } from '../../execution/groups.ts'
 import { ITEM_HEADER_BYTES, putCommand } from '../../machine/commands.ts'
 
-/** Keys that are not to conflict are drawn from so many over all lanes, as in others' benchmarks; each lane has its own. */
+/**
+ * Keys that should not conflict are drawn from this many over all lanes, as in other benchmarks; each lane has its own
+ * keys.
+ */
 const KEYS = 1_000_000
 const HOT_KEY = 0xffff_ffff
 export const MIN_KEY_BYTES = 4
@@ -13,14 +16,20 @@ const COUNT_AT = 8
 export interface LoadShape {
   readonly keySize: number
   readonly valueSize: number
-  /** Part of the commands that all write one key: 0 to 1. */
+  /** The fraction of commands that all write one key: 0 to 1. */
   readonly conflicts: number
-  /** Which of how many lanes draws the keys: commands of different lanes do not conflict, but for `conflicts`. */
+  /**
+   * Which lane draws the keys, and of how many lanes: commands of different lanes do not conflict, except for
+   * `conflicts`.
+   */
   readonly lane: number
   readonly lanes: number
 }
 
-/** Makes groups of puts, without an object for each command: all have one layout, only the keys' first four bytes differ. */
+/**
+ * Makes groups of puts, without an object for each command: all have one layout, and only the first four bytes of the
+ * keys differ.
+ */
 export class CommandMaker {
   readonly #command: Uint8Array
   readonly #conflicts: number
@@ -37,12 +46,12 @@ export class CommandMaker {
     this.#lanes = lanes
   }
 
-  /** Bytes that one command takes in a group. */
+  /** The bytes of one command in a group. */
   get bytesEach(): number {
     return 4 + this.#command.length
   }
 
-  /** The bytes are used again by the next call. */
+  /** The next call reuses the bytes. */
   group(count: number, session: GroupOptions | undefined): Uint8Array {
     const { bytesEach } = this
     const head = encodeGroup([], session)

@@ -3,24 +3,27 @@ import type { Connection, GroupAnswer } from '../../client/connection.ts'
 import type { CommandMaker } from './commands.ts'
 import type { Latencies } from './latencies.ts'
 
-/** A group stays below this, so that many fit what a replica takes of one client. */
+/** A group stays below this, so that a replica accepts many groups of one client. */
 const MAX_GROUP_BYTES = 1 << 20
 
-/** Before the next try, when a replica refuses. */
+/** The pause before the next try when a replica refuses. */
 const REFUSED_PAUSE_MS = 20
 
-/** A command's result in the answer: status, length, and a put's one byte. */
+/** The result of a command in the answer: status, length, and the one byte of a put. */
 const RESULT_BYTES = 6
 const RESULTS_HEADER_BYTES = 8
 
-/** What a lane counts; read and cleared by the one who measures. */
+/** What a lane counts; the measuring side reads and clears it. */
 export interface LaneCounts {
   done: number
   refused: number
   unknown: number
 }
 
-/** A closed loop over one link: so many commands are under way at any time, what is answered in a turn is replaced as one group. */
+/**
+ * A closed loop over one link: a fixed number of commands is in flight at any time. What is answered in a turn is
+ * replaced by one group.
+ */
 export class Lane {
   readonly counts: LaneCounts = { done: 0, refused: 0, unknown: 0 }
   readonly #connection: Connection

@@ -1,8 +1,8 @@
-/** Each doubling of the latency is cut into so many parts: a quantile is exact to 0.8 %. */
+/** Each doubling of the latency is divided into this many parts: a quantile is exact to 0.8 %. */
 const PARTS = 64
 const DOUBLINGS = 32
 
-/** Counts latencies by size, many at once; in microseconds. */
+/** Counts latencies by size, in microseconds; many can be added at once. */
 export class Latencies {
   readonly #counts = new Float64Array(PARTS * DOUBLINGS)
   #total = 0
@@ -21,7 +21,7 @@ export class Latencies {
     return this.#total
   }
 
-  /** The latency that this part of all (0 to 1) does not exceed; NaN where nothing was counted. */
+  /** The latency that this fraction (0 to 1) does not exceed; NaN if nothing was counted. */
   quantile(part: number): number {
     let left = part * this.#total
     for (let i = 0; i < this.#counts.length; i++) {

@@ -1,4 +1,4 @@
-/** What a measurement gives; times and sizes in the units of their names. */
+/** The result of a measurement; names carry the units of times and sizes. */
 export interface BenchResult {
   readonly replicas: number
   readonly durability: string
@@ -12,13 +12,13 @@ export interface BenchResult {
   readonly valueSize: number
   readonly sessions: boolean
   readonly seconds: number
-  /** Answered as done while measuring. */
+  /** Commands answered as done during the measurement. */
   readonly commands: number
   readonly commandsPerSecond: number
   readonly latencyMs: { readonly p50: number; readonly p99: number }
-  /** Of all measured processes together; null where none was named. */
+  /** Of all measured processes together; null if none was named. */
   readonly cpuMicrosPerCommand: number | null
-  /** Of the one who measures, which shares the machine. */
+  /** Of the process that measures, which shares the machine. */
   readonly generatorCpuMicrosPerCommand: number | null
   /** Instances, not commands: one instance carries a batch. */
   readonly fast: number

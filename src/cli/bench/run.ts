@@ -19,11 +19,11 @@ import { Latencies } from './latencies.ts'
 import { type BenchResult, resultText } from './result.ts'
 import { ownCluster, runningReplicas, type Subject } from './subject.ts'
 
-/** Under a load that is meant to be too much, a replica that is late is not gone. */
+/** Under a deliberate overload, a late replica is not a dead one. */
 const SILENCE_MS = 10_000
 const STATUS_TIMEOUT_MS = 10_000
 
-/** Measures, prints, and resolves with the exit code. */
+/** Measures, prints the result, and resolves with the exit code. */
 export async function runBench(given: Given<typeof benchFlags>): Promise<number> {
   const { settings } = given
   const secret = readSecret(given)

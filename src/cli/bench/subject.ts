@@ -20,14 +20,14 @@ export interface Subject {
 const READY_LIMIT_MS = 30_000
 const REQUEST_TIMEOUT_MS = 10_000
 
-/** Replicas that run already. */
+/** Replicas that are already running. */
 export function runningReplicas({ url, pid }: Settings<typeof benchFlags>): Subject {
   const bad = pid.find((text) => !/^\d+$/.test(text))
   if (bad !== undefined) throw wrong(`--pid is a process id, not ${bad}`)
   return { urls: url, pids: pid.map(Number), end: async () => {} }
 }
 
-/** A cluster of its own, in a folder of its own; null where it was stopped before it was ready. */
+/** A cluster of its own, in a folder of its own; null if it was stopped before it was ready. */
 export async function ownCluster(settings: Settings<typeof benchFlags>, stop: AbortSignal): Promise<Subject | null> {
   const { replicas, durability, engine, server, data = tmpdir() } = settings
   const folder = mkdtempSync(join(data, 'epaxos-bench-'))

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import type { Environment } from '../settings/read.ts'
 import type { Member } from './plan.ts'
 
-/** How long a replica may take to stop beyond its request timeout, before it is killed. */
+/** How long a replica may take to stop, beyond its request timeout, before it is killed. */
 const STOP_GRACE_MS = 5000
 
 /** The replicas of a cluster as children of this process: they stop when it ends. */
@@ -10,7 +10,7 @@ export class Children {
   readonly #processes: ChildProcess[]
   readonly #ends: Promise<void>[]
 
-  /** Starts them all; `ended` is called for each that ends. */
+  /** Starts them all; calls `ended` for each that ends. */
   constructor(
     members: readonly Member[],
     environment: Environment,
@@ -18,7 +18,7 @@ export class Children {
   ) {
     this.#processes = members.map(({ args }) => {
       const [program, ...rest] = commandOf(args) as [string, ...string[]]
-      // The channel is how a child notices that this process is gone.
+      // The channel lets a child notice that this process is gone.
       return spawn(program, rest, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], env: environment })
     })
     this.#ends = this.#processes.map((child, i) => untilEnd(child).then(() => ended(members[i] as Member, child)))
@@ -29,12 +29,12 @@ export class Children {
     return this.#processes.map(({ pid }) => pid ?? 0)
   }
 
-  /** Resolves when none runs any more. */
+  /** Resolves when no replica runs any more. */
   async allEnded(): Promise<void> {
     await Promise.all(this.#ends)
   }
 
-  /** Asks all to stop, and sees to it that they do: resolves with whether none had to be killed. */
+  /** Asks all to stop, and kills those that do not. Resolves with whether none had to be killed. */
   async stop(requestTimeoutMs: number): Promise<boolean> {
     const running = this.#processes.filter((child) => child.exitCode === null && child.signalCode === null)
     for (const child of running) child.kill('SIGTERM')
@@ -59,7 +59,7 @@ export function quoted(words: readonly string[]): string {
   return words.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)).join(' ')
 }
 
-/** The environment for replicas: all they are told stands on their command lines, but for the secret. */
+/** The environment of the replicas: their command lines hold all settings, except the secret. */
 export function childEnvironment(secret: string | undefined): Environment {
   const rest = Object.entries(process.env).filter(([name]) => !name.startsWith('EPAXOS_'))
   return { ...Object.fromEntries(rest), ...(secret === undefined ? {} : { EPAXOS_SECRET: secret }) }

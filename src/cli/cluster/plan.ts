@@ -5,13 +5,13 @@ import { flagName, type Settings, wrong } from '../settings/flag.ts'
 
 const HOST = '127.0.0.1'
 
-/** What a cluster on this machine is made of. */
+/** The settings of a cluster on this machine. */
 export interface Plan {
   readonly replicas: number
   readonly clientPort: number
   readonly peerPort: number
   readonly data: string
-  /** Told to every replica alike, besides the secret's value, which is no argument. */
+  /** Settings of every replica, except the value of the secret, which is not an argument. */
   readonly common: Partial<Settings<typeof commonFlags>> & { readonly logLevel: string }
 }
 
@@ -19,7 +19,7 @@ export interface Plan {
 export interface Member {
   readonly id: number
   readonly url: string
-  /** Arguments behind the program's name. */
+  /** The arguments after the program's name. */
   readonly args: readonly string[]
 }
 
@@ -42,7 +42,7 @@ export function membersOf(plan: Plan): Member[] {
   })
 }
 
-/** What a replica takes for granted is not said. */
+/** Leaves out what is the default of a replica. */
 function commonArgs({ secret: _, ...common }: Plan['common']): string[] {
   return Object.entries(common).flatMap(([name, value]) => {
     const { fallback } = replicaFlags[name as keyof typeof common]
@@ -51,7 +51,7 @@ function commonArgs({ secret: _, ...common }: Plan['common']): string[] {
   })
 }
 
-/** Throws an `EpaxosError` with code `configuration` that names a port that cannot be had. */
+/** Throws an `EpaxosError` with code `configuration` that names an unavailable port. */
 export async function checkPorts({ replicas, clientPort, peerPort }: Plan): Promise<void> {
   if (Math.max(clientPort, peerPort) + replicas - 1 > 65_535) throw wrong('the last port would be above 65535')
   if (Math.abs(clientPort - peerPort) < replicas) throw wrong('the ports for clients and for peers overlap')

@@ -4,7 +4,7 @@ import { ask } from '../http/ask.ts'
 
 const POLL_MS = 50
 
-/** Resolves when every replica answers clients; rejects with the signal's reason when that is aborted. */
+/** Resolves when every replica answers clients; rejects with the reason of the signal when that is aborted. */
 export async function allReady(urls: readonly string[], signal: AbortSignal): Promise<void> {
   for (const url of urls) {
     while (!(await isReady(url))) await pause(POLL_MS, undefined, { signal })

@@ -10,7 +10,7 @@ import { Children, childEnvironment, commandOf, quoted } from './children.ts'
 import { checkPorts, type Member, membersOf, type Plan } from './plan.ts'
 import { allReady } from './ready.ts'
 
-/** Runs the cluster until it is told to stop, or none of it is left; resolves with the exit code. */
+/** Runs the cluster until it is asked to stop, or no replica is left; resolves with the exit code. */
 export async function runCluster(given: Given<typeof clusterFlags>): Promise<number> {
   const { replicas, clientPort, peerPort, data, ...common } = given.settings
   const plan: Plan = { replicas, clientPort, peerPort, data, common }

@@ -35,7 +35,7 @@ export const demoReplicaFlags = {
   engine: demoFlags.engine,
 } as const
 
-/** One of the three: not for people. */
+/** One of the three replicas; not for users. */
 export const demoReplica = command({
   name: 'demo-replica',
   usage: '',

@@ -24,14 +24,14 @@ interface KeyCommand {
   readonly name: string
   readonly usage: string
   readonly summary: string
-  /** How many arguments it takes: at least, at most. */
+  /** The minimum and maximum number of arguments. */
   readonly arity: readonly [number, number]
   readonly example: readonly [string, string]
   /** Resolves with the answer to one request. */
   readonly request: (target: Target, args: readonly string[]) => Promise<Answer>
-  /** What to print of an answer that was given; null for nothing. */
+  /** What to print for an answer; null for nothing. */
   readonly print?: (answer: Answer) => Uint8Array | null
-  /** Whether an answer 200 says that the condition was not met. */
+  /** Whether an answer with status 200 says that the condition was not met. */
   readonly isUnmet?: (answer: Answer) => boolean
 }
 
@@ -114,7 +114,7 @@ function keyCommand({ name, usage, summary, arity, example, request, print, isUn
   })
 }
 
-/** Whom to ask, and with what. Throws an `EpaxosError` with code `configuration`. */
+/** Which replica to ask, and with which settings. Throws an `EpaxosError` with code `configuration`. */
 export function targetOf(
   given: Parameters<typeof readSecret>[0] & { readonly settings: { readonly url: string; readonly timeoutMs: number } },
 ): Target {

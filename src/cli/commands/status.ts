@@ -8,7 +8,7 @@ import { toggle, wrong } from '../settings/flag.ts'
 import { statusTable } from '../status/table.ts'
 import { askingFlags, targetOf } from './keys.ts'
 
-/** How long replicas may take that are only asked because another one named them. */
+/** The time limit for replicas that are only asked because another one named them. */
 const OTHERS_TIMEOUT_MS = 1000
 
 export const status = command({
@@ -41,10 +41,10 @@ export const status = command({
   },
 })
 
-/** What one replica says of itself, or why it says nothing. */
+/** What one replica reports about itself, or why it does not report. */
 export type Report = Status | { readonly id: number; readonly client: string; readonly error: string }
 
-/** By id. Rejects with a `CommandError` where the first one does not answer. */
+/** By id. Rejects with a `CommandError` if the first replica does not answer. */
 async function askAll(target: Target): Promise<Report[]> {
   const first = await askOne(target)
   return await Promise.all(

@@ -1,6 +1,6 @@
 import type { Status } from '../../node/status.ts'
 
-/** What the demo says to its processes. */
+/** Messages from the demo to its processes. */
 export type ToReplica =
   | {
       readonly type: 'propose'

@@ -6,7 +6,7 @@ import type { FromReplica, ToReplica } from './messages.ts'
 export interface ProcessOptions {
   readonly id: number
   readonly peers: readonly string[]
-  /** Holds the data directories and the transcripts of all. */
+  /** Holds all data directories and transcripts. */
   readonly folder: string
   readonly durability: string
   readonly engine: string
@@ -15,7 +15,7 @@ export interface ProcessOptions {
 
 type Report = Extract<FromReplica, { type: 'report' }>
 
-/** One of the demo's three processes, which can be killed and started again. */
+/** One of the three processes of the demo, which can be killed and started again. */
 export class DemoProcess {
   readonly id: number
   readonly transcript: string
@@ -33,7 +33,7 @@ export class DemoProcess {
     return this.#child?.pid ?? 0
   }
 
-  /** Resolves when the replica takes proposals; rejects when it ends before. */
+  /** Resolves when the replica accepts proposals; rejects if it ends first. */
   start(): Promise<void> {
     const { id, peers, folder, durability, engine, answered } = this.#options
     const where = ['--id', String(id), '--peers', peers.join(','), '--data', join(folder, String(id))]
@@ -50,7 +50,7 @@ export class DemoProcess {
         else if (message.type === 'answered') answered(message.session, message.number, message.problem)
         else this.#heard(message)
       })
-      // A process that is killed is written to for a moment longer.
+      // Messages still go to a killed process for a short time.
       child.on('error', reject)
       child.once('exit', (code, signal) => reject(new Error(`replica ${id} ended (${signal ?? `exit code ${code}`})`)))
     })

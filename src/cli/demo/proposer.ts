@@ -2,7 +2,7 @@ import type { DemoProcess } from './processes.ts'
 
 const RETRY_MS = 50
 
-/** One session: proposes its lines through a process, so many at a time, each until it is done. */
+/** One session: proposes its lines through a process, a fixed number at a time, each until it is done. */
 export class Proposer {
   readonly session: string
   readonly lines: readonly string[]
@@ -12,13 +12,13 @@ export class Proposer {
   /** Answered beyond {@link #acknowledged}. */
   readonly #answered = new Set<number>()
   #through: DemoProcess
-  /** Only so many of its lines are proposed for now. */
+  /** How many of its lines may be proposed for now. */
   #allowed: number
   #next = 1
   #acknowledged = 0
   #allDone: () => void = () => {}
 
-  /** @param allowed part of the lines that are proposed before {@link allowAll} */
+  /** @param allowed the fraction of lines that may be proposed before {@link allowAll} */
   constructor(session: string, count: number, outstanding: number, through: DemoProcess, allowed: number) {
     this.session = session
     this.lines = Array.from({ length: count }, (_, i) => `${session} says ${i + 1}`)
@@ -34,7 +34,7 @@ export class Proposer {
     return this.#acknowledged + this.#answered.size
   }
 
-  /** From now on through this process; what is unanswered is proposed again there, under its old numbers. */
+  /** From now on uses this process. Proposes unanswered lines again there, under their old numbers. */
   use(process: DemoProcess): void {
     this.#through = process
     for (const number of this.#open) this.#propose(number)

@@ -11,7 +11,10 @@ import type { FromReplica, ToReplica } from './messages.ts'
 
 const READY_POLL_MS = 20
 
-/** One replica of the printing machine: proposes what it is told over the channel to its parent, and writes what it executes into a file. */
+/**
+ * One replica of the printing machine: proposes the lines that its parent sends over the channel, and writes what it
+ * executes to a file.
+ */
 export async function runDemoReplica(settings: Settings<typeof demoReplicaFlags>): Promise<number> {
   const { id, peers, data, durability, engine, transcript } = settings
   const ending = new Ending()

@@ -15,15 +15,15 @@ import { faultsOf, sampleOf } from './transcripts.ts'
 
 const REPLICAS = 3
 const POLL_MS = 10
-/** Parts of the commands: when one replica is killed, and what is proposed before it is back. */
+/** Fractions of the commands: when one replica is killed, and what is proposed before it is back. */
 const BEFORE_KILL = 1 / 3
 const BEFORE_RETURN = 2 / 3
-/** For all replicas to execute what is committed, once nothing is proposed any more. */
+/** The time for all replicas to execute what is committed, once nothing is proposed any more. */
 const CATCH_UP_MS = 20_000
 /** For the whole. */
 const LIMIT_MS = 120_000
 
-/** The demonstration, with what it finds on stdout; resolves with the exit code. */
+/** Runs the demonstration and prints its findings to stdout; resolves with the exit code. */
 export async function runDemo(settings: Settings<typeof demoFlags>): Promise<number> {
   const { data } = settings
   const stop = stopSignal()
@@ -60,7 +60,7 @@ export async function runDemo(settings: Settings<typeof demoFlags>): Promise<num
   }
 }
 
-/** Everything up to the moment when all have executed all; gives what each says then. */
+/** Everything until all have executed everything; returns the reports of all replicas at that time. */
 async function perform(
   processes: readonly DemoProcess[],
   proposers: readonly Proposer[],
@@ -80,7 +80,7 @@ async function perform(
   )
 }
 
-/** The last one is killed; its client goes on at the first one, until it is back. */
+/** Kills the last replica; its client uses the first one until it is back. */
 async function killAndRestart(processes: readonly DemoProcess[], proposers: readonly Proposer[]): Promise<void> {
   const victim = processes.at(-1) as DemoProcess
   const client = proposers.at(-1) as Proposer

@@ -1,6 +1,8 @@
 const SAMPLE_LINES = 12
 
-/** What is wrong with transcripts that should be equal and hold each expected line once; nothing, if nothing is. */
+/**
+ * What is wrong with transcripts that should be equal and contain each expected line once; empty if nothing is wrong.
+ */
 export function faultsOf(transcripts: readonly Buffer[], expected: readonly string[]): string[] {
   const faults: string[] = []
   const [first, ...others] = transcripts as [Buffer, ...Buffer[]]
@@ -19,7 +21,7 @@ export function faultsOf(transcripts: readonly Buffer[], expected: readonly stri
   return faults
 }
 
-/** Lines from its middle. */
+/** Lines from the middle of a transcript. */
 export function sampleOf(transcript: Buffer): string[] {
   const lines = linesOf(transcript)
   const start = Math.max(0, Math.floor((lines.length - SAMPLE_LINES) / 2))

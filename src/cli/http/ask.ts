@@ -14,13 +14,13 @@ export interface Target {
 export interface Answer {
   readonly status: number
   readonly body: Uint8Array
-  /** For people: what the replica says of an error. */
+  /** The replica's explanation of an error, for people. */
   readonly message: string
 }
 
 /**
- * One HTTP request on a connection of its own. Resolves with whatever is answered. Rejects with a `CommandError`: `refused` where the request certainly
- * did not reach the replica, `unknown` otherwise.
+ * One HTTP request on a connection of its own. Resolves with any answer. Rejects with a `CommandError`: `refused` if
+ * the request certainly did not reach the replica, `unknown` otherwise.
  */
 export async function ask(target: Target, method: string, path: string, body?: string): Promise<Answer> {
   const { protocol, hostname, port } = new URL(target.url)
@@ -28,7 +28,7 @@ export async function ask(target: Target, method: string, path: string, body?: s
     host: hostname.replace(/^\[|\]$/g, ''),
     port,
     method,
-    // Not through URL, which takes `/kv/..` for a way up.
+    // Not through URL, which treats `/kv/..` as a way up.
     path,
     agent: false,
     headers: {
@@ -64,7 +64,7 @@ export async function ask(target: Target, method: string, path: string, body?: s
   }
 }
 
-/** No string: Node.js would write the headers in its encoding, too. */
+/** Not a string: Node.js would write the headers in its encoding, too. */
 function bytesOf(body = ''): Uint8Array {
   return Buffer.from(body)
 }

@@ -1,10 +1,10 @@
 import { writeSync } from 'node:fs'
 
-/** Says something to people, on standard error. Whether anybody reads that changes nothing. */
+/** Writes a message for people to standard error. It does not matter whether anybody reads it. */
 export function complain(text: string): void {
   try {
     writeSync(2, `epaxos: ${text}\n`)
   } catch {
-    // A closed or full standard error is no reason to end, and there is nowhere else to say it.
+    // A closed or full standard error is no reason to end, and there is no other place for the message.
   }
 }

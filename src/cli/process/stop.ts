@@ -1,16 +1,19 @@
 /**
- * How a process is asked to stop: by a signal, or because nobody reads its output any more. Imports nothing, so that signals are caught before
- * the rest of the program is loaded.
+ * How a process is asked to stop: by a signal, or because nobody reads its output any more. This file imports nothing,
+ * so that signals are caught before the rest of the program is loaded.
  */
 
-/** SIGHUP is what a closed terminal sends. */
+/** A closed terminal sends SIGHUP. */
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const
 
 const asked = new AbortController()
-/** What ends the process when it is asked to stop before it has anything to stop; null once somebody stops it in order. */
+/** Ends the process when it is asked to stop before it has anything to stop; null once a caller stops it in order. */
 let endAtOnce: (() => never) | null = null
 
-/** From now on a signal asks the process to stop. Until {@link stopSignal} is called that ends it at once with `exitCode`. */
+/**
+ * From now on a signal asks the process to stop. Until {@link stopSignal} is called, a signal ends the process at once
+ * with `exitCode`.
+ */
 export function catchSignals(exitCode: number): void {
   endAtOnce = () => process.exit(exitCode)
   // Not `once`: a second signal must not end the process while it stops.

@@ -1,7 +1,7 @@
 import { choice, integer, list, text } from '../settings/flag.ts'
 import { secretFlags } from '../settings/secret.ts'
 
-/** What any replica can be told, alone or in a cluster on one machine. */
+/** The settings of any replica, alone or in a cluster on one machine. */
 export const commonFlags = {
   durability: choice(['fsync', 'memory'], 'what an answer survives: everything, or nothing', 'fsync'),
   engine: choice(['wasm', 'reference'], 'the fast engine, or the simple one that proves it right', 'wasm'),

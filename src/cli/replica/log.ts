@@ -3,7 +3,10 @@ import { type Logger, pino } from 'pino'
 
 const STANDARD_ERROR = 2
 
-/** A log on standard error, of this level and above. A line that cannot be written ends nothing: it is lost, and the number of lost lines is logged later. */
+/**
+ * A log on standard error, with this level and above. A line that cannot be written does not end the process: it is
+ * lost, and the number of lost lines is logged later.
+ */
 export function openLog(level: string): Logger {
   const sink = new Sink((lines) => {
     logger.warn({ lines }, 'lines of the log are lost: standard error could not be written')
@@ -15,10 +18,10 @@ export function openLog(level: string): Logger {
 class Sink {
   readonly #report: (lines: number) => void
   #lost = 0
-  /** The last line was written in part. */
+  /** The last line was written only in part. */
   #torn = false
 
-  /** `report` is called once lines can be written again. */
+  /** Calls `report` once lines can be written again. */
   constructor(report: (lines: number) => void) {
     this.#report = report
   }

@@ -13,7 +13,7 @@ import { Ending } from './ending.ts'
 import type { replicaFlags } from './flags.ts'
 import { openLog } from './log.ts'
 
-/** Runs one replica with the key-value store until it is told to stop or fails; resolves with the exit code. */
+/** Runs one replica with the key-value store until it is asked to stop or fails; resolves with the exit code. */
 export async function runReplica(given: Given<typeof replicaFlags>): Promise<number> {
   const logger = openLog(given.settings.logLevel)
   for (const warning of given.warnings) logger.warn({}, warning)
@@ -34,7 +34,7 @@ export async function runReplica(given: Given<typeof replicaFlags>): Promise<num
   }
 }
 
-/** Clients are served, with why they are not, before the journal is replayed. */
+/** The client port is open before the journal is replayed; it answers why the replica is not ready. */
 async function serve(
   replica: Replica,
   given: Given<typeof replicaFlags>,
@@ -95,7 +95,7 @@ function optionsOf(
   }
 }
 
-/** Where clients are told to go. An address for every host leads nowhere. */
+/** The URL that clients learn. An address that stands for every host is not one. */
 function advertised(given: string | undefined, client: Address, logger: Logger): { readonly advertise?: string } {
   if (given !== undefined) return { advertise: given }
   if (!isAnyHost(client.host)) return { advertise: `http://${formatAddress(client)}` }
@@ -106,7 +106,7 @@ function advertised(given: string | undefined, client: Address, logger: Logger):
   return {}
 }
 
-/** As browsers write it, in the header that it is compared with. */
+/** In the form that browsers send, because it is compared with their header. */
 function checkOrigin(text: string): void {
   if (URL.canParse(text) && new URL(text).origin === text) return
   throw wrong(`--allowed-origins: not an origin, such as https://example.org or http://localhost:8080: ${text}`)

@@ -1,22 +1,22 @@
 import { EpaxosError, ErrorCode } from '../../errors.ts'
 
 /**
- * What a command can be told, and how it is read: by `--request-timeout-ms 500` on the command line, `EPAXOS_REQUEST_TIMEOUT_MS=500` in the
- * environment and `"requestTimeoutMs": 500` in a file, for a flag that is called `requestTimeoutMs` here.
+ * One setting of a command, and how it is read. A flag named `requestTimeoutMs` here is `--request-timeout-ms 500` on
+ * the command line, `EPAXOS_REQUEST_TIMEOUT_MS=500` in the environment and `"requestTimeoutMs": 500` in a file.
  */
 export interface Flag<T> {
-  /** What stands for the value in the help; empty for a switch, which has none. */
+  /** Stands for the value in the help; empty for a switch, which has no value. */
   readonly placeholder: string
   readonly help: string
-  /** Taken where nobody says anything. */
+  /** The value if nobody sets it. */
   readonly fallback: T
   /** May be given more than once on the command line. */
   readonly repeatable: boolean
-  /** Not on the command line, where everybody on the machine could read it. */
+  /** Not allowed on the command line, where everybody on the machine could read it. */
   readonly hidden: boolean
-  /** What a file may hold besides strings: JSON's `1.10` is no text. */
+  /** The type that a file may hold besides a string: JSON's `1.10` is not text. */
   readonly json: 'string' | 'number' | 'boolean'
-  /** Throws an `EpaxosError` with code `configuration` that names what is wrong with the text. */
+  /** Throws an `EpaxosError` with code `configuration` that says what is wrong with the text. */
   parse(texts: readonly string[]): T
 }
 
@@ -41,7 +41,7 @@ export function text(placeholder: string, help: string, fallback?: string): Flag
   })
 }
 
-/** As {@link text}, but neither a flag nor shown. */
+/** Like {@link text}, but not a flag and never shown. */
 export function secretText(help: string): Flag<string | undefined> {
   return { ...text('', help), hidden: true }
 }
@@ -94,7 +94,7 @@ export function decimal(
   return { ...flag(placeholder, help, fallback, parse), json: 'number' }
 }
 
-/** Given or not; with `--no-NAME` where it is on by default. */
+/** On or off; `--no-NAME` turns off what is on by default. */
 export function toggle(help: string, fallback = false): Flag<boolean> {
   const parse = (value: string) => {
     if (value !== 'true' && value !== 'false') throw wrong(`is true or false, not ${shown(value)}`)
@@ -103,7 +103,7 @@ export function toggle(help: string, fallback = false): Flag<boolean> {
   return { ...flag('', help, fallback, parse), json: 'boolean' }
 }
 
-/** Several values: with commas between them, or the flag more than once. */
+/** Several values, separated by commas or given by repeating the flag. */
 export function list(placeholder: string, help: string): Flag<readonly string[]> {
   return {
     placeholder,
@@ -120,7 +120,7 @@ export function list(placeholder: string, help: string): Flag<readonly string[]>
   }
 }
 
-/** In quotes where it would not be seen otherwise. */
+/** Adds quotes if the value would otherwise be invisible. */
 function shown(value: string): string {
   return /^[!-~]+$/.test(value) ? value : JSON.stringify(value)
 }

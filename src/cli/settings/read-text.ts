@@ -3,7 +3,10 @@ import { wrong } from './flag.ts'
 
 const strictDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** The whole file. Throws an `EpaxosError` with code `configuration` that begins with `written`, also for what is no UTF-8. */
+/**
+ * The whole file. Throws an `EpaxosError` with code `configuration` whose message begins with `written`; also if the
+ * file is not UTF-8.
+ */
 export function readText(path: string, written: string): string {
   let bytes: Uint8Array
   try {

@@ -6,16 +6,16 @@ import { isOfService } from './service-variables.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
-/** What one source says, by name: the texts to parse. */
+/** The settings of one source, by name: the texts to parse. */
 type Said = ReadonlyMap<string, readonly string[]>
 
 export interface Given<F extends Flags> {
   readonly settings: Settings<F>
-  /** The arguments that are no flags. */
+  /** The positional arguments. */
   readonly positionals: readonly string[]
-  /** Where each setting that is not left to its fallback comes from: the flag, variable or key as it is written. */
+  /** The source of each setting that does not have its default: the flag, variable or key as it is written. */
   readonly origins: ReadonlyMap<string, Origin>
-  /** For people: what was not understood, and is ignored. */
+  /** For people: what was not understood and is ignored. */
   readonly warnings: readonly string[]
 }
 
@@ -26,10 +26,11 @@ export interface Origin {
 }
 
 /**
- * Reads what a command is told: a flag beats the environment beats the file. `variables` are those of all commands: variables of other
- * commands are let pass, those that no command knows are warned of. Unknown flags and keys of the file are errors.
+ * Reads the settings of a command: a flag beats the environment, which beats the file. `variables` are those of all
+ * commands: variables of other commands are allowed, and those that no command knows give a warning. Unknown flags and
+ * unknown keys of the file are errors.
  *
- * @throws EpaxosError with code `configuration`, naming what is wrong where
+ * @throws EpaxosError with code `configuration` that says what is wrong, and where
  */
 export function readSettings<F extends Flags>(
   flags: F,
@@ -63,7 +64,7 @@ const FILE = 2
 
 export const UNREADABLE = 'is no UTF-8, or holds the character U+FFFD, which stands for what is none'
 
-/** Node.js has put U+FFFD for bytes that are no UTF-8, or cannot encode the text. */
+/** Whether Node.js has put U+FFFD for bytes that are not UTF-8, or cannot encode the text. */
 export function isUnreadable(text: string): boolean {
   return /[\uFFFD\p{Surrogate}]/u.test(text)
 }
@@ -81,7 +82,7 @@ function parse(flag: Flag<unknown>, texts: readonly string[], written: string): 
   }
 }
 
-/** Before an argument like `-5`, which is a number and no flag; no argument holds this character. */
+/** Put in front of an argument like `-5`, which is a number and not a flag; no argument contains this character. */
 const NUMBER = '\0'
 
 function readArguments(flags: Flags, args: readonly string[]) {
@@ -115,7 +116,7 @@ function parseStrictly(
     const { values, positionals } = parseArgs({ args, options, allowPositionals: true, strict: true })
     return { values: values as Values, positionals }
   } catch (error) {
-    // What follows the first sentence is about arguments that begin with a dash.
+    // Only the first sentence: the rest is about arguments that begin with a dash.
     throw wrong(unshielded((error as Error).message).split('. ')[0] as string)
   }
 }
@@ -129,7 +130,7 @@ function unshielded(text: string): string {
   return text.replaceAll(NUMBER, '')
 }
 
-/** Those of our prefix that no command knows, by name. */
+/** Variables with our prefix that no command knows, by name. */
 function unknownVariables(environment: Environment, variables: ReadonlySet<string>): string[] {
   const ours = Object.entries(environment).filter(([name]) => name.startsWith('EPAXOS_') && !variables.has(name))
   return ours.flatMap(([name, value = '']) => (isOfService(name, value) ? [] : [name])).sort()

@@ -2,13 +2,13 @@ import { secretText, text, wrong } from './flag.ts'
 import type { Origin } from './read.ts'
 import { readText } from './read-text.ts'
 
-/** The shared secret: from a file, or as the variable `EPAXOS_SECRET`; never as a flag. */
+/** The shared secret: from a file, or from the variable `EPAXOS_SECRET`; never from a flag. */
 export const secretFlags = {
   secretFile: text('FILE', 'holds the secret that replicas and clients share; or the variable EPAXOS_SECRET'),
   secret: secretText('the secret itself'),
 }
 
-/** The secret, of whichever source comes first; undefined where there is none. */
+/** The secret of the first source that has one; undefined if there is none. */
 export function readSecret({
   settings: { secret, secretFile },
   origins,
@@ -26,7 +26,7 @@ export function readSecret({
   return checkedSecret(readText(secretFile, file?.written ?? '').replace(/\r?\n$/, ''), file?.written)
 }
 
-/** Without what HTTP would not carry, or not carry as it is. */
+/** Refuses characters that HTTP would not carry, or would change. */
 function checkedSecret(secret: string, written: string | undefined): string {
   if (secret === '') throw wrong(`${written}: the secret is empty`)
   if (secret.trim() !== secret) throw wrong(`${written}: the secret begins or ends with white space`)
