@@ -31,7 +31,7 @@ export function helpOf({ name, usage, summary, flags, examples, notes }: Command
   const left = rows.map(([flag, { placeholder }]) => `--${flagName(flag)} ${placeholder}`.trimEnd())
   left.push('--config FILE', '--help')
   const right = rows.map(([, flag]) => `${flag.help}${fallbackOf(flag.fallback)}`)
-  right.push('a JSON object with any of these, by name', 'this text')
+  right.push('a JSON object with any of these settings, by name', 'print this text')
   const first = rows[0]?.[0]
   return [
     `epaxos ${name} ${usage}`.trimEnd(),
@@ -43,13 +43,10 @@ export function helpOf({ name, usage, summary, flags, examples, notes }: Command
     '',
     ...(first === undefined
       ? []
-      : [`A flag beats its variable (${variableName(first)}, …), which beats the file.`, '']),
+      : [`A flag overrides its environment variable (${variableName(first)}, …), which overrides the file.`, '']),
     ...(notes === undefined ? [] : [notes, '']),
     'Examples:',
-    ...columns(
-      examples.map(([line]) => line),
-      examples.map(([, does]) => does),
-    ),
+    ...examples.flatMap(([line, does]) => [`  ${line}`, `      ${does}`]),
     '',
   ].join('\n')
 }
@@ -68,14 +65,14 @@ export function overview(all: readonly Command[]): string {
       commands.map(({ summary }) => summary),
     ),
     '',
-    '`epaxos COMMAND --help` says more of each, `epaxos --version` which version this is.',
+    '`epaxos COMMAND --help` describes a command, `epaxos --version` prints the version.',
     '',
   ].join('\n')
 }
 
 function fallbackOf(fallback: unknown): string {
   if (fallback === undefined || fallback === false || (Array.isArray(fallback) && fallback.length === 0)) return ''
-  return fallback === true ? ' (on; --no-… turns it off)' : ` (${fallback})`
+  return fallback === true ? ' (default on; --no-… turns it off)' : ` (default ${fallback})`
 }
 
 function columns(left: readonly string[], right: readonly string[]): string[] {

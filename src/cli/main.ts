@@ -23,6 +23,6 @@ try {
   process.exitCode = await main(process.argv.slice(2))
 } catch (error) {
   if (!SCARCE.has((error as NodeJS.ErrnoException).code ?? '')) throw error
-  complain(`the system gives too little (see ulimit -n and ulimit -v): ${(error as Error).message}`)
+  complain(`out of file descriptors or memory (see ulimit -n and ulimit -v): ${(error as Error).message}`)
   process.exitCode = 2
 }

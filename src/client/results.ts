@@ -23,6 +23,6 @@ export function utf8(bytes: Uint8Array): string {
   try {
     return decoder.decode(bytes)
   } catch {
-    throw new EpaxosError(ErrorCode.malformed, 'the value is no UTF-8')
+    throw new EpaxosError(ErrorCode.malformed, 'the value is not UTF-8')
   }
 }

@@ -119,7 +119,7 @@ function record(given: unknown, what: string, names: readonly string[]): Fields 
 function parse(body: Uint8Array): unknown {
   const [value, text] = decoded(body)
   const repeated = repeatedName(text)
-  if (repeated !== null) throw malformed(`${JSON.stringify(repeated).slice(0, 80)} stands twice in one object`)
+  if (repeated !== null) throw malformed(`${JSON.stringify(repeated).slice(0, 80)} occurs twice in one object`)
   return value
 }
 
@@ -128,7 +128,7 @@ function decoded(body: Uint8Array): [value: unknown, text: string] {
     const text = strictDecoder.decode(body)
     return [JSON.parse(text), text]
   } catch {
-    throw malformed('the body is no JSON in UTF-8')
+    throw malformed('the body is not JSON in UTF-8')
   }
 }
 

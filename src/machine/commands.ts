@@ -82,7 +82,8 @@ export function deleteCommand(key: Bytes): Uint8Array {
  * as 0.
  */
 export function incrementCommand(key: Bytes, by = 1): Uint8Array {
-  if (!Number.isSafeInteger(by)) throw new EpaxosError(ErrorCode.badCommand, `${by} is no step: whole, within ±(2⁵³−1)`)
+  if (!Number.isSafeInteger(by))
+    throw new EpaxosError(ErrorCode.badCommand, `a step is a whole number within ±(2⁵³−1), not ${by}`)
   const step = new Uint8Array(STEP_BYTES)
   new DataView(step.buffer).setFloat64(0, by, true)
   return item(Code.increment, key, step)

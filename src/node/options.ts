@@ -71,7 +71,7 @@ export function resolveOptions(options: ReplicaOptions): ResolvedOptions {
   const peers = options.peers.map(parseAddress)
   check(peers.length >= 1 && peers.length <= MAX_REPLICAS, `1 to ${MAX_REPLICAS} peers, not ${peers.length}`)
   check(Number.isInteger(id) && id >= 0 && id < peers.length, `id ${id} is not a position in ${peers.length} peers`)
-  check(new Set(peers.map(formatAddress)).size === peers.length, 'an address stands twice among the peers')
+  check(new Set(peers.map(formatAddress)).size === peers.length, 'an address occurs twice among the peers')
   check(CLUSTER_NAME.test(cluster), `not a cluster's name (letters, digits, . _ -): ${cluster}`)
   check(durability === 'fsync' || durability === 'memory', `durability is fsync or memory, not ${durability}`)
   check(engine === 'wasm' || engine === 'reference', `engine is wasm or reference, not ${engine}`)

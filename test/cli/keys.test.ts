@@ -116,16 +116,16 @@ test('wrong usage is 2', async () => {
   })
 })
 
-test('an argument that is no UTF-8 is refused with 2, by its place: two keys never become one', async () => {
+test('an argument that is not UTF-8 is refused with 2, by its place: two keys never become one', async () => {
   const [port] = await freePorts(1)
   const url = `http://127.0.0.1:${port}`
   const cases = [
-    [`put $'k\\xff' v`, /argument 1 \(KEY\) is no UTF-8/],
-    [`put k $'\\xe4'`, /argument 2 \(VALUE\) is no UTF-8/],
-    [`get $'\\xed\\xa0\\x80'`, /argument 1 \(KEY\) is no UTF-8/],
-    [`cas k $'a\\xc0\\x80' b`, /argument 2 \(OLD\) is no UTF-8/],
-    [`put -- k $'-\\x80'`, /argument 2 \(VALUE\) is no UTF-8/],
-    [`get k --secret-file $'\\xff'`, /--secret-file is no UTF-8/],
+    [`put $'k\\xff' v`, /argument 1 \(KEY\) is not UTF-8/],
+    [`put k $'\\xe4'`, /argument 2 \(VALUE\) is not UTF-8/],
+    [`get $'\\xed\\xa0\\x80'`, /argument 1 \(KEY\) is not UTF-8/],
+    [`cas k $'a\\xc0\\x80' b`, /argument 2 \(OLD\) is not UTF-8/],
+    [`put -- k $'-\\x80'`, /argument 2 \(VALUE\) is not UTF-8/],
+    [`get k --secret-file $'\\xff'`, /--secret-file is not UTF-8/],
   ] as const
   for (const [line, why] of cases) {
     const [word, ...rest] = line.split(' ')

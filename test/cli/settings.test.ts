@@ -142,13 +142,13 @@ test('the variables that Kubernetes sets for services of our name are neither re
   assert.is(others.length, 2)
 })
 
-test('what is no UTF-8 is refused, saying where', () => {
-  refused(() => read(['--data', 'a\uFFFD']), /^--data is no UTF-8/)
-  refused(() => read(['--peers', 'a:1,b\uD800:2']), /^--peers is no UTF-8/)
-  refused(() => read([], { EPAXOS_DATA: '\uFFFD' }), /^EPAXOS_DATA is no UTF-8/)
+test('what is not UTF-8 is refused, saying where', () => {
+  refused(() => read(['--data', 'a\uFFFD']), /^--data is not UTF-8/)
+  refused(() => read(['--peers', 'a:1,b\uD800:2']), /^--peers is not UTF-8/)
+  refused(() => read([], { EPAXOS_DATA: '\uFFFD' }), /^EPAXOS_DATA is not UTF-8/)
   const latin1 = join(folder, 'latin1')
   writeFileSync(latin1, Buffer.from('{"data": "\xe4"}', 'latin1'))
-  refused(() => read(['--config', latin1]), /^--config: .*latin1 is no UTF-8$/)
+  refused(() => read(['--config', latin1]), /^--config: .*latin1 is not UTF-8$/)
   assert.is(withFile({ data: '\uFFFD' }).settings.data, '\uFFFD')
 })
 
@@ -179,12 +179,12 @@ test('what is said twice at once is refused', () => {
   refused(() => read(['--fast', '--no-fast']), /^--fast is given more than once/)
   refused(() => read(['--id']), /--id/)
   refused(() => read(['--config', 'a', '--config', 'b']), /--config is given more than once/)
-  refused(() => withFile({ requestTimeoutMs: 1, 'request-timeout-ms': 2 }), /"requestTimeoutMs" stands twice/)
-  refused(() => read(['--config', fileOf('{"id": 1, "id": 2}')]), /^"id" stands twice in /)
-  refused(() => read(['--config', fileOf('{"id": 1, "\\u0069d": 1}')]), /^"id" stands twice in /)
+  refused(() => withFile({ requestTimeoutMs: 1, 'request-timeout-ms': 2 }), /"requestTimeoutMs" occurs twice/)
+  refused(() => read(['--config', fileOf('{"id": 1, "id": 2}')]), /^"id" occurs twice in /)
+  refused(() => read(['--config', fileOf('{"id": 1, "\\u0069d": 1}')]), /^"id" occurs twice in /)
 })
 
-test('a file that is no JSON object is refused', () => {
+test('a file that is not a JSON object is refused', () => {
   refused(() => read(['--config', join(folder, 'absent')]), /ENOENT/)
   for (const content of ['{', '[]', 'null', '3']) refused(() => read(['--config', fileOf(content)]), /--config/)
 })
@@ -217,7 +217,7 @@ test('a secret file holds one line, and only its end is left out', () => {
   refused(() => secretOf('\n'), /^--secret-file: the secret is empty$/)
   refused(() => secretOf('one\ntwo'), /^--secret-file: the secret is one line/)
   refused(() => secretOf('nul\0'), /^--secret-file: the secret is one line/)
-  refused(() => secretOf(Buffer.from([0x61, 0xff, 0x62])), /^--secret-file: .* is no UTF-8$/)
+  refused(() => secretOf(Buffer.from([0x61, 0xff, 0x62])), /^--secret-file: .* is not UTF-8$/)
   refused(() => readSecret(read([], { EPAXOS_SECRET: 'a secret ' })), /^EPAXOS_SECRET: the secret begins or ends/)
 })
 

@@ -121,7 +121,7 @@ test('what is refused names its place', async () => {
   const long = { if: [{ key: 'k'.repeat(600), absent: true }] }
   assert.match(JSON.parse((await transact(long)).text).error.message, /^"if"\[0\]: a key has at most/)
   const twice = '{"then":[{"put":"a","value":"{\\"put\\":1,","value":"y"}]}'
-  assert.match(JSON.parse((await transact(twice)).text).error.message, /^"value" stands twice in one object$/)
+  assert.match(JSON.parse((await transact(twice)).text).error.message, /^"value" occurs twice in one object$/)
 })
 
 test('names and values that only look like names that stand twice are taken', async () => {

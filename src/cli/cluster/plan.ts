@@ -61,7 +61,7 @@ export async function checkPorts({ replicas, clientPort, peerPort }: Plan): Prom
   ] as const) {
     for (let port = first; port < first + replicas; port++) {
       const problem = await whyTaken(port)
-      if (problem !== null) throw wrong(`port ${port} cannot be listened on (${problem}): choose others with ${flag}`)
+      if (problem !== null) throw wrong(`cannot listen on port ${port} (${problem}): choose others with ${flag}`)
     }
   }
 }

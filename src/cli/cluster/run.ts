@@ -49,7 +49,7 @@ function announce(members: readonly Member[], pids: readonly number[], needsSecr
   for (const member of members) {
     say(`replica ${member.id}  pid ${pids[member.id]}  ${member.url}  ${lineOf(member)}`)
   }
-  if (needsSecret) say('(each alone needs EPAXOS_SECRET in its environment)')
+  if (needsSecret) say('(a replica that is started alone needs EPAXOS_SECRET in its environment)')
 }
 
 function lineOf({ args }: Member): string {

@@ -11,12 +11,12 @@ const DEFAULT_URL = 'http://127.0.0.1:7001'
 export const askingFlags = {
   url: text('URL', 'the replica to ask', DEFAULT_URL),
   ...secretFlags,
-  timeoutMs: integer('MS', 'how long to wait for the answer', { min: 1, max: 3_600_000 }, 10_000),
+  timeoutMs: integer('MS', 'time to wait for the answer', { min: 1, max: 3_600_000 }, 10_000),
 } as const
 
 const NOTES = [
-  'Exit codes: 0 done, 1 not found or condition not met, 2 wrong usage, 3 outcome unknown: it may be done,',
-  '4 no replica there, or refused: certainly not done.',
+  'Exit codes: 0 done, 1 not found or condition not met, 2 wrong usage, 3 outcome unknown (it may be done),',
+  '4 no replica reached, or refused (certainly not done).',
 ].join('\n')
 
 /** One command against one replica, over HTTP. */
@@ -40,7 +40,7 @@ export const put = keyCommand({
   usage: 'KEY VALUE',
   summary: 'Sets a key to a value.',
   arity: [2, 2],
-  example: ['epaxos put greeting hello', 'done when a majority has it on disk'],
+  example: ['epaxos put greeting hello', 'succeeds when a majority has it on disk'],
   request: (target, [key, value]) => ask(target, 'PUT', pathOf(key), value),
 })
 
@@ -49,7 +49,7 @@ export const get = keyCommand({
   usage: 'KEY',
   summary: 'Prints the value of a key, and a newline.',
   arity: [1, 1],
-  example: ['epaxos get greeting --url http://127.0.0.1:7002', 'the latest value, asked at another replica'],
+  example: ['epaxos get greeting --url http://127.0.0.1:7002', 'the latest value, from another replica'],
   request: (target, [key]) => ask(target, 'GET', pathOf(key)),
   print: ({ body }) => body,
 })
@@ -59,7 +59,7 @@ export const del = keyCommand({
   usage: 'KEY',
   summary: 'Deletes a key.',
   arity: [1, 1],
-  example: ['epaxos del greeting', '1 when there was none'],
+  example: ['epaxos del greeting', 'exits with 1 if there was none'],
   request: (target, [key]) => ask(target, 'DELETE', pathOf(key)),
 })
 
@@ -78,7 +78,7 @@ export const cas = keyCommand({
   usage: 'KEY OLD NEW',
   summary: 'Sets a key to NEW if its value is OLD.',
   arity: [3, 3],
-  example: ['epaxos cas greeting hello goodbye', '1 when the value is another one, or there is none'],
+  example: ['epaxos cas greeting hello goodbye', 'exits with 1 if the key has another value, or none'],
   request: (target, [key = '', old, value]) => {
     const transaction = { if: [{ key, equals: old }], then: [{ put: key, value }] }
     return ask(target, 'POST', '/transaction', JSON.stringify(transaction))

@@ -2,8 +2,8 @@ import { command } from '../command.ts'
 import { choice, integer, wrong } from '../settings/flag.ts'
 
 export const maelstromFlags = {
-  engine: choice(['wasm', 'reference'], 'which engine computes dependencies and order', 'wasm'),
-  requestTimeoutMs: integer('N', 'after this a request is answered as unknown', { min: 1 }, 2000),
+  engine: choice(['wasm', 'reference'], 'engine for dependencies and order', 'wasm'),
+  requestTimeoutMs: integer('N', 'time after which a request is answered as unknown', { min: 1 }, 2000),
 } as const
 
 export const maelstrom = command({
@@ -14,8 +14,8 @@ export const maelstrom = command({
   notes: 'It keeps nothing on disk. Exit codes: 0 stopped, 1 an invariant broke, 2 wrong usage.',
   examples: [
     [
-      'maelstrom test -w lin-kv --bin ./node --node-count 3 --concurrency 4n --rate 100 --time-limit 30 --nemesis partition',
-      'where ./node is a script: exec epaxos maelstrom',
+      'maelstrom test -w lin-kv --bin ./node --node-count 3 --time-limit 30 --nemesis partition',
+      'with a script ./node that runs: exec epaxos maelstrom',
     ],
   ],
   run: async (given) => {

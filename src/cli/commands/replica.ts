@@ -4,17 +4,17 @@ import { replicaFlags } from '../replica/flags.ts'
 export const replica = command({
   name: 'replica',
   usage: '--id I --peers HOST:PORT,… --client HOST:PORT --data DIR',
-  summary:
-    'One replica of a cluster. It logs on stderr, one JSON object a line, and stops at SIGTERM, SIGINT or SIGHUP.',
+  summary: 'Runs one replica. It logs to stderr, one JSON object per line, and stops on SIGTERM, SIGINT or SIGHUP.',
   flags: replicaFlags,
   logs: true,
   notes: [
-    'Exit codes: 0 stopped, 2 wrong usage or configuration, 3 the data directory is locked, foreign or newer, 4 storage failed,',
-    '5 refused by the peers: this identity has voted with another disk.',
+    'Exit codes: 0 stopped, 2 wrong usage or configuration, 3 the data directory is locked, foreign or newer,',
+    '4 storage failed, 5 refused by the peers: this identity has voted with another disk.',
   ].join('\n'),
   examples: [
     [
-      'epaxos replica --id 0 --peers 127.0.0.1:7101,127.0.0.1:7102,127.0.0.1:7103 --client 127.0.0.1:7001 --data ./data/0',
+      'epaxos replica --id 0 --peers 127.0.0.1:7101,127.0.0.1:7102,127.0.0.1:7103 ' +
+        '--client 127.0.0.1:7001 --data ./data/0',
       'the first of three on one machine',
     ],
     [

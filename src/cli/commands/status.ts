@@ -14,17 +14,17 @@ const OTHERS_TIMEOUT_MS = 1000
 export const status = command({
   name: 'status',
   usage: '',
-  summary: 'Asks one replica for its status, and through it all the others.',
+  summary: 'Prints the status of one replica, and of the others that it names.',
   flags: {
     ...askingFlags,
-    learn: toggle('asks the other replicas as well, at the URLs that the first one names', true),
-    json: toggle('JSON: an array, each replica its answer, or why there is none'),
+    learn: toggle('also ask the other replicas, at the URLs that the first one names', true),
+    json: toggle('print a JSON array: the answer of each replica, or why there is none'),
   },
-  notes: 'Exit codes: 0 asked, 2 wrong usage, 4 the replica cannot be reached.',
+  notes: 'Exit codes: 0 done, 2 wrong usage, 4 the replica cannot be reached.',
   examples: [
     ['epaxos status', 'a table'],
-    ['epaxos status --no-learn', 'of the one replica only: the secret goes to no URL that another replica named'],
-    ['epaxos status --json --url http://127.0.0.1:7002', 'what GET /status says, of each'],
+    ['epaxos status --no-learn', 'only this replica: the secret goes to no URL that a replica names'],
+    ['epaxos status --json --url http://127.0.0.1:7002', 'the answer of each replica to GET /status'],
   ],
   run: async (given) => {
     if (given.positionals.length > 0) throw wrong(`unexpected argument ${given.positionals[0]}`)

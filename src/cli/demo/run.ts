@@ -42,7 +42,7 @@ export async function runDemo(settings: Settings<typeof demoFlags>): Promise<num
   try {
     const limit = new AbortController()
     const over = pause(LIMIT_MS, undefined, { signal: limit.signal, ref: false }).then(() => {
-      throw new Error(`it was not over after ${LIMIT_MS / 1000} s`)
+      throw new Error(`it did not end within ${LIMIT_MS / 1000} s`)
     })
     over.catch(() => {})
     const stopped = untilAborted(stop).then(() => null)

@@ -3,26 +3,28 @@ import { secretFlags } from '../settings/secret.ts'
 
 /** The settings of any replica, alone or in a cluster on one machine. */
 export const commonFlags = {
-  durability: choice(['fsync', 'memory'], 'what an answer survives: everything, or nothing', 'fsync'),
-  engine: choice(['wasm', 'reference'], 'the fast engine, or the simple one that proves it right', 'wasm'),
-  server: choice(['uws', 'node'], 'what serves the peer port; by itself uws (uWebSockets.js) where its binary loads'),
-  cluster: text('NAME', "the cluster's name; replicas of another are refused", 'local'),
+  durability: choice(['fsync', 'memory'], 'what was answered survives power loss (fsync) or nothing (memory)', 'fsync'),
+  engine: choice(['wasm', 'reference'], 'the fast engine, or the simple reference', 'wasm'),
+  server: choice(['uws', 'node'], 'server of the peer port; by default uws (uWebSockets.js) if its binary loads'),
+  cluster: text('NAME', 'name of the cluster; replicas of another cluster are refused', 'local'),
   ...secretFlags,
-  requestTimeoutMs: integer('MS', 'after this a command is answered as unknown', { min: 1, max: 3_600_000 }, 2000),
+  requestTimeoutMs: integer(
+    'MS',
+    'time after which a command is answered as unknown',
+    { min: 1, max: 3_600_000 },
+    2000,
+  ),
   allowedOrigins: list('ORIGIN,…', 'web pages that may use this replica, besides its own'),
 } as const
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 
 export const replicaFlags = {
-  id: integer('I', 'which one it is: its position in --peers, from 0', { min: 0 }),
-  peers: list('HOST:PORT,…', 'where each replica listens for the others, this one included'),
-  client: text('HOST:PORT', 'where it listens for clients'),
-  advertise: text(
-    'URL',
-    'where clients reach it: what clients and the other replicas learn; by default http:// and --client',
-  ),
+  id: integer('I', 'its id: its position in --peers, from 0', { min: 0 }),
+  peers: list('HOST:PORT,…', 'peer addresses of all replicas, including this one'),
+  client: text('HOST:PORT', 'address to listen on for clients'),
+  advertise: text('URL', 'URL that clients and other replicas learn for it; by default http:// and --client'),
   data: text('DIR', 'the data directory'),
   ...commonFlags,
-  logLevel: choice(logLevels, 'the least that is logged', 'info'),
+  logLevel: choice(logLevels, 'lowest level to log', 'info'),
 } as const

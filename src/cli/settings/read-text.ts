@@ -17,6 +17,6 @@ export function readText(path: string, written: string): string {
   try {
     return strictDecoder.decode(bytes)
   } catch {
-    throw wrong(`${written}: ${path} is no UTF-8`)
+    throw wrong(`${written}: ${path} is not UTF-8`)
   }
 }

@@ -62,7 +62,7 @@ export function readSettings<F extends Flags>(
 /** The level of the file, which is read strictly. */
 const FILE = 2
 
-export const UNREADABLE = 'is no UTF-8, or holds the character U+FFFD, which stands for what is none'
+export const UNREADABLE = 'is not UTF-8, or holds the character U+FFFD, which stands for what is none'
 
 /** Whether Node.js has put U+FFFD for bytes that are not UTF-8, or cannot encode the text. */
 export function isUnreadable(text: string): boolean {
@@ -153,7 +153,7 @@ function readFile(flags: Flags, path: string | null): Said {
   for (const [key, value] of Object.entries(readObject(path))) {
     const name = Object.keys(flags).find((name) => key === name || key === flagName(name))
     if (name === undefined) throw wrong(`unknown key "${key}" in ${path}`)
-    if (said.has(name)) throw wrong(`"${name}" stands twice in ${path}`)
+    if (said.has(name)) throw wrong(`"${name}" occurs twice in ${path}`)
     said.set(name, textsOfValue(flags[name] as Flag<unknown>, value, `"${key}" in ${path}`))
   }
   return said
@@ -175,8 +175,8 @@ function readObject(path: string): object {
     throw wrong(`--config ${path}: ${(error as Error).message}`)
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw wrong(`--config ${path}: is no JSON object`)
+    throw wrong(`--config ${path}: is not a JSON object`)
   const repeated = repeatedName(text)
-  if (repeated !== null) throw wrong(`"${repeated}" stands twice in ${path}`)
+  if (repeated !== null) throw wrong(`"${repeated}" occurs twice in ${path}`)
   return value
 }
