@@ -1,4 +1,3 @@
-import type { HttpRequest, HttpResponse, us_socket_context_t, WebSocket, WebSocketBehavior } from 'uWebSockets.js'
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { proofOf } from '../client/proof.ts'
 import {
@@ -18,14 +17,11 @@ import { EpaxosError, ErrorCode } from '../errors.ts'
 import type { Logger } from '../node/logger.ts'
 import type { Answer } from '../node/proposals.ts'
 import type { Replica } from '../node/replica.ts'
-import type { Access } from './access.ts'
+import type { LinkEvents, LinkOptions, LinkSocket } from '../transport/server.ts'
 import { answerStale } from './stale.ts'
 
 /** A client that does not say its part of the handshake in this time is hung up on. */
 const HANDSHAKE_TIMEOUT_MS = 3000
-
-/** Links that may be open without being admitted, so that what strangers send is bounded. */
-const MAX_STRANGERS = 64
 
 /** What of one client may be unanswered; above, its requests are refused. */
 export const MAX_IN_FLIGHT_BYTES = 16 << 20
@@ -42,13 +38,20 @@ const SEND_BELOW_BYTES = 1 << 20
 /** Answers that a client does not take: above, it is hung up on. */
 export const MAX_UNSENT_BYTES = 64 << 20
 
-/** The server pings a silent client, and hangs up when nothing comes: 0 or ≥ 8 are allowed. */
-const SILENT_CLIENT_SECONDS = 32
+/** A silent client is pinged before, and hung up on when nothing comes. */
+const SILENT_CLIENT_MS = 32_000
+
+export const CLIENT_LINKS: LinkOptions = {
+  maxMessageBytes: MAX_FRAME_BYTES,
+  maxUnsentBytes: SEND_BELOW_BYTES + 2 * MAX_FRAME_BYTES,
+  silentMs: SILENT_CLIENT_MS,
+  pings: true,
+}
 
 /** A link knows its socket only while that is open: touching a closed one throws. */
 interface ClientLink {
   readonly nonce: Uint8Array
-  socket: WebSocket<ClientLink> | null
+  socket: LinkSocket | null
   stage: 'challenged' | 'proving' | 'admitted'
   handshakeTimer: NodeJS.Timeout | null
   inFlightBytes: number
@@ -62,33 +65,17 @@ interface ClientLink {
 /** The WebSockets of the client library: each request is one group of commands, and all answers of a turn leave as one frame. */
 export class ClientLinks {
   readonly #replica: Replica
-  readonly #access: Access
   readonly #secret: Uint8Array | null
   readonly #logger: Logger
   readonly #links = new Set<ClientLink>()
-  #strangers = 0
   /** Those with answers that have not left. */
   #answered: ClientLink[] = []
   #dropped = 0
 
-  constructor(replica: Replica, access: Access, secret: Uint8Array | null, logger: Logger) {
+  constructor(replica: Replica, secret: Uint8Array | null, logger: Logger) {
     this.#replica = replica
-    this.#access = access
     this.#secret = secret
     this.#logger = logger
-  }
-
-  readonly behavior: WebSocketBehavior<ClientLink> = {
-    maxPayloadLength: MAX_FRAME_BYTES,
-    maxBackpressure: SEND_BELOW_BYTES + 2 * MAX_FRAME_BYTES,
-    closeOnBackpressureLimit: 1,
-    idleTimeout: SILENT_CLIENT_SECONDS,
-    sendPingsAutomatically: true,
-    upgrade: (response, request, context) => this.#onUpgrade(response, request, context),
-    open: (socket) => this.#onOpen(socket),
-    message: (socket, bytes, binary) => this.#onMessage(socket.getUserData(), new Uint8Array(bytes), binary),
-    drain: (socket) => this.#onDrain(socket.getUserData()),
-    close: (socket) => this.#forget(socket.getUserData()),
   }
 
   /** The turn is over: what was answered in it leaves. */
@@ -104,38 +91,25 @@ export class ClientLinks {
     for (const link of [...this.#links]) this.#hangUp(link, 1001)
   }
 
-  #onUpgrade(response: HttpResponse, request: HttpRequest, context: us_socket_context_t): void {
-    try {
-      this.#access.checkOrigin(request.getHeader('origin'), request.getHeader('host'))
-    } catch {
-      response.writeStatus('403 Forbidden').end('', true)
-      return
-    }
-    if (this.#strangers >= MAX_STRANGERS) {
-      response.writeStatus('503 Service Unavailable').end('', true)
-      return
-    }
+  /** A client's WebSocket has opened. */
+  opened(socket: LinkSocket): LinkEvents {
     const link: ClientLink = {
       nonce: randomBytes(NONCE_BYTES),
-      socket: null,
+      socket,
       stage: 'challenged',
-      handshakeTimer: null,
+      handshakeTimer: setTimeout(() => this.#drop(link, 'no hello'), HANDSHAKE_TIMEOUT_MS),
       inFlightBytes: 0,
       parts: [],
       unsent: [],
       unsentBytes: 0,
     }
-    const key = request.getHeader('sec-websocket-key')
-    response.upgrade(link, key, '', request.getHeader('sec-websocket-extensions'), context)
-  }
-
-  #onOpen(socket: WebSocket<ClientLink>): void {
-    const link = socket.getUserData()
-    link.socket = socket
     this.#links.add(link)
-    this.#strangers++
-    link.handshakeTimer = setTimeout(() => this.#drop(link, 'no hello'), HANDSHAKE_TIMEOUT_MS)
-    socket.send(encodeChallenge({ nonce: link.nonce, needsSecret: this.#secret !== null }), true)
+    socket.send(encodeChallenge({ nonce: link.nonce, needsSecret: this.#secret !== null }))
+    return {
+      message: (bytes, binary) => this.#onMessage(link, bytes, binary),
+      drained: () => this.#sendOn(link),
+      closed: () => this.#forget(link),
+    }
   }
 
   #onMessage(link: ClientLink, bytes: Uint8Array, binary: boolean): void {
@@ -179,12 +153,13 @@ export class ClientLinks {
     }
     this.#endHandshake(link)
     link.stage = 'admitted'
-    link.socket.send(encodeWelcome({ version: FORMAT_VERSION, id, clientUrls, clusterId }), true)
+    link.socket.settle()
+    link.socket.send(encodeWelcome({ version: FORMAT_VERSION, id, clientUrls, clusterId }))
   }
 
   /** A response before the welcome says why there is none. */
   #refuse(link: ClientLink, code: ErrorCode, message: string): void {
-    link.socket?.send(encodeNotDone(0, 'refused', code, message), true)
+    link.socket?.send(encodeNotDone(0, 'refused', code, message))
     this.#note(message)
     this.#hangUp(link, 1008)
   }
@@ -228,16 +203,11 @@ export class ClientLinks {
   #sendOn(link: ClientLink): void {
     const { socket, unsent } = link
     while (socket !== null && link.socket === socket && unsent.length > 0) {
-      if (socket.getBufferedAmount() > SEND_BELOW_BYTES) return
+      if (socket.bufferedBytes > SEND_BELOW_BYTES) return
       const frame = unsent.shift() as Uint8Array
       link.unsentBytes -= frame.length
-      socket.send(frame, true)
+      socket.send(frame)
     }
-  }
-
-  /** Later: what is sent from within the handler itself and not taken at once is never sent on. */
-  #onDrain(link: ClientLink): void {
-    if (link.unsent.length > 0) setImmediate(() => this.#sendOn(link))
   }
 
   #drop(link: ClientLink, why: string): void {
@@ -281,6 +251,5 @@ export class ClientLinks {
     if (link.handshakeTimer === null) return
     clearTimeout(link.handshakeTimer)
     link.handshakeTimer = null
-    this.#strangers--
   }
 }

@@ -1,29 +1,16 @@
-import type { TemplatedApp } from 'uWebSockets.js'
-import { EpaxosError } from '../errors.ts'
-import { formatAddress } from '../node/addresses.ts'
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import type { Address } from '../transport/links.ts'
-import type { UWebSockets } from '../transport/uws.ts'
-
-/** A plain listen shares its port with any other process that asks for it: every connection would then go to one of the two. */
-const EXCLUSIVE = 1
-
-/** `listen` as it is; the declarations lack this form. */
-type Listen = (
-  host: string,
-  port: number,
-  options: number,
-  done: (socket: UWebSockets.us_socket | false) => void,
-) => void
+import { printed } from '../transport/links.ts'
+import { cannotListen } from '../transport/server.ts'
 
 /** Listens, and gives the port: the one that the system chose, for port 0. Rejects with code `configuration`. */
-export function listen(uws: typeof UWebSockets, app: TemplatedApp, address: Address): Promise<number> {
+export function listen(server: Server, { host, port }: Address): Promise<number> {
   return new Promise((resolve, reject) => {
-    const done = (socket: UWebSockets.us_socket | false) => {
-      if (socket) return resolve(uws.us_socket_local_port(socket))
-      app.close()
-      const why = `cannot listen on ${formatAddress(address)}: in use, not allowed, or not an address of this machine`
-      reject(new EpaxosError('configuration', why))
-    }
-    ;(app.listen as unknown as Listen).call(app, address.host, address.port, EXCLUSIVE, done)
+    server.once('error', () => reject(cannotListen(printed({ host, port }))))
+    server.listen({ host, port, exclusive: true }, () => {
+      server.removeAllListeners('error')
+      resolve((server.address() as AddressInfo).port)
+    })
   })
 }

@@ -1,24 +1,26 @@
-import type { HttpResponse } from 'uWebSockets.js'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { EpaxosError, ErrorCode } from '../errors.ts'
+import type { HttpConnection } from './connection.ts'
+import { BadRequest } from './head.ts'
 
 /** Of each code the status; of an outcome "unknown" it is 504, whatever the code. */
-const STATUS: Partial<Record<ErrorCode, string>> = {
-  [ErrorCode.malformed]: '400 Bad Request',
-  [ErrorCode.badCommand]: '400 Bad Request',
-  [ErrorCode.unauthorized]: '401 Unauthorized',
-  [ErrorCode.forbidden]: '403 Forbidden',
-  [ErrorCode.notFound]: '404 Not Found',
-  [ErrorCode.methodNotAllowed]: '405 Method Not Allowed',
-  [ErrorCode.notCounter]: '409 Conflict',
-  [ErrorCode.tooLarge]: '413 Content Too Large',
-  [ErrorCode.busy]: '429 Too Many Requests',
-  [ErrorCode.notReady]: '503 Service Unavailable',
-  [ErrorCode.diskFull]: '503 Service Unavailable',
-  [ErrorCode.closed]: '503 Service Unavailable',
+const STATUS: Partial<Record<ErrorCode, number>> = {
+  [ErrorCode.malformed]: 400,
+  [ErrorCode.badCommand]: 400,
+  [ErrorCode.unauthorized]: 401,
+  [ErrorCode.forbidden]: 403,
+  [ErrorCode.notFound]: 404,
+  [ErrorCode.methodNotAllowed]: 405,
+  [ErrorCode.notCounter]: 409,
+  [ErrorCode.tooLarge]: 413,
+  [ErrorCode.busy]: 429,
+  [ErrorCode.notReady]: 503,
+  [ErrorCode.diskFull]: 503,
+  [ErrorCode.closed]: 503,
 }
 
-const UNKNOWN = '504 Gateway Timeout'
-const INTERNAL = '500 Internal Server Error'
+const UNKNOWN = 504
+const INTERNAL = 500
 
 export const ContentType = {
   json: 'application/json',
@@ -27,16 +29,38 @@ export const ContentType = {
 } as const
 export type ContentType = (typeof ContentType)[keyof typeof ContentType]
 
-/** The answer to one HTTP request: given once, and never after the client has gone, when its response must not be touched. */
+/** A client that takes nothing of its answer for so long has gone. */
+const STALLED_MS = 30_000
+
+/** A refused request is read on for so long, and up to so many bytes: what is on its way must not destroy the answer. */
+const LINGER_MS = 500
+const LINGER_BYTES = 8 << 20
+
+export function statusOf(code: ErrorCode): number {
+  return STATUS[code] ?? INTERNAL
+}
+
+/** The body of an error: JSON, as everywhere. */
+export function errorBody(code: ErrorCode, message: string): string {
+  return JSON.stringify({ error: { code, message } })
+}
+
+/** The answer to one HTTP request: given once, and never after the client has gone. */
 export class Reply {
-  readonly #head: boolean
-  #response: HttpResponse | null
+  readonly #request: IncomingMessage
+  readonly #connection: HttpConnection
+  #response: ServerResponse | null
+  #hasBody = false
+  #expected: boolean
   #ended: () => void = () => {}
 
-  constructor(response: HttpResponse, head: boolean) {
+  /** @param expected the client waits for `100 Continue` before it sends the body */
+  constructor(request: IncomingMessage, response: ServerResponse, connection: HttpConnection, expected: boolean) {
+    this.#request = request
     this.#response = response
-    this.#head = head
-    response.onAborted(() => this.#end())
+    this.#connection = connection
+    this.#expected = expected
+    response.once('close', () => this.#end())
   }
 
   /** False once it was answered, or the client has gone. */
@@ -44,30 +68,39 @@ export class Reply {
     return this.#response !== null
   }
 
+  /** A body follows: who is refused before it was read is hung up on. */
+  announceBody(): void {
+    this.#hasBody = true
+  }
+
+  /** The body is wanted. */
+  continue(): void {
+    if (this.#expected) this.#response?.writeContinue()
+    this.#expected = false
+  }
+
   /** Calls `listener` when the reply is answered or the client gone; one at a time. */
   onEnd(listener: () => void): void {
     this.#ended = listener
   }
 
-  send(status: string, type: ContentType, body: string | Uint8Array, headers: Record<string, string> = {}): void {
-    this.#write(status, { 'Content-Type': type, 'X-Content-Type-Options': 'nosniff', ...headers }, (response) => {
-      if (this.#head) response.endWithoutBody(typeof body === 'string' ? Buffer.byteLength(body) : body.length)
-      else response.end(body)
-    })
+  send(status: number, type: ContentType, body: string | Uint8Array, headers: Record<string, string> = {}): void {
+    // The bytes of a result are another's when this returns.
+    const bytes = Buffer.from(body as Uint8Array)
+    this.#write(status, { 'Content-Type': type, 'X-Content-Type-Options': 'nosniff', ...headers }, bytes)
   }
 
-  json(status: string, value: unknown): void {
+  json(status: number, value: unknown): void {
     this.send(status, ContentType.json, JSON.stringify(value))
   }
 
   noContent(): void {
-    this.#write('204 No Content', {}, (response) => response.endWithoutBody())
+    this.#write(204, {}, null)
   }
 
   /** Says what went wrong; `headers` go with it. */
   refuse(code: ErrorCode, message: string, headers: Record<string, string> = {}): void {
-    const body = JSON.stringify({ error: { code, message } })
-    this.send(STATUS[code] ?? INTERNAL, ContentType.json, body, headers)
+    this.send(statusOf(code), ContentType.json, errorBody(code, message), headers)
   }
 
   /** It may be done, or be done later. */
@@ -75,32 +108,65 @@ export class Reply {
     this.json(UNKNOWN, { error: { code, message } })
   }
 
-  /** As {@link refuse}; what is no `EpaxosError` is passed on. */
+  /** As {@link refuse}; what is no `EpaxosError` is passed on. After a {@link BadRequest} the connection is closed. */
   fail(error: unknown): void {
     if (!(error instanceof EpaxosError)) throw error
-    this.refuse(error.code, error.message)
+    if (error instanceof BadRequest) this.hangUp(error.code, error.message, error.status)
+    else this.refuse(error.code, error.message)
   }
 
-  /** As {@link refuse}, and hangs up: the rest of the request is not read. */
-  hangUp(code: ErrorCode, message: string): void {
-    const body = JSON.stringify({ error: { code, message } })
-    this.#write(STATUS[code] ?? INTERNAL, { 'Content-Type': ContentType.json }, (response) => response.end(body, true))
+  /** As {@link refuse}, and hangs up: nothing that follows on this connection is run. */
+  hangUp(code: ErrorCode, message: string, status = statusOf(code)): void {
+    this.#write(status, { 'Content-Type': ContentType.json }, Buffer.from(errorBody(code, message)), true)
   }
 
-  #write(status: string, headers: Record<string, string>, end: (response: HttpResponse) => void): void {
+  /** An answer before its request is whole ends the connection, too. */
+  #write(
+    status: number,
+    headers: Record<string, string>,
+    body: Buffer | null,
+    closes = this.#hasBody && !this.#request.complete,
+  ): void {
     const response = this.#response
     if (response === null) return
+    if (closes) this.#connection.endWithAnswer()
     this.#end()
-    response.cork(() => {
-      response.writeStatus(status)
-      for (const [name, value] of Object.entries(headers)) response.writeHeader(name, value)
-      end(response)
-    })
+    const length = body === null ? {} : { 'Content-Length': body.length }
+    response.writeHead(status, { ...headers, ...length, ...(closes && { Connection: 'close' }) })
+    this.#request.socket.setTimeout(STALLED_MS)
+    if (body !== null && this.#request.method !== 'HEAD') response.write(body)
+    if (!closes) response.end()
+    else {
+      response.flushHeaders()
+      drain(this.#request, () => response.end())
+    }
   }
 
   #end(): void {
     if (this.#response === null) return
     this.#response = null
+    this.#connection.whileReading(null)
     this.#ended()
   }
+}
+
+/** Reads and forgets what follows of a request, within limits, before its connection is closed. */
+function drain(request: IncomingMessage, done: () => void): void {
+  let size = 0
+  let finished = false
+  const finish = () => {
+    if (finished) return
+    finished = true
+    clearTimeout(timer)
+    request.off('data', count)
+    done()
+  }
+  const count = (chunk: Buffer) => {
+    size += chunk.length
+    if (size > LINGER_BYTES) finish()
+  }
+  const timer = setTimeout(finish, LINGER_MS)
+  request.once('end', finish)
+  request.once('close', finish)
+  request.on('data', count)
 }

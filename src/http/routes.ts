@@ -1,4 +1,4 @@
-import type { HttpRequest, HttpResponse } from 'uWebSockets.js'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { CommandError, EpaxosError, ErrorCode } from '../errors.ts'
 import { encodeGroup, type GroupOptions } from '../execution/groups.ts'
 import { onlyResult } from '../execution/results.ts'
@@ -13,7 +13,9 @@ import {
 } from '../machine/commands.ts'
 import type { Replica } from '../node/replica.ts'
 import type { Access } from './access.ts'
-import { Bodies } from './body.ts'
+import { Bodies, type Receiving } from './body.ts'
+import type { HttpConnection } from './connection.ts'
+import { BadRequest, NO_WEBSOCKET, readHead } from './head.ts'
 import { isStale, METHODS, type Target, targetOf } from './paths.ts'
 import { ContentType, Reply } from './reply.ts'
 import { sessionOf } from './session-headers.ts'
@@ -25,16 +27,16 @@ const MAX_TRANSACTION_BYTES = 4 << 20
 /** The digits of a step, and blanks around them. */
 const MAX_STEP_BYTES = 64
 
-const OK = '200 OK'
+/** Bodies that mean nothing (of a GET, for instance) are read and forgotten. */
+const MAX_IGNORED_BODY_BYTES = 64 << 10
+
+const OK = 200
 
 /** One request, with what of it outlives the call that brought it. */
-interface Call {
+interface Call extends Receiving {
   readonly method: string
-  readonly response: HttpResponse
-  readonly reply: Reply
   readonly stale: boolean
   readonly session: GroupOptions | undefined
-  readonly contentLength: string
 }
 
 /** The HTTP of the client port (plain requests for the key-value machine, and what operators ask). */
@@ -48,28 +50,46 @@ export class Routes {
     this.#access = access
   }
 
-  /** Handles any request; whatever it holds, it is answered. */
-  handle(response: HttpResponse, request: HttpRequest): void {
-    const method = request.getMethod()
-    const reply = new Reply(response, method === 'head')
+  /**
+   * Handles any request; whatever it holds, it is answered.
+   * @param admitted called when the client has shown that it may ask
+   */
+  handle(
+    request: IncomingMessage,
+    response: ServerResponse,
+    connection: HttpConnection,
+    { expected, admitted }: { readonly expected: boolean; admitted(): void },
+  ): void {
+    const reply = new Reply(request, response, connection, expected)
     try {
-      this.#access.checkOrigin(request.getHeader('origin'), request.getHeader('host'))
-      const target = targetOf(request.getUrl())
-      if (target.name !== 'livez' && target.name !== 'readyz')
-        this.#access.authorize(request.getHeader('authorization'))
+      const head = readHead(request)
+      if (head.hasBody) reply.announceBody()
+      if (head.header('upgrade').toLowerCase() === 'websocket') throw new BadRequest(...NO_WEBSOCKET)
+      this.#access.checkOrigin(head.origin, head.host)
+      const target = targetOf(head.path)
+      if (target.name !== 'livez' && target.name !== 'readyz') this.#access.authorize(head.header('authorization'))
+      admitted()
+      const method = head.method.toLowerCase()
       const methods = METHODS[target.name]
       if (!methods.includes(method)) return refuseMethod(reply, methods)
-      this.#route(target, {
-        method,
-        response,
-        reply,
-        stale: isStale(request.getQuery() ?? ''),
-        session: sessionOf((name) => request.getHeader(name)),
-        contentLength: request.getHeader('content-length'),
-      })
+      const stale = isStale(head.query)
+      const session = sessionOf(head.header)
+      this.#begin(target, { request, head, reply, connection, method, stale, session })
     } catch (error) {
       reply.fail(error)
     }
+  }
+
+  /** Nothing is run before its request is whole: what its body turns out to be must not contradict the answer. */
+  #begin(target: Target, call: Call): void {
+    if (call.method === 'put' || call.method === 'post') return this.#route(target, call)
+    this.#bodies.read(call, MAX_IGNORED_BODY_BYTES, () => {
+      try {
+        this.#route(target, call)
+      } catch (error) {
+        call.reply.fail(error)
+      }
+    })
   }
 
   #route(target: Target, call: Call): void {
@@ -98,8 +118,9 @@ export class Routes {
     else this.#submit(getCommand(key), undefined, reply, answer, true)
   }
 
-  #put(key: Uint8Array, { response, reply, session, contentLength }: Call): void {
-    this.#bodies.read(response, reply, contentLength, MAX_VALUE_BYTES, (value) => {
+  #put(key: Uint8Array, call: Call): void {
+    const { reply, session } = call
+    this.#bodies.read(call, MAX_VALUE_BYTES, (value) => {
       this.#submit(putCommand(key, value), session, reply, (result) => answerBare(reply, result))
     })
   }
@@ -108,8 +129,9 @@ export class Routes {
     this.#submit(deleteCommand(key), session, reply, (result) => answerBare(reply, result))
   }
 
-  #increment(key: Uint8Array, { response, reply, session, contentLength }: Call): void {
-    this.#bodies.read(response, reply, contentLength, MAX_STEP_BYTES, (body) => {
+  #increment(key: Uint8Array, call: Call): void {
+    const { reply, session } = call
+    this.#bodies.read(call, MAX_STEP_BYTES, (body) => {
       const text = Buffer.from(body).toString('latin1').trim()
       const step = text === '' ? 1 : /^-?\d+$/.test(text) ? Number(text) : Number.NaN
       if (!Number.isSafeInteger(step)) {
@@ -123,8 +145,9 @@ export class Routes {
     })
   }
 
-  #transact({ response, reply, session, contentLength }: Call): void {
-    this.#bodies.read(response, reply, contentLength, MAX_TRANSACTION_BYTES, (body) => {
+  #transact(call: Call): void {
+    const { reply, session } = call
+    this.#bodies.read(call, MAX_TRANSACTION_BYTES, (body) => {
       try {
         const transaction = parseTransaction(body)
         this.#submit(transactionCommand(transaction), session, reply, (result) => {

@@ -1,14 +1,40 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { EpaxosError, ErrorCode } from '../errors.ts'
 import type { Logger } from '../node/logger.ts'
 import { SILENT } from '../node/logger.ts'
 import type { Replica } from '../node/replica.ts'
-import { loadUWebSockets } from '../transport/uws.ts'
+import { Strangers } from '../transport/strangers.ts'
+import { WsLinks } from '../transport/ws-links.ts'
 import { Access } from './access.ts'
-import { ClientLinks } from './client-links.ts'
+import { CLIENT_LINKS, ClientLinks } from './client-links.ts'
+import { type Failure, HttpConnection } from './connection.ts'
+import { BadRequest, NO_WEBSOCKET, readHead } from './head.ts'
 import { listen } from './listen.ts'
+import { statusOf } from './reply.ts'
 import { Routes } from './routes.ts'
 
 /** Where clients' WebSockets are opened. */
 export const CLIENT_PATH = '/client'
+
+/** The lines of a request, all together; beyond: 431. */
+export const MAX_HEADER_BYTES = 16 << 10
+
+/** A request's lines have so long to arrive, and the whole with its body. */
+export const HEADERS_TIMEOUT_MS = 10_000
+const REQUEST_TIMEOUT_MS = 60_000
+
+/** An idle connection is kept longer than the 60 s of the usual proxies: who closes first must not be the one that is asked. */
+const KEEP_ALIVE_MS = 75_000
+
+/** How often these are looked at. */
+const CHECK_MS = 1000
+
+/** Connections that have neither asked for anything that they may, nor proved themselves over the WebSocket. Beyond, the oldest goes. */
+export const MAX_STRANGERS = 256
+
+/** Who comes in a crowd has so long to ask. */
+const STRANGER_GRACE_MS = 250
 
 export interface ServeOptions {
   /** Where to listen; port 0 lets the system choose. */
@@ -18,6 +44,8 @@ export interface ServeOptions {
   readonly secret?: Uint8Array | string | null
   /** Origins of pages that may use the port beside its own, e.g. `https://example.org`. */
   readonly allowedOrigins?: readonly string[]
+  /** So many connections are open at most; beyond, strangers and then idle ones make room, or the new one is refused. No limit where absent. */
+  readonly maxConnections?: number
   readonly logger?: Logger
 }
 
@@ -29,27 +57,187 @@ export interface ClientServer {
 
 /**
  * Serves a replica to clients: HTTP and the client library's WebSocket on one port. The replica may still be replaying its journal: until it is ready
- * all client work is refused. Rejects with an `EpaxosError` with code `configuration` or `unsupported_platform`.
+ * all client work is refused. Rejects with an `EpaxosError` with code `configuration`.
  */
 export async function serveClients(replica: Replica, options: ServeOptions): Promise<ClientServer> {
-  const { host, allowedOrigins = [], logger = SILENT } = options
-  const secret =
-    typeof options.secret === 'string' ? new TextEncoder().encode(options.secret) : (options.secret ?? null)
-  const clientUrl = replica.clientUrls[replica.id] as string
-  const uws = await loadUWebSockets()
-  const access = new Access({ host, secret, allowedOrigins, clientUrl })
-  const links = new ClientLinks(replica, access, secret, logger)
-  const routes = new Routes(replica, access)
-  const app = uws.App()
-  app.ws(CLIENT_PATH, links.behavior)
-  app.any('/*', (response, request) => routes.handle(response, request))
-  const port = await listen(uws, app, { host, port: options.port })
-  access.listening(port)
-  const endFlush = replica.onTurn(() => links.flush())
-  const close = async () => {
-    endFlush()
-    links.close()
-    app.close()
+  const server = new ClientPort(replica, options)
+  const port = await server.listen()
+  return { port, close: () => server.close() }
+}
+
+/** What was sent and is on its way when the port closes has so long to leave. */
+const CLOSE_MS = 200
+
+/** Plain HTTP is parsed by Node's own parser; `ws` takes over what asks for the clients' WebSocket. */
+class ClientPort {
+  readonly #options: ServeOptions
+  readonly #replica: Replica
+  readonly #access: Access
+  readonly #links: ClientLinks
+  readonly #wsLinks: WsLinks
+  readonly #routes: Routes
+  readonly #server: Server
+  readonly #logger: Logger
+  readonly #connections = new Map<Socket, HttpConnection>()
+  readonly #strangers: Strangers<Socket>
+  #endFlush: () => void = () => {}
+
+  constructor(replica: Replica, options: ServeOptions) {
+    const { host, allowedOrigins = [], logger = SILENT } = options
+    const secret =
+      typeof options.secret === 'string' ? new TextEncoder().encode(options.secret) : (options.secret ?? null)
+    this.#options = options
+    this.#replica = replica
+    this.#logger = logger
+    this.#access = new Access({ host, secret, allowedOrigins, clientUrl: replica.clientUrls[replica.id] as string })
+    this.#links = new ClientLinks(replica, secret, logger)
+    this.#wsLinks = new WsLinks(CLIENT_LINKS, (connection) => this.#strangers.delete(connection))
+    this.#routes = new Routes(replica, this.#access)
+    this.#strangers = new Strangers({
+      limit: MAX_STRANGERS,
+      graceMs: STRANGER_GRACE_MS,
+      evict: (connection) => connection.destroy(),
+    })
+    this.#server = this.#createServer()
   }
-  return { port, close }
+
+  async listen(): Promise<number> {
+    const { host, port: wanted } = this.#options
+    const port = await listen(this.#server, { host, port: wanted })
+    this.#server.on('error', (error) => this.#logger.warn({ error: error.message }, 'a connection was not taken'))
+    this.#access.listening(port)
+    this.#endFlush = this.#replica.onTurn(() => this.#links.flush())
+    return port
+  }
+
+  async close(): Promise<void> {
+    this.#endFlush()
+    this.#links.close()
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
+    this.#server.closeIdleConnections()
+    const timer = setTimeout(() => this.#closeAll(), CLOSE_MS)
+    await closed
+    clearTimeout(timer)
+    this.#strangers.close()
+  }
+
+  #closeAll(): void {
+    this.#wsLinks.close()
+    for (const connection of [...this.#connections.keys()]) connection.destroy()
+  }
+
+  #createServer(): Server {
+    const server = createServer({
+      insecureHTTPParser: false,
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      connectionsCheckingInterval: CHECK_MS,
+      // Answered by us, with a reason.
+      requireHostHeader: false,
+      noDelay: true,
+    })
+    // Lines beyond a limit of the parser's would be left out in silence; head.ts counts them.
+    server.maxHeadersCount = 0
+    // Who has said that nothing follows waits for the answer nevertheless.
+    Object.assign(server, { httpAllowHalfOpen: true })
+    server.on('connection', (socket) => this.#onConnection(socket))
+    server.on('request', (request, response) => this.#onRequest(request, response, false))
+    server.on('checkContinue', (request, response) => this.#onRequest(request, response, true))
+    server.on('checkExpectation', (request, response) => this.#onRequest(request, response, false))
+    server.on('upgrade', (request, socket, head) => this.#onUpgrade(request, socket as Socket, head))
+    server.on('connect', (_, socket) => this.#connectionOf(socket as Socket).fail(NO_TUNNEL))
+    server.on('clientError', (error, socket) => this.#onClientError(error, socket as Socket))
+    return server
+  }
+
+  #onConnection(socket: Socket): void {
+    if (this.#connections.has(socket)) return
+    const connection = new HttpConnection(socket)
+    this.#connections.set(socket, connection)
+    socket.on('error', () => {})
+    socket.once('close', () => {
+      this.#connections.delete(socket)
+      this.#strangers.delete(socket)
+    })
+    if (this.#connections.size > (this.#options.maxConnections ?? Number.POSITIVE_INFINITY) && !this.#makeRoom()) {
+      connection.fail(NO_ROOM)
+    } else this.#strangers.add(socket, socket.remoteAddress ?? '')
+  }
+
+  /** Somebody who has not asked for anything goes, else those who ask for nothing at present. */
+  #makeRoom(): boolean {
+    if (this.#strangers.evictOne()) return true
+    const before = this.#connections.size
+    this.#server.closeIdleConnections()
+    return this.#connections.size < before
+  }
+
+  #connectionOf(socket: Socket): HttpConnection {
+    return this.#connections.get(socket) as HttpConnection
+  }
+
+  #onRequest(request: IncomingMessage, response: ServerResponse, expected: boolean): void {
+    const { socket } = request
+    const connection = this.#connectionOf(socket)
+    connection.take(request, response, () => {
+      const admitted = () => this.#strangers.delete(socket)
+      this.#routes.handle(request, response, connection, { expected, admitted })
+    })
+  }
+
+  #onUpgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
+    const connection = this.#connectionOf(socket)
+    try {
+      if (connection.ended) return
+      if (connection.busy) throw new BadRequest(400, ErrorCode.malformed, 'an upgrade waits for the answers before it')
+      if (request.headers.upgrade?.toLowerCase() !== 'websocket') return this.#decline(request, socket, head)
+      const { path, host, origin, hasBody } = readHead(request)
+      if (path !== CLIENT_PATH || hasBody) throw new BadRequest(...NO_WEBSOCKET)
+      this.#access.checkOrigin(origin, host)
+      const problem = this.#wsLinks.accept(request, socket, head, (link) => this.#links.opened(link))
+      if (problem !== null) throw new BadRequest(400, ErrorCode.malformed, problem)
+    } catch (error) {
+      if (!(error instanceof EpaxosError)) throw error
+      const { code, message } = error
+      connection.fail({ code, message, status: error instanceof BadRequest ? error.status : statusOf(code) })
+    }
+  }
+
+  /**
+   * Another protocol is offered, HTTP/2 by many clients: it may be declined by answering the request as it is. Node's server has given the
+   * connection up already, so it gets it again, with the request but without the offer.
+   */
+  #decline(request: IncomingMessage, socket: Socket, head: Buffer): void {
+    const { method, url, httpVersion, rawHeaders } = request
+    const lines = [`${method} ${url} HTTP/${httpVersion}`]
+    for (let i = 0; i < rawHeaders.length; i += 2) {
+      const name = rawHeaders[i] as string
+      if (!/^(?:upgrade|connection|http2-settings)$/i.test(name)) lines.push(`${name}: ${rawHeaders[i + 1]}`)
+    }
+    socket.unshift(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), head]))
+    this.#server.emit('connection', socket)
+  }
+
+  /** What the parser cannot read, or what does not arrive in time. */
+  #onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+    const connection = this.#connections.get(socket)
+    if (connection === undefined || error.code === 'ECONNRESET' || !socket.writable) socket.destroy()
+    else connection.fail(FAILURES[error.code ?? ''] ?? NO_HTTP)
+  }
+}
+
+const NO_HTTP: Failure = { status: 400, code: ErrorCode.malformed, message: 'this is no HTTP request' }
+const NO_TUNNEL: Failure = { status: 405, code: ErrorCode.methodNotAllowed, message: 'there are no tunnels here' }
+const NO_ROOM: Failure = { status: 503, code: ErrorCode.busy, message: 'too many connections are open' }
+
+const FAILURES: Readonly<Record<string, Failure>> = {
+  HPE_HEADER_OVERFLOW: {
+    status: 431,
+    code: ErrorCode.tooLarge,
+    message: `the lines of a request have at most ${MAX_HEADER_BYTES} bytes`,
+  },
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: { status: 413, code: ErrorCode.tooLarge, message: 'too many chunk extensions' },
+  ERR_HTTP_REQUEST_TIMEOUT: { status: 408, code: ErrorCode.malformed, message: 'the request did not arrive in time' },
 }

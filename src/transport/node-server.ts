@@ -97,12 +97,10 @@ export class NodeServer implements LinkServer {
       this.#drop('link from a browser')
       return this.#refuse(connection, '403 Forbidden')
     }
-    let opened = false
-    this.#links.accept(request, connection, head, (socket) => {
-      opened = true
-      return this.#handlers.opened(socket)
-    })
-    if (!opened) this.#drop('request that is no link')
+    const problem = this.#links.accept(request, connection, head, (socket) => this.#handlers.opened(socket))
+    if (problem === null) return
+    this.#drop('request that is no link')
+    this.#refuse(connection, '400 Bad Request')
   }
 
   #refuse(connection: Socket, status: string): void {

@@ -133,6 +133,7 @@ export class WsLinks {
   readonly #server: WebSocketServer
   readonly #onSettled: (connection: Socket) => void
   #timer: NodeJS.Timeout | null = null
+  #problem: string | null = null
 
   /** @param onSettled a connection's link has shown who it is */
   constructor(options: LinkOptions, onSettled: (connection: Socket) => void) {
@@ -145,10 +146,23 @@ export class WsLinks {
       autoPong: false,
       maxPayload: options.maxMessageBytes,
     })
+    this.#server.on('wsClientError', (error) => {
+      this.#problem = error.message
+    })
   }
 
-  /** Answers a request that is no proper opening of a WebSocket with its status. `opened` is called at once where it is one. */
-  accept(request: IncomingMessage, connection: Socket, head: Buffer, opened: (socket: LinkSocket) => LinkEvents): void {
+  /**
+   * Opens a link; `opened` is called at once. Otherwise returns what is wrong with the request, which the caller answers. Only the
+   * WebSocket of the standard is spoken: older ones name their origin elsewhere.
+   */
+  accept(
+    request: IncomingMessage,
+    connection: Socket,
+    head: Buffer,
+    opened: (socket: LinkSocket) => LinkEvents,
+  ): string | null {
+    if (request.headers['sec-websocket-version'] !== '13') return 'Sec-WebSocket-Version must be 13'
+    this.#problem = null
     connection.setNoDelay(true)
     this.#server.handleUpgrade(request, connection, head, (socket) => {
       const link = new WsLink(socket, connection, this)
@@ -156,6 +170,7 @@ export class WsLinks {
       this.#timer ??= setInterval(() => this.#look(), this.options.silentMs / LOOKS).unref()
       link.events = opened(link)
     })
+    return this.#problem
   }
 
   /** Closes all links at once, and reports that. */

@@ -1,5 +1,5 @@
 import { request } from 'node:http'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 
 export interface Answered {
   readonly status: number
@@ -61,4 +61,42 @@ export function raw(port: number, bytes: string | Uint8Array, ends = false): Pro
     socket.on('error', finish)
     socket.on('close', finish)
   })
+}
+
+/**
+ * Sends each request on a connection of its own, so that all become whole at the same time: first all but their last bytes, then, after `between`,
+ * those. Gives what came first on each.
+ */
+export async function atOnce(port: number, requests: readonly Uint8Array[], between = () => {}): Promise<string[]> {
+  const sockets = await Promise.all(requests.map(() => opened(port)))
+  const answers = sockets.map(
+    (socket) =>
+      new Promise<string>((resolve) => {
+        socket.once('data', (chunk) => resolve(chunk.toString('latin1')))
+        socket.on('error', () => {})
+        socket.once('close', () => resolve(''))
+      }),
+  )
+  const write = (socket: Socket, bytes: Uint8Array) => new Promise((resolve) => socket.write(bytes, resolve))
+  await Promise.all(sockets.map((socket, i) => write(socket, (requests[i] as Uint8Array).subarray(0, -1))))
+  // The server reads what the system has taken.
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  between()
+  sockets.forEach((socket, i) => {
+    socket.write((requests[i] as Uint8Array).subarray(-1))
+  })
+  const heard = await Promise.all(answers)
+  for (const socket of sockets) socket.destroy()
+  return heard
+}
+
+function opened(port: number): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1', () => resolve(socket))
+    socket.once('error', reject)
+  })
+}
+
+export function statusOf(answer: string): number {
+  return Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1])
 }

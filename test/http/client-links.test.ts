@@ -1,3 +1,4 @@
+import { connect, type Socket } from 'node:net'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { proofOf } from '../../src/client/proof.ts'
@@ -15,7 +16,9 @@ import { FORMAT_VERSION } from '../../src/codec/limits.ts'
 import { encodeExpire, encodeGroup } from '../../src/execution/groups.ts'
 import { ResultReader } from '../../src/execution/results.ts'
 import { MAX_IN_FLIGHT_BYTES, MAX_UNSENT_BYTES } from '../../src/http/client-links.ts'
+import { MAX_STRANGERS } from '../../src/http/server.ts'
 import { getCommand, incrementCommand, putCommand } from '../../src/machine/commands.ts'
+import { MAX_STRANGER_BYTES } from '../../src/transport/ws-links.ts'
 import { freshSeed, Random } from '../support/random.ts'
 import { Replicas } from '../support/replicas.ts'
 import { until } from '../support/until.ts'
@@ -175,14 +178,43 @@ test('what is no word of a client is hung up on', async () => {
   }
 })
 
-test('links that do not say who they are are bounded', async () => {
-  const strangers = await Promise.all(Array.from({ length: 64 }, () => Stranger.open(replicas.url(0))))
-  const one = await Stranger.open(replicas.url(0)).catch(() => null)
-  assert.is(one?.closed ?? true, true)
-  await Promise.all(strangers.map((stranger) => stranger.leave()))
-  const after = await Stranger.admitted(replicas.url(0))
-  await after.leave()
+test('those who never say who they are do not keep clients out', async () => {
+  const strangers = await Promise.all(Array.from({ length: 70 }, () => Stranger.open(replicas.url(0))))
+  const sockets = await Promise.all(Array.from({ length: MAX_STRANGERS + 20 }, () => silent(replicas.port(0))))
+  const startedAt = performance.now()
+  for (let n = 0; n < 30; n++) await (await Stranger.admitted(replicas.url(0))).leave()
+  assert.is((await ask(replicas.url(0), 'GET', '/livez')).status, 200)
+  assert.ok(performance.now() - startedAt < 5000, 'all at the first try')
+  await until(() => sockets.filter(({ closed }) => closed).length + strangers.filter(({ closed }) => closed).length >= 90, 'the oldest gone')
+  for (const socket of sockets) socket.destroy()
+  for (const stranger of strangers) stranger.socket.terminate()
 })
+
+test('a client that was admitted stays, however many strangers come', async () => {
+  const client = await Stranger.admitted(replicas.url(0))
+  const sockets = await Promise.all(Array.from({ length: 2 * MAX_STRANGERS }, () => silent(replicas.port(0))))
+  await until(() => sockets.filter(({ closed }) => closed).length >= MAX_STRANGERS, 'the oldest gone')
+  client.socket.send(encodeRequest(1, encodeGroup([getCommand('none')]), false))
+  await until(() => client.responses.length === 1, 'an answer')
+  for (const socket of sockets) socket.destroy()
+  await client.leave()
+})
+
+test('a stranger that sends much before it has said who it is is hung up on', async () => {
+  const stranger = await Stranger.open(replicas.url(0))
+  const head = Buffer.from([0x82, 0xff, 0, 0, 0, 0, 0, 0xff, 0, 0, 1, 2, 3, 4])
+  const socket = (stranger.socket as unknown as { _socket: Socket })._socket
+  socket.write(Buffer.concat([head, Buffer.alloc(2 * MAX_STRANGER_BYTES)]))
+  await stranger.hungUp()
+})
+
+/** A connection on which nothing is said. */
+function silent(port: number): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1', () => resolve(socket))
+    socket.resume().once('error', reject)
+  })
+}
 
 test('beyond so many bytes under way a client is refused', async () => {
   const stranger = await Stranger.admitted(replicas.url(0))

@@ -77,10 +77,10 @@ test('a chunked body is taken whole', async () => {
   assert.is((await ask(replicas.url(0), 'GET', '/kv/chunked')).text, 'abcde')
 })
 
-test('a request that does not wait for the answer before it is hung up on', async () => {
+test('a request that does not wait for the answer before it is answered after that', async () => {
   const one = 'POST /kv/pipelined/increment HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\n1'
-  assert.match(await raw(port(), one), /^HTTP\/1\.1 200/)
-  assert.is(await raw(port(), one.repeat(5)), '')
+  const answers = await raw(port(), one.repeat(5))
+  assert.equal(answers.match(/\r\n\r\n\d/g), ['\r\n\r\n1', '\r\n\r\n2', '\r\n\r\n3', '\r\n\r\n4', '\r\n\r\n5'])
   await assertServes()
 })
 
