@@ -3,7 +3,7 @@ import { EpaxosError, ErrorCode } from '../errors.ts'
 /** Keys over HTTP; over WebSocket they may be longer. */
 export const MAX_HTTP_KEY_BYTES = 512
 
-/** What a path names; `key` holds the bytes of its percent-decoded segment. */
+/** What a path names; `key` holds all bytes that follow `/kv/`, percent-decoded. */
 export type Target =
   | { readonly name: 'value' | 'increment'; readonly key: Uint8Array }
   | { readonly name: 'transaction' | 'status' | 'livez' | 'readyz' }
@@ -21,9 +21,14 @@ export const METHODS: Readonly<Record<Target['name'], readonly string[]>> = {
 const KV = '/kv/'
 const INCREMENT = '/increment'
 
-/** Throws an `EpaxosError` with code `not_found`, `malformed` or `too_large`. */
-export function targetOf(path: string): Target {
-  if (path.startsWith(KV)) return keyTarget(path.slice(KV.length))
+/**
+ * What a request is for. Slashes belong to the key, and so do `.` and `..`. A POST increments what stands before its last `/increment`; any
+ * other method takes the whole for the key. Throws an `EpaxosError` with code `not_found`, `malformed` or `too_large`.
+ *
+ * @param method in lower case
+ */
+export function targetOf(method: string, path: string): Target {
+  if (path.startsWith(KV)) return keyTarget(method, path.slice(KV.length))
   if (path === '/transaction') return { name: 'transaction' }
   if (path === '/status') return { name: 'status' }
   if (path === '/livez') return { name: 'livez' }
@@ -31,16 +36,16 @@ export function targetOf(path: string): Target {
   throw new EpaxosError(ErrorCode.notFound, 'no such path')
 }
 
-function keyTarget(rest: string): Target {
-  const increments = rest.endsWith(INCREMENT)
-  const segment = increments ? rest.slice(0, -INCREMENT.length) : rest
-  return { name: increments ? 'increment' : 'value', key: decodeKey(segment) }
+function keyTarget(method: string, rest: string): Target {
+  const increments = method === 'post' && rest.endsWith(INCREMENT)
+  return increments
+    ? { name: 'increment', key: decodeKey(rest.slice(0, -INCREMENT.length)) }
+    : { name: 'value', key: decodeKey(rest) }
 }
 
 /** The bytes of a percent-encoded key. */
 function decodeKey(segment: string): Uint8Array {
   if (segment === '') throw malformed('a key has at least 1 byte')
-  if (segment.includes('/')) throw malformed('a / in a key is written %2F')
   const bytes = new Uint8Array(segment.length)
   let length = 0
   for (let i = 0; i < segment.length; i++) {

@@ -66,10 +66,10 @@ export class Routes {
       if (head.hasBody) reply.announceBody()
       if (head.header('upgrade').toLowerCase() === 'websocket') throw new BadRequest(...NO_WEBSOCKET)
       this.#access.checkOrigin(head.origin, head.host)
-      const target = targetOf(head.path)
+      const method = head.method.toLowerCase()
+      const target = targetOf(method, head.path)
       if (target.name !== 'livez' && target.name !== 'readyz') this.#access.authorize(head.header('authorization'))
       admitted()
-      const method = head.method.toLowerCase()
       const methods = METHODS[target.name]
       if (!methods.includes(method)) return refuseMethod(reply, methods)
       const stale = isStale(head.query)

@@ -64,17 +64,36 @@ test('keys are the bytes behind their percent codes, whatever these are', async 
   assert.is((await ask(url(), 'GET', '/kv/%61')).text, 'a')
 })
 
+test('slashes belong to the key, and dots are taken as they are', async () => {
+  const paths = ['a/b', 'a//b', '/', '//', 'a/', '/a', '.', '..', '../..', './a', 'a/./b/../c', 'a/increment']
+  for (const path of paths) assert.is((await ask(url(), 'PUT', `/kv/${path}`, path)).status, 204, path)
+  for (const path of paths) {
+    assert.is((await ask(url(1), 'GET', `/kv/${path}`)).text, path)
+    assert.is((await ask(url(2), 'GET', `/kv/${path.replaceAll('/', '%2F').replaceAll('.', '%2E')}`)).text, path)
+  }
+  for (const path of paths) assert.is((await ask(url(), 'DELETE', `/kv/${path}`)).status, 204, path)
+})
+
+test('a POST increments what stands before its last /increment', async () => {
+  for (const [path, key] of [
+    ['x/y/increment', 'x/y'],
+    ['x/increment/increment', 'x/increment'],
+    ['x%2Fz/increment', 'x/z'],
+    ['x//increment', 'x/'],
+  ]) {
+    assert.is((await ask(url(), 'POST', `/kv/${path}`)).text, '1', path)
+    assert.is((await ask(url(), 'GET', `/kv/${key}`)).text, '1', key)
+  }
+})
+
 test('what is no key is 400 or 413', async () => {
   for (const path of [
     '/kv/',
     '/kv/%',
     '/kv/%1',
     '/kv/%zz',
-    '/kv/a/b',
-    '/kv//',
-    '/kv//a',
+    '/kv/a/%',
     '/kv//increment',
-    '/kv/a//increment',
   ]) {
     const answered = await ask(url(), path.endsWith('increment') ? 'POST' : 'GET', path)
     assert.is(answered.status, 400, path)
@@ -105,7 +124,7 @@ test('other paths are 404, other methods 405 with those that are allowed', async
     ['POST', '/kv/a', 'GET, HEAD, PUT, DELETE'],
     ['PATCH', '/kv/a', 'GET, HEAD, PUT, DELETE'],
     ['OPTIONS', '/kv/a', 'GET, HEAD, PUT, DELETE'],
-    ['GET', '/kv/a/increment', 'POST'],
+    ['POST', '/kv/increment', 'GET, HEAD, PUT, DELETE'],
     ['GET', '/transaction', 'POST'],
     ['POST', '/status', 'GET, HEAD'],
     ['DELETE', '/readyz', 'GET, HEAD'],
