@@ -104,4 +104,18 @@ test('with a secret the host may have any name: a page does not know the secret'
   assert.is((await ask(guarded.url(0), 'GET', '/kv/none', '', headers)).status, 404)
 })
 
+test('a secret may have any characters, sent as their bytes', async () => {
+  const secret = 'öffne dich: 開けゴマ'
+  const replicas = await Replicas.open({ count: 1, secret })
+  try {
+    const bytes = Buffer.from(secret).toString('latin1')
+    const right = { Authorization: `Bearer ${bytes}` }
+    assert.is((await ask(replicas.url(0), 'GET', '/status', '', right)).status, 200)
+    const wrong = { Authorization: `Bearer ${bytes.slice(0, -1)}` }
+    assert.is((await ask(replicas.url(0), 'GET', '/status', '', wrong)).status, 401)
+  } finally {
+    await replicas.close()
+  }
+})
+
 test.run()

@@ -185,7 +185,10 @@ test('those who never say who they are do not keep clients out', async () => {
   for (let n = 0; n < 30; n++) await (await Stranger.admitted(replicas.url(0))).leave()
   assert.is((await ask(replicas.url(0), 'GET', '/livez')).status, 200)
   assert.ok(performance.now() - startedAt < 5000, 'all at the first try')
-  await until(() => sockets.filter(({ closed }) => closed).length + strangers.filter(({ closed }) => closed).length >= 90, 'the oldest gone')
+  await until(
+    () => sockets.filter(({ closed }) => closed).length + strangers.filter(({ closed }) => closed).length >= 90,
+    'the oldest gone',
+  )
   for (const socket of sockets) socket.destroy()
   for (const stranger of strangers) stranger.socket.terminate()
 })

@@ -19,7 +19,8 @@ function request(line: string, lines: readonly string[], after = ''): string {
 }
 
 const get = (lines: readonly string[], after = SMUGGLED) => request('GET /livez HTTP/1.1', lines, after)
-const put = (lines: readonly string[], after: string) => request('PUT /kv/odd HTTP/1.1', ['Host: localhost', ...lines], after)
+const put = (lines: readonly string[], after: string) =>
+  request('PUT /kv/odd HTTP/1.1', ['Host: localhost', ...lines], after)
 const HOST = 'Host: localhost'
 const WEBSOCKET = [
   'Upgrade: websocket',
@@ -41,7 +42,11 @@ const legal: readonly (readonly [string, string, readonly number[]])[] = [
   ['the form of OPTIONS *', request('OPTIONS * HTTP/1.1', [HOST]), [404]],
   ['a foreign host in the absolute form', request('GET http://evil.example/livez HTTP/1.1', [HOST]), [403]],
   ['a body in chunks', put(['Transfer-Encoding: chunked'], '3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n'), [204]],
-  ['chunks with extensions and a trailer', put(['transfer-encoding: Chunked'], '3;a=b\r\nabc\r\n0\r\nX: y\r\n\r\n'), [204]],
+  [
+    'chunks with extensions and a trailer',
+    put(['transfer-encoding: Chunked'], '3;a=b\r\nabc\r\n0\r\nX: y\r\n\r\n'),
+    [204],
+  ],
   ['an empty body of no chunk', put(['Transfer-Encoding: chunked'], '0\r\n\r\n'), [204]],
   ['a body that means nothing', get([HOST, `Content-Length: ${N}`]), [200]],
   ['one in chunks', get([HOST, 'Transfer-Encoding: chunked'], `${N.toString(16)}\r\n${SMUGGLED}\r\n0\r\n\r\n`), [200]],
@@ -84,8 +89,16 @@ const illegal: readonly (readonly [string, string, number])[] = [
     (coding) => [`the coding ${coding || 'of no name'}`, get([HOST, `Transfer-Encoding: ${coding}`]), 400] as const,
   ),
   ['two codings', get([HOST, 'Transfer-Encoding: chunked', 'Transfer-Encoding: identity']), 400],
-  ['a length and a coding', get([HOST, 'Content-Length: 5', 'Transfer-Encoding: chunked'], `0\r\n\r\n${SMUGGLED}`), 400],
-  ['a coding and a length', get([HOST, 'Transfer-Encoding: chunked', 'Content-Length: 5'], `0\r\n\r\n${SMUGGLED}`), 400],
+  [
+    'a length and a coding',
+    get([HOST, 'Content-Length: 5', 'Transfer-Encoding: chunked'], `0\r\n\r\n${SMUGGLED}`),
+    400,
+  ],
+  [
+    'a coding and a length',
+    get([HOST, 'Transfer-Encoding: chunked', 'Content-Length: 5'], `0\r\n\r\n${SMUGGLED}`),
+    400,
+  ],
   ['a coding in HTTP/1.0', request('GET /livez HTTP/1.0', ['Transfer-Encoding: chunked'], `0\r\n\r\n${SMUGGLED}`), 400],
   ['two hosts', get([HOST, 'Host: evil.example']), 400],
   ['two origins', get([HOST, 'Origin: http://localhost', 'Origin: http://evil.example']), 400],
@@ -101,10 +114,18 @@ const illegal: readonly (readonly [string, string, number])[] = [
   ['a zero in a line', get([HOST, 'X: \0']), 400],
   ['a carriage return in a line', get([HOST, 'X: a\rContent-Length: 0']), 400],
   ['a WebSocket on the path of a key', request('GET /kv/odd HTTP/1.1', [HOST, ...WEBSOCKET], SMUGGLED), 400],
-  ['a WebSocket that is a PUT', request('PUT /kv/odd HTTP/1.1', [HOST, ...WEBSOCKET, 'Content-Length: 0'], SMUGGLED), 400],
+  [
+    'a WebSocket that is a PUT',
+    request('PUT /kv/odd HTTP/1.1', [HOST, ...WEBSOCKET, 'Content-Length: 0'], SMUGGLED),
+    400,
+  ],
   ['half a WebSocket', get([HOST, 'Upgrade: websocket']), 400],
   ['a WebSocket without a key', request('GET /client HTTP/1.1', [HOST, ...WEBSOCKET.slice(0, 2)], SMUGGLED), 400],
-  ['a WebSocket with two keys', request('GET /client HTTP/1.1', [HOST, ...WEBSOCKET, WEBSOCKET[2] as string], SMUGGLED), 400],
+  [
+    'a WebSocket with two keys',
+    request('GET /client HTTP/1.1', [HOST, ...WEBSOCKET, WEBSOCKET[2] as string], SMUGGLED),
+    400,
+  ],
   [
     'a WebSocket of another version',
     request('GET /client HTTP/1.1', [HOST, ...WEBSOCKET.slice(0, 3), 'Sec-WebSocket-Version: 8'], SMUGGLED),
@@ -116,7 +137,11 @@ const illegal: readonly (readonly [string, string, number])[] = [
     400,
   ],
   ['a WebSocket that is a POST', request('POST /client HTTP/1.1', [HOST, ...WEBSOCKET], SMUGGLED), 400],
-  ['a WebSocket of a foreign page', request('GET /client HTTP/1.1', [HOST, ...WEBSOCKET, 'Origin: http://evil.example']), 403],
+  [
+    'a WebSocket of a foreign page',
+    request('GET /client HTTP/1.1', [HOST, ...WEBSOCKET, 'Origin: http://evil.example']),
+    403,
+  ],
   ['a tunnel', request('CONNECT localhost:80 HTTP/1.1', [HOST], SMUGGLED), 405],
   ['the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400],
   ['no version', `GET /livez\r\n\r\n${SMUGGLED}`, 505],
@@ -130,12 +155,25 @@ const illegal: readonly (readonly [string, string, number])[] = [
   ['a method of no name', request('G\0T /livez HTTP/1.1', [HOST], SMUGGLED), 400],
   ['the greeting of TLS', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', 400],
   ...['zz', '-1', '0x3', '3 ', '', '10000000000000000'].map(
-    (size) => [`a chunk of size ${size || 'none'}`, put(['Transfer-Encoding: chunked'], `${size}\r\nabc\r\n0\r\n\r\n`), 400] as const,
+    (size) =>
+      [
+        `a chunk of size ${size || 'none'}`,
+        put(['Transfer-Encoding: chunked'], `${size}\r\nabc\r\n0\r\n\r\n`),
+        400,
+      ] as const,
   ),
   ['a chunk that is longer than it says', put(['Transfer-Encoding: chunked'], `2\r\nabc\r\n0\r\n\r\n${SMUGGLED}`), 400],
   ['a broken chunk of a body that means nothing', get([HOST, 'Transfer-Encoding: chunked'], 'zz\r\n\r\n'), 400],
-  ['a path that is refused, with a body', request('POST /nowhere HTTP/1.1', [HOST, `Content-Length: ${N}`], SMUGGLED), 404],
-  ['a method that is refused, with a body', request('PATCH /kv/odd HTTP/1.1', [HOST, `Content-Length: ${N}`], SMUGGLED), 405],
+  [
+    'a path that is refused, with a body',
+    request('POST /nowhere HTTP/1.1', [HOST, `Content-Length: ${N}`], SMUGGLED),
+    404,
+  ],
+  [
+    'a method that is refused, with a body',
+    request('PATCH /kv/odd HTTP/1.1', [HOST, `Content-Length: ${N}`], SMUGGLED),
+    405,
+  ],
   ['a body above the limit', put(['Content-Length: 1048577'], SMUGGLED), 413],
   ['the same, waited for', put(['Content-Length: 1048577', 'Expect: 100-continue'], ''), 413],
 ]

@@ -87,14 +87,7 @@ test('a POST increments what stands before its last /increment', async () => {
 })
 
 test('what is no key is 400 or 413', async () => {
-  for (const path of [
-    '/kv/',
-    '/kv/%',
-    '/kv/%1',
-    '/kv/%zz',
-    '/kv/a/%',
-    '/kv//increment',
-  ]) {
+  for (const path of ['/kv/', '/kv/%', '/kv/%1', '/kv/%zz', '/kv/a/%', '/kv//increment']) {
     const answered = await ask(url(), path.endsWith('increment') ? 'POST' : 'GET', path)
     assert.is(answered.status, 400, path)
     assert.is(codeOf(answered), 'malformed')
