@@ -1,5 +1,5 @@
 import { createServer as createHttpServer } from 'node:http'
-import { createServer, type Server, type Socket } from 'node:net'
+import { connect, createServer, type Server, type Socket } from 'node:net'
 import * as assert from 'uvu/assert'
 import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws'
 import { FIRST_PAUSE_MS, LONGEST_PAUSE_MS, type Schedule } from '../../src/transport/backoff.ts'
@@ -291,6 +291,38 @@ test('a peer that links to this replica is dialled at once', async () => {
     { schedule: time.schedule, random: () => 0.9 },
   )
 })
+
+test('a dial whose request arrives in two packets comes up, at the second try at the latest', () =>
+  withDialling(async ({ seen, port, ports }) => {
+    const [target] = (await freePorts(1)) as [number]
+    const peers = ports.map((own) => ({ host: '127.0.0.1', port: own }))
+    const listen = { host: '127.0.0.1', port: target }
+    const other = new WebSocketTransport({ identity: peer, listen, peers, secret, server: test.server() })
+    await other.start(new Observer())
+    let dials = 0
+    const splitter = createServer((near) => {
+      const far = connect(target, '127.0.0.1').setNoDelay(true)
+      for (const socket of [near, far]) socket.on('error', () => {})
+      near.once('close', () => far.destroy())
+      far.pipe(near)
+      if (++dials > 1) return void near.pipe(far)
+      near.once('data', (bytes) => {
+        far.write(bytes.subarray(0, 10))
+        setTimeout(() => {
+          far.write(bytes.subarray(10))
+          near.pipe(far)
+        }, 20)
+      })
+    }).listen(port, '127.0.0.1')
+    try {
+      await until(() => seen.linked.has(1), 'the link')
+      assert.is(dials, test.server().kind === 'uws' ? 2 : 1)
+    } finally {
+      await other.close()
+      await new Promise((resolve) => splitter.close(resolve))
+    }
+    await until(() => seen.linked.size === 0, 'the end of the link')
+  }))
 
 test('a peer that falls silent is noticed after some pings, whatever else it says', async () => {
   const time = new SimulatedTime()

@@ -210,6 +210,34 @@ test('a frame before the welcome ends the link, whatever becomes of its admissio
     assert.equal([seen.drops, seen.from(1)], [['message before the welcome'], []])
   }))
 
+test('the opening of a link that comes in two packets opens it, or is refused at once', () =>
+  withVictim(async ({ port }) => {
+    const bytes = Buffer.from(upgrade)
+    const cuts = Array.from({ length: bytes.length }, (_, cut) => cut)
+    // uWebSockets' parser does not wait for the rest of a request line: it says 505, and the dialler dials again.
+    const expected = test.server().kind === 'uws' ? /^HTTP\/1\.1 (101|505)/ : /^HTTP\/1\.1 101/
+    for (let i = 0; i < cuts.length; i += 32) {
+      const answers = await Promise.all(cuts.slice(i, i + 32).map((cut) => inTwoPackets(port, bytes, cut)))
+      for (const [n, answer] of answers.entries()) assert.match(answer, expected, `cut at ${i + n}`)
+    }
+    volume('hostile links', cuts.length)
+  }))
+
+/** What is answered first to bytes of which those behind `cut` come in a packet of their own. */
+function inTwoPackets(port: number, bytes: Buffer, cut: number): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1').setNoDelay(true)
+    socket.on('error', () => {})
+    socket.once('data', (chunk) => {
+      resolve(chunk.toString('latin1'))
+      socket.destroy()
+    })
+    socket.once('close', () => resolve(''))
+    if (cut > 0) socket.write(bytes.subarray(0, cut))
+    setTimeout(() => socket.write(bytes.subarray(cut)), 5)
+  })
+}
+
 test('of strangers beyond the limit the oldest goes, and a member comes in at once', () =>
   withVictim(async ({ port, seen }) => {
     const strangers: Stranger[] = []
