@@ -1,7 +1,6 @@
 import type { Vector } from '../engine/engine.ts'
 import { assert } from './assert.ts'
 import type { Accepting } from './attempt.ts'
-import { coordinatorOf } from './ballots.ts'
 import { answerCommit, askFor, decide, learnBatch } from './commit.ts'
 import type { Context } from './context.ts'
 import type { Instance } from './instance.ts'
@@ -76,10 +75,6 @@ function vote(context: Context, instance: Instance, ballot: number, command: Com
 
 export function onAccept(context: Context, from: number, message: Accept): void {
   const { row, slot, ballot, command } = message
-  if (from !== coordinatorOf(row, ballot, context.quorums.replicas)) {
-    context.counts.dropped++
-    return
-  }
   const instance = context.instance(row, slot)
   if (instance.committed) return answerCommit(context, instance, from)
   if (ballot < instance.ballot) {

@@ -1,4 +1,5 @@
 import type { Vector } from '../engine/engine.ts'
+import { chargeAnswer, mayAnswer } from './allowance.ts'
 import { assert } from './assert.ts'
 import type { Context } from './context.ts'
 import type { Instance } from './instance.ts'
@@ -62,14 +63,20 @@ function batchOf(context: Context, instance: Instance): Batch | null {
 
 /** Whoever asks anything about an instance that is committed here gets its Commit, batch included. */
 export function answerCommit(context: Context, instance: Instance, to: number): void {
-  answerCommitSized(context, instance, to)
+  if (mayAnswer(context, to)) answerCommitSized(context, instance, to)
 }
 
-/** As {@link answerCommit}; returns the bytes of the batch, for limits. */
+/** The same for an Ask, which has limits of its own; returns the bytes of the batch. */
 export function answerCommitSized(context: Context, instance: Instance, to: number): number {
   const message = commitMessage(context, instance, true)
+  const bytes = message.batch === null ? 0 : batchBytes(message.batch)
+  chargeAnswer(context, to, bytes)
   context.send(to, instance, message)
-  return message.batch === null ? 0 : message.batch.commands.length + message.batch.footprint.byteLength
+  return bytes
+}
+
+export function batchBytes({ commands, footprint }: Batch): number {
+  return commands.length + footprint.byteLength
 }
 
 function commit(

@@ -34,8 +34,10 @@ export interface Counts {
   noop: number
   /** Recoveries begun here. */
   recoveries: number
-  /** Messages that no correct peer sends. */
+  /** Messages that no correct peer sends, or that name slots beyond their row's reach. */
   dropped: number
+  /** Requests of peers beyond their allowance, which were not answered. */
+  deferred: number
 }
 
 /** A disk hangs when a write takes so many times what the longest did, of which each shorter one makes a little be forgotten. */
@@ -55,7 +57,7 @@ export class Context {
   readonly readBatch: CoreOptions['readBatch']
   readonly rows: readonly Row[]
   readonly peers: Peers
-  readonly counts: Counts = { fast: 0, slow: 0, recovered: 0, noop: 0, recoveries: 0, dropped: 0 }
+  readonly counts: Counts = { fast: 0, slow: 0, recovered: 0, noop: 0, recoveries: 0, dropped: 0, deferred: 0 }
   /** Instances of which this replica coordinates the Waiting of a recovery. */
   readonly waits = new Set<Instance>()
   /** Instances with an own attempt that has a deadline (patience). */
@@ -66,6 +68,8 @@ export class Context {
   heartbeatMs = 0
   /** When the open instances are looked at again. */
   lookMs = 0
+  /** When the reaches of the rows follow their highest slots again. */
+  followMs = 0
   /** The highest own slot in use. */
   slot = 0
   /** When records that nothing waits for are written at the latest. */

@@ -5,10 +5,12 @@ import { Context, type CoreOptions, type Counts } from './context.ts'
 import type { Effects } from './effects.ts'
 import { onHeartbeat, sendHeartbeats, suspect } from './heartbeat.ts'
 import type { Instance } from './instance.ts'
-import { hurry, lookAfter, MAX_SLOTS_AHEAD, onAsk, onNack, onTryRecover } from './liveness.ts'
+import { hurry, lookAfter, onAsk, onNack, onTryRecover } from './liveness.ts'
 import { type Batch, Command, type Message, MessageType } from './messages.ts'
 import { onPreAccept, onPreAcceptOk, propose } from './preaccept.ts'
 import type { Quorums } from './quorums.ts'
+import { isInRange } from './ranges.ts'
+import { followRows } from './reach.ts'
 import type { InstanceRecord, PeerRecord } from './records.ts'
 import { onRecover, onRecoverOk } from './recover.ts'
 import { replay } from './replay.ts'
@@ -110,7 +112,7 @@ export class Core {
     peer.heardMs = context.nowMs
     if (!peer.alive && peer.linked) peer.alive = true
     if (message.type === MessageType.heartbeat) return onHeartbeat(context, from, message)
-    if (message.epoch !== context.epoch || isTooFarAhead(context, message.row, message.slot)) {
+    if (!isInRange(context, from, message)) {
       context.counts.dropped++
       return
     }
@@ -141,9 +143,6 @@ export class Core {
         return onTryRecover(context, from, message)
       case MessageType.ask:
         return onAsk(context, from, message)
-      case MessageType.truncated:
-        // Nothing is forgotten in this version, so nobody says so.
-        context.counts.dropped++
     }
   }
 
@@ -156,6 +155,7 @@ export class Core {
     if (pausedMs > context.timing.suspectMs) context.peers.excuse(context.nowMs)
     for (const peer of suspect(context)) hurry(context, peer)
     sendHeartbeats(context)
+    followRows(context)
     lookAfter(context)
   }
 
@@ -169,6 +169,8 @@ export class Core {
     p.linked = true
     p.alive = true
     p.heardMs = this.#context.nowMs
+    // How far this replica is comes first: it tells the peer what to believe of all that follows (reach.ts).
+    this.#context.heartbeatMs = Math.min(this.#context.heartbeatMs, this.#context.nowMs)
   }
 
   linkDown(peer: number): void {
@@ -221,8 +223,4 @@ export class Core {
   take(): Effects {
     return this.#context.take()
   }
-}
-
-function isTooFarAhead(context: Context, row: number, slot: number): boolean {
-  return row === context.id && slot > context.slot + MAX_SLOTS_AHEAD
 }

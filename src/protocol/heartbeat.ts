@@ -1,5 +1,7 @@
 import type { Context } from './context.ts'
 import { type Heartbeat, MessageType } from './messages.ts'
+import { isHeartbeatInRange } from './ranges.ts'
+import { believeClaims } from './reach.ts'
 
 /** Weight of a new round-trip measurement in the smoothed one. */
 const SMOOTHING = 1 / 8
@@ -21,7 +23,7 @@ export function sendHeartbeats(context: Context): void {
 }
 
 export function onHeartbeat(context: Context, from: number, message: Heartbeat): void {
-  if (message.epoch !== context.epoch) {
+  if (!isHeartbeatInRange(context, message)) {
     context.counts.dropped++
     return
   }
@@ -34,6 +36,7 @@ export function onHeartbeat(context: Context, from: number, message: Heartbeat):
     const measured = Math.max(0, context.nowMs - message.echoMs)
     peer.roundTripMs = peer.roundTripMs === 0 ? measured : peer.roundTripMs + (measured - peer.roundTripMs) * SMOOTHING
   }
+  believeClaims(context)
 }
 
 /** Peers that have just become silent for too long. */

@@ -75,6 +75,11 @@ export class Row {
   #releasedPrefix = 0
   /** The highest slot that was seen, or that somebody depends on. */
   highest = 0
+  /** The highest slot that a message may name, but for what reach.ts adds; every slot up to `claimed` is committed somewhere. */
+  reach = 0
+  claimed = 0
+  /** The peer that was asked, -1 for none. */
+  askedPeer = -1
   /** The last slot that a peer was asked for, 0 for none, and when to ask (again), in ms; 0: nothing is missing. */
   askedTo = 0
   /** How far it was committed when it asked, and at the last look. */

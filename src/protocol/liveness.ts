@@ -1,5 +1,6 @@
 import { resendAccept } from './accept.ts'
-import { answerCommit, answerCommitSized } from './commit.ts'
+import { chargeAnswer, mayAnswerAsk, mayBeginRecovery, renewAllowances } from './allowance.ts'
+import { answerCommit, answerCommitSized, batchBytes } from './commit.ts'
 import type { Context } from './context.ts'
 import type { Instance, Row } from './instance.ts'
 import { type Ask, MessageType, type Nack, type TryRecover } from './messages.ts'
@@ -22,14 +23,12 @@ const ANSWER_BYTES = 1 << 20
 /** Tries in one way before another is taken: a nudged replica recovers, or an attempt starts again with a higher ballot. */
 const TRIES = 3
 
-/** An own slot so far beyond those in use that no correct peer can speak of it. */
-export const MAX_SLOTS_AHEAD = 1 << 20
-
 /** Looks after what is open: deadlines at once, missing commits and instances that nobody finishes at an interval. */
 export function lookAfter(context: Context): void {
   if (context.impatient.size > 0) expirePatience(context)
   if (context.nowMs < context.lookMs) return
   context.lookMs = context.nowMs + context.timing.lookMs
+  renewAllowances(context)
   for (const row of context.rows) {
     askForMissing(context, row)
     let seen = 0
@@ -130,49 +129,62 @@ export function onTryRecover(context: Context, from: number, message: TryRecover
   }
   // Somebody has just been promised a ballot: it may finish.
   const busy = instance.ballot > 0 && instance.dueMs > context.nowMs
-  if (busy) return
+  if (busy || !mayBeginRecovery(context, from)) return
+  context.peers.of(from).allowance.recoveries--
   instance.tries++
   postpone(context, instance)
   recover(context, instance)
 }
 
-/** Asks the peer that is furthest for the commits that a row lacks, once they have been missing for a while. */
+/** Asks a peer that is further for the commits that a row lacks, once they have been missing for a while. */
 function askForMissing(context: Context, row: Row): void {
-  let best = context.id
-  let furthest = row.committedPrefix
-  for (const peer of context.peers.others) {
-    const committed = context.peers.of(peer).committed[row.row] as number
-    if (!context.peers.alive(peer) || committed <= furthest) continue
-    furthest = committed
-    best = peer
-  }
-  if (best === context.id) {
-    row.askDueMs = 0
-    row.askedTo = 0
-    return
-  }
-  row.mention(furthest)
+  const due = row.askDueMs > 0 && context.nowMs >= row.askDueMs
   // An answer ends at its limit: what came of it has come when the row stands still.
   const stands = row.committedPrefix === row.lookedPrefix && row.committedPrefix > row.askedPrefix
   row.lookedPrefix = row.committedPrefix
   const progressed = row.askedTo > 0 && (row.committedPrefix >= row.askedTo || stands)
-  if (row.askDueMs === 0) row.askDueMs = context.nowMs + context.timing.askMs
-  else if (progressed || context.nowMs >= row.askDueMs) {
-    const slot = row.committedPrefix + 1
-    const count = Math.min(ASK_COUNT, furthest - row.committedPrefix)
-    row.askedTo = slot + count - 1
-    row.askedPrefix = row.committedPrefix
-    row.askDueMs = context.nowMs + context.timing.askMs * 3
-    context.sendFreely(best, { type: MessageType.ask, epoch: context.epoch, row: row.row, slot, count })
+  const silent = due && row.askedTo > 0 && row.committedPrefix === row.askedPrefix ? row.askedPeer : -1
+  const peer = furthest(context, row, silent)
+  if (peer === context.id) {
+    row.askDueMs = 0
+    row.askedTo = 0
+    return
   }
+  const committed = context.peers.of(peer).committed[row.row] as number
+  row.mention(Math.min(committed, row.claimed))
+  if (row.askDueMs === 0) row.askDueMs = context.nowMs + context.timing.askMs
+  else if (progressed || due) askOn(context, row, peer, committed)
+}
+
+/** The peer that is up and claims most of the row; `silent`, which did not answer, only where nobody else is further. */
+function furthest(context: Context, row: Row, silent: number): number {
+  const claimOf = (peer: number): number => context.peers.of(peer).committed[row.row] as number
+  const further = context.peers.others.filter(
+    (peer) => context.peers.alive(peer) && claimOf(peer) > row.committedPrefix,
+  )
+  const others = further.filter((peer) => peer !== silent)
+  const candidates = others.length > 0 ? others : further
+  return candidates.reduce((best, peer) => (claimOf(peer) > claimOf(best) ? peer : best), candidates[0] ?? context.id)
+}
+
+function askOn(context: Context, row: Row, peer: number, committed: number): void {
+  const slot = row.committedPrefix + 1
+  const count = Math.min(ASK_COUNT, committed - row.committedPrefix)
+  row.askedTo = slot + count - 1
+  row.askedPrefix = row.committedPrefix
+  row.askedPeer = peer
+  row.askDueMs = context.nowMs + context.timing.askMs * 3
+  context.sendFreely(peer, { type: MessageType.ask, epoch: context.epoch, row: row.row, slot, count })
 }
 
 export function onAsk(context: Context, from: number, message: Ask): void {
   // It asks again; what it asks for may be on its way.
   if (hasVote(context.peers.behind, from)) return
   const row = context.row(message.row)
+  const end = message.slot + Math.min(message.count, ASK_COUNT)
   let bytes = 0
-  for (let slot = message.slot; slot < message.slot + message.count && bytes < ANSWER_BYTES; slot++) {
+  for (let slot = message.slot; slot < end && bytes < ANSWER_BYTES && mayAnswerAsk(context, from); slot++) {
+    context.peers.of(from).allowance.slots--
     const instance = row.find(slot)
     if (instance === undefined) continue
     if (instance.committed) bytes += answerCommitSized(context, instance, from)
@@ -180,6 +192,9 @@ export function onAsk(context: Context, from: number, message: Ask): void {
       // The asker lacks the batch.
       instance.attempt.holders &= ~addVote(0, from)
       resend(context, instance, addVote(0, from))
+      const sent = instance.batch === null ? 0 : batchBytes(instance.batch)
+      chargeAnswer(context, from, sent)
+      bytes += sent
     }
   }
 }

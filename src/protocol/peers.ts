@@ -1,3 +1,4 @@
+import { type Allowance, freshAllowance } from './allowance.ts'
 import { zeros } from './vector.ts'
 import type { Votes } from './votes.ts'
 
@@ -16,6 +17,8 @@ export interface Peer {
   heartbeatMs: number
   committed: readonly number[]
   executed: readonly number[]
+  /** What is left of what its requests may make this replica do. */
+  readonly allowance: Allowance
 }
 
 /** The other members, and who of them can be counted on. */
@@ -39,6 +42,7 @@ export class Peers {
       heartbeatMs: 0,
       committed: zeros(replicas),
       executed: zeros(replicas),
+      allowance: freshAllowance(),
     }))
   }
 

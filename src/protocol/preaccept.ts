@@ -77,10 +77,6 @@ export function resendPreAccept(context: Context, instance: Instance, attempt: P
 
 export function onPreAccept(context: Context, from: number, message: PreAccept): void {
   const { row, slot, initDeps } = message
-  if (from !== row || initDeps[row] !== slot - 1) {
-    context.counts.dropped++
-    return
-  }
   const instance = context.instance(row, slot)
   if (instance.committed) return answerCommit(context, instance, from)
   if (instance.ballot > 0) {

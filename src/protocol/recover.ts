@@ -1,9 +1,10 @@
 import type { Vector } from '../engine/engine.ts'
 import { startAccept } from './accept.ts'
+import { chargeAnswer, mayAnswer } from './allowance.ts'
 import { assert } from './assert.ts'
 import type { Recovering } from './attempt.ts'
-import { coordinatorOf, nextBallot } from './ballots.ts'
-import { answerCommit, learnBatch } from './commit.ts'
+import { MAX_BALLOT, nextBallot } from './ballots.ts'
+import { answerCommit, batchBytes, learnBatch } from './commit.ts'
 import type { Context } from './context.ts'
 import type { Instance } from './instance.ts'
 import { type Batch, Command, MessageType, Phase, type Recover, type RecoverOk } from './messages.ts'
@@ -18,6 +19,8 @@ import { onLateRecoverOk } from './wait.ts'
 export function recover(context: Context, instance: Instance): void {
   assert(!instance.committed, `${instance} is recovered only while it is uncommitted`)
   const ballot = nextBallot(Math.max(instance.ballot, instance.seenBallot), context.id, context.quorums.replicas)
+  // No correct replica comes here: somebody has used the ballots up.
+  if (ballot > MAX_BALLOT) return
   context.counts.recoveries++
   promise(context, instance, ballot)
   const attempt: Recovering = {
@@ -83,10 +86,7 @@ function answer(context: Context, instance: Instance): RecoverOk {
 
 export function onRecover(context: Context, from: number, message: Recover): void {
   const { row, slot, ballot } = message
-  if (ballot === 0 || from !== coordinatorOf(row, ballot, context.quorums.replicas)) {
-    context.counts.dropped++
-    return
-  }
+  if (!mayAnswer(context, from)) return
   const instance = context.instance(row, slot)
   if (instance.committed) return answerCommit(context, instance, from)
   if (ballot < instance.ballot) {
@@ -99,15 +99,11 @@ export function onRecover(context: Context, from: number, message: Recover): voi
   } else if (instance.phase === Phase.accepted && instance.voteBallot === ballot) {
     return
   }
+  chargeAnswer(context, from, instance.batch === null ? 0 : batchBytes(instance.batch))
   context.send(from, instance, answer(context, instance))
 }
 
 export function onRecoverOk(context: Context, from: number, message: RecoverOk): void {
-  // Case a comes as a Commit: counted here, a decision would look like an answer that knows nothing.
-  if (message.phase === Phase.committed) {
-    context.counts.dropped++
-    return
-  }
   const instance = context.row(message.row).find(message.slot)
   const attempt = instance?.attempt
   if (instance === undefined || !attempt || attempt.ballot !== message.ballot) return

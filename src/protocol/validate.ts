@@ -2,7 +2,6 @@ import type { Vector } from '../engine/engine.ts'
 import { startAccept } from './accept.ts'
 import { assert } from './assert.ts'
 import type { Recovering, Validating } from './attempt.ts'
-import { coordinatorOf } from './ballots.ts'
 import { answerCommit, learnBatch } from './commit.ts'
 import type { Context } from './context.ts'
 import type { Instance } from './instance.ts'
@@ -59,10 +58,6 @@ export function resendValidate(context: Context, instance: Instance, attempt: Va
 
 export function onValidate(context: Context, from: number, message: Validate): void {
   const { row, slot, ballot } = message
-  if (ballot === 0 || from !== coordinatorOf(row, ballot, context.quorums.replicas)) {
-    context.counts.dropped++
-    return
-  }
   const instance = context.instance(row, slot)
   if (instance.committed) return answerCommit(context, instance, from)
   if (ballot < instance.ballot) {

@@ -59,7 +59,8 @@ export function resendWaiting(context: Context, instance: Instance, attempt: Wai
 export function onWaiting(context: Context, from: number, message: WaitingMessage): void {
   const instance = context.instance(message.row, message.slot)
   if (instance.committed) return answerCommit(context, instance, from)
-  instance.waitingHeard = Math.max(instance.waitingHeard, message.count)
+  if (message.count <= instance.waitingHeard) return
+  instance.waitingHeard = message.count
   reconsiderWaits(context)
 }
 

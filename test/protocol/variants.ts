@@ -24,6 +24,9 @@ const coordinator = ({ row }: State): number => (row === RECEIVER ? 0 : row)
 
 const before = ({ row, slot }: About): Vector => NONE.map((_, r) => (r === row ? slot - 1 : 0))
 
+/** With 4.1 besides. */
+const more = ({ row, slot }: About): Vector => DEPS.map((last, r) => (r === row ? slot - 1 : last))
+
 const preAccept = (about: About): Message => ({
   type: MessageType.preAccept,
   ...about,
@@ -39,7 +42,7 @@ const decided =
     ...about,
     ballot,
     command,
-    deps: command === Command.noop ? NONE : DEPS,
+    deps: command === Command.noop ? NONE : more(about),
     batch: command === Command.batch && withBatch ? BATCH : null,
   })
 
@@ -55,7 +58,7 @@ const recoverOk =
     mode: Mode.all,
     ok: true,
     initDeps: phase === Phase.preAccepted ? before(about) : null,
-    deps: phase === Phase.none ? null : before(about),
+    deps: phase === Phase.none ? null : command === Command.noop ? NONE : before(about),
     batch: phase === Phase.none || command === Command.noop ? null : BATCH,
   })
 
@@ -93,7 +96,7 @@ export const VARIANTS: Readonly<Record<string, readonly Variant[]>> = {
       initDeps: NONE.map((_, r) => (r === about.row ? about.slot : 0)),
     })),
     variant('PreAcceptOk with the initial dependencies', 2, (about) => preAcceptOk(before(about))(about)),
-    variant('PreAcceptOk with more dependencies', 2, preAcceptOk(DEPS)),
+    variant('PreAcceptOk with more dependencies', 2, (about) => preAcceptOk(more(about))(about)),
   ],
   accept: [
     variant('Accept(0) with the batch', coordinator, decided(accept, 0, batch)),

@@ -1,0 +1,112 @@
+import type { Vector } from '../engine/engine.ts'
+import { coordinatorOf, MAX_BALLOT, MAX_BALLOT_JUMP } from './ballots.ts'
+import type { Context } from './context.ts'
+import {
+  type Accept,
+  Command,
+  type Commit,
+  type Heartbeat,
+  type InstanceMessage,
+  MessageType,
+  Phase,
+  type RecoverOk,
+  type ValidateOk,
+} from './messages.ts'
+import { reachOf } from './reach.ts'
+
+/**
+ * Whether a correct peer can have sent the message: the range of every field, as this folder's README lists them. The
+ * codec has checked what needs no knowledge: rows exist, slots count from 1, numbers are whole and below 2^53.
+ */
+export function isInRange(context: Context, from: number, message: InstanceMessage): boolean {
+  const { epoch, row, slot } = message
+  if (epoch !== context.epoch) return false
+  // An Ask changes nothing here, so it may name any slot.
+  if (slot > reachOf(context, row) && message.type !== MessageType.ask) return false
+  switch (message.type) {
+    case MessageType.preAccept:
+      return from === row && isComputed(context, message.initDeps, row, slot)
+    case MessageType.preAcceptOk:
+      return row === context.id && message.ok && isComputed(context, message.deps, row, slot)
+    case MessageType.accept:
+      return isOf(context, from, message) && isDecision(context, message)
+    case MessageType.acceptOk:
+      return isOf(context, context.id, message)
+    case MessageType.commit:
+      return isBallot(context, message) && isDecision(context, message)
+    case MessageType.recover:
+      return message.ballot > 0 && isOf(context, from, message)
+    case MessageType.recoverOk:
+      return message.ballot > 0 && isOf(context, context.id, message) && isAnswer(context, message)
+    case MessageType.validate:
+      return message.ballot > 0 && isOf(context, from, message) && isComputed(context, message.deps, row, slot)
+    case MessageType.validateOk:
+      return message.ballot > 0 && isOf(context, context.id, message) && areConflicts(context, message)
+    case MessageType.waiting:
+      return message.count >= 1 && message.count <= context.quorums.replicas
+    case MessageType.nack:
+      return message.ballot > 0 && isBallot(context, message)
+    case MessageType.tryRecover:
+    case MessageType.ask:
+      return true
+    case MessageType.truncated:
+      // Nothing is forgotten in this version, so nobody says so.
+      return false
+  }
+}
+
+/** Whether a correct peer can have sent the heartbeat: what executed is committed. */
+export function isHeartbeatInRange(context: Context, { epoch, committed, executed }: Heartbeat): boolean {
+  return epoch === context.epoch && executed.every((slot, row) => slot <= (committed[row] as number))
+}
+
+type Balloted = InstanceMessage & { readonly ballot: number }
+
+/** Whether the ballot belongs to the replica. */
+function isOf(context: Context, replica: number, message: Balloted): boolean {
+  return coordinatorOf(message.row, message.ballot, context.quorums.replicas) === replica && isBallot(context, message)
+}
+
+/** A ballot that leaves room for higher ones, and that recoveries, each a few ballots higher, can have come to. */
+function isBallot(context: Context, { row, slot, ballot }: Balloted): boolean {
+  const instance = context.row(row).find(slot)
+  const known = instance === undefined ? 0 : Math.max(instance.ballot, instance.seenBallot)
+  return ballot <= Math.min(MAX_BALLOT, known + MAX_BALLOT_JUMP)
+}
+
+/** Whether a replica can have computed the vector for the instance: its own row ends below it, the others within reach. */
+function isComputed(context: Context, deps: Vector, row: number, slot: number): boolean {
+  return deps[row] === slot - 1 && deps.every((last, r) => r === row || last <= reachOf(context, r))
+}
+
+/** A no-op depends on nothing. */
+function isDecision(
+  context: Context,
+  { row, slot, command, deps }: Pick<Accept | Commit, 'row' | 'slot' | 'command' | 'deps'>,
+): boolean {
+  return command === Command.noop ? deps.every((last) => last === 0) : isComputed(context, deps, row, slot)
+}
+
+function isAnswer(context: Context, message: RecoverOk): boolean {
+  const { row, slot, ballot, voteBallot, phase, command, ok, initDeps, deps, batch } = message
+  if (!ok || voteBallot >= ballot || (voteBallot > 0 && phase !== Phase.accepted)) return false
+  if (initDeps !== null && !isComputed(context, initDeps, row, slot)) return false
+  switch (phase) {
+    case Phase.none:
+      return true
+    case Phase.preAccepted:
+      return isComputed(context, deps as Vector, row, slot)
+    case Phase.accepted:
+      return (
+        (command === Command.noop || batch !== null) &&
+        isDecision(context, { row, slot, command, deps: deps as Vector })
+      )
+    case Phase.committed:
+      // Case a comes as a Commit: counted as an answer, a decision would look like one that knows nothing.
+      return false
+  }
+}
+
+function areConflicts(context: Context, { row, slot, conflicts }: ValidateOk): boolean {
+  return conflicts.every((x) => x.slot <= reachOf(context, x.row) && (x.row !== row || x.slot !== slot))
+}
