@@ -1,15 +1,14 @@
-import { decodeRecord } from '../codec/records.ts'
 import type { Engine } from '../engine/engine.ts'
 import { EpaxosError, ErrorCode } from '../errors.ts'
 import { Executor } from '../execution/executor.ts'
 import type { StateMachine } from '../execution/machine.ts'
 import { Core } from '../protocol/core.ts'
 import { OPEN_PER_ROW } from '../protocol/liveness.ts'
-import type { Batch } from '../protocol/messages.ts'
 import type { PeerRecord } from '../protocol/records.ts'
 import { DEFAULT_TIMING, type Timing } from '../protocol/timing.ts'
 import type { Journal } from '../storage/journal.ts'
 import type { Identity, Refusal, Transport } from '../transport/transport.ts'
+import { batchReader } from './batch-reader.ts'
 import type { Clock } from './clock.ts'
 import { Driver } from './driver.ts'
 import { Incarnations } from './incarnations.ts'
@@ -90,7 +89,7 @@ export class Member {
       engine,
       timing: timing ?? DEFAULT_TIMING,
       random,
-      readBatch: journal === null ? null : (number, index) => readBatch(journal, number, index, replicas),
+      readBatch: journal === null ? null : batchReader(journal, replicas),
       ...(fastCrashes === undefined ? {} : { fastCrashes }),
     })
     this.executor = new Executor({
@@ -263,7 +262,7 @@ export class Member {
       this.#durable = this.#durable.filter(({ number }) => number > durable)
     }
     const { dropped } = this.core.counts
-    if (dropped > this.#toldDropped) this.#tellDropped('a message that no correct peer sends', dropped)
+    if (dropped > this.#toldDropped) this.#tellDropped('a message out of range', dropped)
     this.#toldDropped = dropped
     for (const listener of this.#turned) listener()
   }
@@ -314,14 +313,4 @@ export class Member {
     this.#closing ??= this.#release()
     this.#options.failed(error)
   }
-}
-
-function readBatch(journal: Journal, number: number, index: number, replicas: number): Batch {
-  const value = journal.read(number)
-  if (value === null) throw new EpaxosError(ErrorCode.damaged, `journal value ${number} is missing`)
-  const record = decodeRecord(value, index, replicas)
-  if (!('batch' in record) || record.batch === null) {
-    throw new EpaxosError(ErrorCode.damaged, `record ${index} of journal value ${number} holds no batch`)
-  }
-  return record.batch
 }

@@ -211,7 +211,7 @@ export class Replica {
   status(): Status {
     const { id, cluster, durability, engine } = this.#options
     const { core, executor, dropped: droppedBefore, replayMs } = this.#member
-    const { fast, slow, recovered, noop, dropped } = core.counts
+    const { fast, slow, recovered, noop, dropped, deferred } = core.counts
     const { commands, cycles } = executor.counts
     return {
       id,
@@ -222,7 +222,7 @@ export class Replica {
       replicas: this.#peers.map(({ client }, peer) => ({ id: peer, client, up: core.alive(peer) })),
       committed: core.committed,
       executed: executor.executed.vector,
-      counts: { fast, slow, recovered, noop, commands, cycles, dropped: dropped + droppedBefore },
+      counts: { fast, slow, recovered, noop, commands, cycles, dropped: dropped + droppedBefore, deferred },
       oldestUncommittedMs: Math.round(core.oldestUncommittedMs),
       journalBytes: this.#journal?.bytes ?? 0,
       replayMs,

@@ -25,6 +25,8 @@ export interface Status {
     readonly cycles: number
     /** Messages that were dropped because they could not be read, or said what no replica says. */
     readonly dropped: number
+    /** Requests of peers beyond their allowance: not answered, to be asked again. */
+    readonly deferred: number
   }
   readonly oldestUncommittedMs: number
   readonly journalBytes: number

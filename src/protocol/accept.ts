@@ -1,6 +1,7 @@
 import type { Vector } from '../engine/engine.ts'
 import { assert } from './assert.ts'
 import type { Accepting } from './attempt.ts'
+import { jumps } from './ballots.ts'
 import { answerCommit, askFor, decide, learnBatch } from './commit.ts'
 import type { Context } from './context.ts'
 import type { Instance } from './instance.ts'
@@ -77,6 +78,7 @@ export function onAccept(context: Context, from: number, message: Accept): void 
   const { row, slot, ballot, command } = message
   const instance = context.instance(row, slot)
   if (instance.committed) return answerCommit(context, instance, from)
+  if (jumps(context, instance, ballot)) return
   if (ballot < instance.ballot) {
     const nack = { type: MessageType.nack, epoch: context.epoch, row, slot, ballot: instance.ballot }
     return context.send(from, instance, nack)

@@ -75,7 +75,7 @@ export class Row {
   #releasedPrefix = 0
   /** The highest slot that was seen, or that somebody depends on. */
   highest = 0
-  /** The highest slot that a message may name, but for what reach.ts adds; every slot up to `claimed` is committed somewhere. */
+  /** The highest slot that a message may name, as of the last second; and as the peers claim to have committed (reach.ts). */
   reach = 0
   claimed = 0
   /** The peer that was asked, -1 for none. */

@@ -1,5 +1,6 @@
 import { resendAccept } from './accept.ts'
 import { chargeAnswer, mayAnswerAsk, mayBeginRecovery, renewAllowances } from './allowance.ts'
+import { jumps } from './ballots.ts'
 import { answerCommit, answerCommitSized, batchBytes } from './commit.ts'
 import type { Context } from './context.ts'
 import type { Instance, Row } from './instance.ts'
@@ -151,7 +152,6 @@ function askForMissing(context: Context, row: Row): void {
     return
   }
   const committed = context.peers.of(peer).committed[row.row] as number
-  row.mention(Math.min(committed, row.claimed))
   if (row.askDueMs === 0) row.askDueMs = context.nowMs + context.timing.askMs
   else if (progressed || due) askOn(context, row, peer, committed)
 }
@@ -202,6 +202,7 @@ export function onAsk(context: Context, from: number, message: Ask): void {
 export function onNack(context: Context, from: number, message: Nack): void {
   const instance = context.row(message.row).find(message.slot)
   if (instance === undefined || instance.committed) return
+  if (jumps(context, instance, message.ballot)) return
   instance.seenBallot = Math.max(instance.seenBallot, message.ballot)
   const { attempt } = instance
   if (attempt === null || attempt.ballot >= message.ballot) return

@@ -1,5 +1,5 @@
 import type { Vector } from '../engine/engine.ts'
-import { coordinatorOf, MAX_BALLOT, MAX_BALLOT_JUMP } from './ballots.ts'
+import { coordinatorOf, MAX_BALLOT } from './ballots.ts'
 import type { Context } from './context.ts'
 import {
   type Accept,
@@ -33,7 +33,7 @@ export function isInRange(context: Context, from: number, message: InstanceMessa
     case MessageType.acceptOk:
       return isOf(context, context.id, message)
     case MessageType.commit:
-      return isBallot(context, message) && isDecision(context, message)
+      return message.ballot <= MAX_BALLOT && isDecision(context, message)
     case MessageType.recover:
       return message.ballot > 0 && isOf(context, from, message)
     case MessageType.recoverOk:
@@ -45,7 +45,7 @@ export function isInRange(context: Context, from: number, message: InstanceMessa
     case MessageType.waiting:
       return message.count >= 1 && message.count <= context.quorums.replicas
     case MessageType.nack:
-      return message.ballot > 0 && isBallot(context, message)
+      return message.ballot > 0 && message.ballot <= MAX_BALLOT
     case MessageType.tryRecover:
     case MessageType.ask:
       return true
@@ -62,16 +62,11 @@ export function isHeartbeatInRange(context: Context, { epoch, committed, execute
 
 type Balloted = InstanceMessage & { readonly ballot: number }
 
-/** Whether the ballot belongs to the replica. */
+/** Whether the ballot belongs to the replica, and leaves room for higher ones. */
 function isOf(context: Context, replica: number, message: Balloted): boolean {
-  return coordinatorOf(message.row, message.ballot, context.quorums.replicas) === replica && isBallot(context, message)
-}
-
-/** A ballot that leaves room for higher ones, and that recoveries, each a few ballots higher, can have come to. */
-function isBallot(context: Context, { row, slot, ballot }: Balloted): boolean {
-  const instance = context.row(row).find(slot)
-  const known = instance === undefined ? 0 : Math.max(instance.ballot, instance.seenBallot)
-  return ballot <= Math.min(MAX_BALLOT, known + MAX_BALLOT_JUMP)
+  return (
+    coordinatorOf(message.row, message.ballot, context.quorums.replicas) === replica && message.ballot <= MAX_BALLOT
+  )
 }
 
 /** Whether a replica can have computed the vector for the instance: its own row ends below it, the others within reach. */

@@ -22,20 +22,19 @@ const FOLLOW_MS = 1000
 
 /** The highest slot of the row that a message may name. */
 export function reachOf(context: Context, row: number): number {
-  const { committedPrefix, reach } = context.row(row)
+  const { committedPrefix, claimed, reach } = context.row(row)
   if (row === context.id) return Math.max(context.slot, committedPrefix + MAX_OWN_SLOTS_AHEAD)
-  return Math.max(reach, committedPrefix + MAX_SLOTS_AHEAD)
+  return Math.max(reach, Math.max(committedPrefix, claimed) + MAX_SLOTS_AHEAD)
 }
 
-/** After a heartbeat: the claims of the members that are up. */
+/** After a heartbeat: what the members that are up claim. A claim is never kept for longer than they make it. */
 export function believeClaims(context: Context): void {
   const alive = context.peers.others.filter((peer) => context.peers.alive(peer))
   const witnesses = Math.min(WITNESSES, alive.length)
   if (witnesses === 0) return
   for (const row of context.rows) {
     const claims = alive.map((peer) => context.peers.of(peer).committed[row.row] as number).sort((a, b) => b - a)
-    row.claimed = Math.max(row.claimed, claims[witnesses - 1] as number)
-    row.reach = Math.max(row.reach, row.claimed + MAX_SLOTS_AHEAD)
+    row.claimed = claims[witnesses - 1] as number
   }
 }
 

@@ -3,7 +3,7 @@ import { startAccept } from './accept.ts'
 import { chargeAnswer, mayAnswer } from './allowance.ts'
 import { assert } from './assert.ts'
 import type { Recovering } from './attempt.ts'
-import { MAX_BALLOT, nextBallot } from './ballots.ts'
+import { jumps, MAX_BALLOT, nextBallot } from './ballots.ts'
 import { answerCommit, batchBytes, learnBatch } from './commit.ts'
 import type { Context } from './context.ts'
 import type { Instance } from './instance.ts'
@@ -89,6 +89,7 @@ export function onRecover(context: Context, from: number, message: Recover): voi
   if (!mayAnswer(context, from)) return
   const instance = context.instance(row, slot)
   if (instance.committed) return answerCommit(context, instance, from)
+  if (jumps(context, instance, ballot)) return
   if (ballot < instance.ballot) {
     const nack = { type: MessageType.nack, epoch: context.epoch, row, slot, ballot: instance.ballot }
     return context.send(from, instance, nack)

@@ -152,7 +152,10 @@ export class Life {
     const { core, executor, dropped } = this.member
     const { fast, slow, recovered, recoveries } = core.counts
     counters.addAll(Object.entries({ fast, slow, recovered, recoveries, 'links dropped': dropped }))
-    counters.add('messages dropped by the core', core.counts.dropped)
+    counters.add('requests deferred', core.counts.deferred)
+    if (core.counts.dropped > 0) {
+      throw new Violation('Ranges', `${this.boot.id} dropped ${core.counts.dropped} messages of correct peers`)
+    }
     counters.add('instances executed', executor.counts.instances)
     counters.add('no-ops executed', executor.counts.noops)
     if (executor.counts.voidBatches > 0) throw new Violation('Batches', 'a batch of a client was executed as void')
