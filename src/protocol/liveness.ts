@@ -13,7 +13,7 @@ import { addVote, hasVote, type Votes } from './votes.ts'
 import { resendWaiting } from './wait.ts'
 
 /** Uncommitted slots looked at per row and tick: an instance behind them waits for its turn. */
-export const OPEN_PER_ROW = 64
+export const OPEN_PER_ROW = 256
 
 /** Slots asked for at once by a row that is behind. */
 const ASK_COUNT = 256

@@ -10,7 +10,7 @@ import type { Context } from './context.ts'
  * - the highest slot of the row, looked at once a second: no correct replica uses {@link MAX_SLOTS_AHEAD} slots within
  *   that time.
  */
-export const MAX_SLOTS_AHEAD = 1 << 16
+export const MAX_SLOTS_AHEAD = 1 << 14
 
 /** The same for the own row. Its slots in use are known here, so others can name at most what nobody ever proposed. */
 export const MAX_OWN_SLOTS_AHEAD = 1 << 10

@@ -41,9 +41,9 @@ const MISTAKES: readonly (readonly [string, Uint8Array, RegExp])[] = [
   ['an unknown type', buildHotMessage({ ...NOOP, type: 99 } as unknown as HotMessage), /of no known type/],
   ['a row that does not exist', encodeMessage({ ...NOOP, row: 3 }), /row 3 of 3/],
   ['dependencies of other replicas than there are', encodeMessage({ ...NOOP, deps: [0, 0, 0, 0] }), /4 entries/],
-  ['an epoch that does not exist', encodeMessage({ ...NOOP, epoch: 7 }), /no correct peer/],
-  ['a slot that its owner cannot have used', encodeMessage({ ...NOOP, row: 0, slot: 2 ** 40 }), /no correct peer/],
-  ['a PreAccept for the row of another', encodeMessage(preAcceptOf(2)), /no correct peer/],
+  ['an epoch that does not exist', encodeMessage({ ...NOOP, epoch: 7 }), /out of range/],
+  ['a slot that its owner cannot have used', encodeMessage({ ...NOOP, row: 0, slot: 2 ** 40 }), /out of range/],
+  ['a PreAccept for the row of another', encodeMessage(preAcceptOf(2)), /out of range/],
 ]
 
 function sealed(message: Uint8Array): Uint8Array {
