@@ -2,6 +2,10 @@
 // size, so a moving window takes no new memory. The free blocks are on one stack per size, not in a linked list through
 // the blocks: walking such a list would wait for memory at every step.
 
+/** Throws in the host: nothing here goes on, and the engine is not used again. */
+@external('host', 'outOfMemory')
+declare function outOfMemory(): void
+
 /** Bytes in live blocks. */
 export let liveBytes: f64 = 0
 
@@ -19,7 +23,7 @@ export function reserveLines(size: usize): usize {
 }
 
 function reserve(size: usize): usize {
-  if (size > 0xffff_0000 - top) unreachable()
+  if (size > 0xffff_0000 - top) outOfMemory()
   const block = top
   top += (size + 7) & ~7
   if (top > limit) grow()
@@ -29,7 +33,7 @@ function reserve(size: usize): usize {
 function grow(): void {
   const missing = <i32>((top - limit + 0xffff) >> 16)
   const generous = max(missing, <i32>(limit >> 18))
-  if (memory.grow(generous) < 0 && memory.grow(missing) < 0) unreachable()
+  if (memory.grow(generous) < 0 && memory.grow(missing) < 0) outOfMemory()
   limit = <usize>memory.size() << 16
 }
 

@@ -12,6 +12,8 @@ export const ErrorCode = {
   diskFull: 'disk_full',
   /** Reading or writing the journal failed: the replica stops, nothing that was answered is lost. */
   storage: 'storage',
+  /** The system gives this process too little memory, addresses or file descriptors (`ulimit`). */
+  resources: 'resources',
   /** A record of the journal is damaged. */
   damaged: 'damaged',
   /** Bytes from a socket or a disk are not what they should be. */

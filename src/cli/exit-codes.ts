@@ -37,6 +37,7 @@ export const CommandExit = {
 const BY_CODE: { readonly [code in ErrorCode]?: number } = {
   configuration: ReplicaExit.configuration,
   unsupported_platform: ReplicaExit.configuration,
+  resources: ReplicaExit.configuration,
   locked: ReplicaExit.directory,
   foreign_directory: ReplicaExit.directory,
   storage: ReplicaExit.storage,

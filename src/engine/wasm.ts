@@ -1,3 +1,4 @@
+import { EpaxosError, ErrorCode } from '../errors.ts'
 import { byInstance, type Engine, type InstanceId, type Vector } from './engine.ts'
 import type { Footprint } from './footprint.ts'
 import { checkFootprint, checkInstance, checkKey, checkReplicas, checkVector } from './ranges.ts'
@@ -21,6 +22,24 @@ export interface EngineExports {
   blockedRow(): number
   pending(): number
   truncate(): number
+}
+
+/** What the engine imports. */
+export const engineImports: WebAssembly.Imports = {
+  host: {
+    outOfMemory: () => {
+      throw noMemory('it has grown to its limit, or the system gives no more')
+    },
+  },
+}
+
+/** The engine does not get the memory that it needs. */
+export function noMemory(why: string, options?: ErrorOptions): EpaxosError {
+  return new EpaxosError(
+    ErrorCode.resources,
+    `no memory for the engine in WebAssembly (the reference engine needs none): ${why}`,
+    options,
+  )
 }
 
 const NOTHING = new Float64Array(0)

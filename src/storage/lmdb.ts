@@ -3,12 +3,16 @@ import { mkdir } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { type Database, open, type RootDatabase } from 'lmdb'
 import { EpaxosError, ErrorCode } from '../errors.ts'
+import { freeAddressSpace } from '../system/limits.ts'
 import { checkDataFile } from './datafile.ts'
 import { syncDirectory } from './files.ts'
 import type { Journal } from './journal.ts'
 
 /** Address space for the data file, which LMDB maps as a whole: memory and disk are taken only for what is written. */
 const MAP_BYTES = 2 ** 36
+
+/** What else a replica maps while it runs: LMDB's own tables, threads, the heap. */
+const OTHER_BYTES = 2 ** 30
 
 /**
  * lmdb starts the transaction at the end of a turn, however many writes the turn gathers. (An lmdb option that is
@@ -77,10 +81,11 @@ export class LmdbJournal implements Journal {
   /**
    * Opens the journal in `directory`. Creates the journal and the directory if they do not exist.
    *
-   * @throws EpaxosError `damaged`, or `storage` if it cannot be read or created
+   * @throws EpaxosError `damaged`, `storage` if it cannot be read or created, or `resources` if it cannot be mapped
    */
   static async open(directory: string): Promise<LmdbJournal> {
     const path = resolve(directory)
+    checkAddressSpace(freeAddressSpace())
     try {
       await mkdir(path, { recursive: true, mode: 0o700 })
       const dataFile = join(path, 'data.mdb')
@@ -281,6 +286,15 @@ export class LmdbJournal implements Journal {
   #trimEnd(): number {
     return Math.min(this.#trimBefore, this.#durable)
   }
+}
+
+/** LMDB ends the process when it cannot map its file. Throws an `EpaxosError` with code `resources`. */
+export function checkAddressSpace(freeBytes: number): void {
+  const needed = MAP_BYTES + OTHER_BYTES
+  if (freeBytes >= needed) return
+  const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`
+  const why = `the journal needs ${gib(needed)} of address space, and the limit (ulimit -v) leaves ${gib(freeBytes)}`
+  throw new EpaxosError(ErrorCode.resources, `${why}; it takes no memory for that: raise the limit or remove it`)
 }
 
 /** lmdb rejects a commit with a general error. It carries a promise whose rejection has the reason. */

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert'
 import type { Engine } from '../../src/engine/engine.ts'
 import { engineWasm } from '../../src/engine/generated/engine-wasm.ts'
 import { loadEngine, MAX_FOOTPRINT_KEYS } from '../../src/engine/index.ts'
-import { type EngineExports, WasmEngine } from '../../src/engine/wasm.ts'
+import { type EngineExports, engineImports, WasmEngine } from '../../src/engine/wasm.ts'
 import { barrier, engines, read, write } from './engines.ts'
 
 const backlog = suite('engine: backlog')
@@ -93,7 +93,7 @@ for (const { name, open } of engines) {
 backlog('wasm: memory does not grow while a window moves on', async () => {
   await loadEngine({ replicas: 3 })
   const module = await WebAssembly.compile(Uint8Array.from(atob(engineWasm), (character) => character.charCodeAt(0)))
-  const wasm = new WebAssembly.Instance(module).exports as unknown as EngineExports
+  const wasm = new WebAssembly.Instance(module, engineImports).exports as unknown as EngineExports
   const engine = new WasmEngine(wasm, 3)
   let settled = 0
   for (let slot = 1; slot <= 60_000; slot++) {
@@ -104,6 +104,18 @@ backlog('wasm: memory does not grow while a window moves on', async () => {
     if (slot === 3_000) settled = wasm.memory.buffer.byteLength
   }
   assert.is(wasm.memory.buffer.byteLength, settled)
+})
+
+backlog('wasm: an engine that gets no more memory throws an error with a code', async () => {
+  const module = await WebAssembly.compile(Uint8Array.from(atob(engineWasm), (character) => character.charCodeAt(0)))
+  const wasm = new WebAssembly.Instance(module, engineImports).exports as unknown as EngineExports
+  const engine = new WasmEngine(wasm, 3)
+  // All that it could grow by, which takes addresses and no memory.
+  wasm.memory.grow(65_536 - wasm.memory.buffer.byteLength / 65_536)
+  const fill = () => {
+    for (let slot = 1; slot < 1_000_000; slot++) engine.enter(0, slot, write(slot, slot, 0))
+  }
+  assert.throws(fill, (error: { code?: string }) => error.code === 'resources')
 })
 
 backlog('wasm: the largest footprint fits', async () => {

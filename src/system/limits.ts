@@ -1,0 +1,42 @@
+import { readFileSync } from 'node:fs'
+
+/** What the system lets this process have (`ulimit`). Infinity where there is no limit, or the system does not say. */
+
+/** How many files and sockets it may have open. Reads a file, and needs a descriptor for that. */
+export function descriptorLimit(): number {
+  return procLimit('Max open files') ?? reportedDescriptors()
+}
+
+/** How many bytes of addresses it may still map. */
+export function freeAddressSpace(): number {
+  const limit = procLimit('Max address space')
+  if (limit === null || limit === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY
+  const [, used] = /^VmSize:\s+(\d+) kB$/m.exec(readProc('status')) ?? []
+  return limit - Number(used ?? 0) * 1024
+}
+
+/** The soft limit of this name on Linux; null elsewhere. */
+function procLimit(name: string): number | null {
+  const line = readProc('limits')
+    .split('\n')
+    .find((line) => line.startsWith(name))
+  const [soft] = line?.slice(name.length).trim().split(/\s+/) ?? []
+  if (soft === undefined) return null
+  return soft === 'unlimited' ? Number.POSITIVE_INFINITY : Number(soft)
+}
+
+/** Empty where there is no such file, which is so on all systems but Linux. */
+function readProc(file: string): string {
+  try {
+    return readFileSync(`/proc/self/${file}`, 'utf8')
+  } catch {
+    return ''
+  }
+}
+
+function reportedDescriptors(): number {
+  if (process.platform === 'win32') return Number.POSITIVE_INFINITY
+  const { userLimits } = process.report.getReport() as { userLimits?: { open_files?: { soft?: number | string } } }
+  const soft = Number(userLimits?.open_files?.soft)
+  return Number.isNaN(soft) ? Number.POSITIVE_INFINITY : soft
+}
