@@ -2,9 +2,20 @@ import { readFileSync } from 'node:fs'
 
 /** What the system lets this process have (`ulimit`). Infinity where there is no limit, or the system does not say. */
 
+/** With less, peers that come at the same time would be in each other's way. */
+const MIN_STRANGERS = 8
+
 /** How many files and sockets it may have open. Reads a file, and needs a descriptor for that. */
 export function descriptorLimit(): number {
   return procLimit('Max open files') ?? reportedDescriptors()
+}
+
+/**
+ * How many of them strangers at a port may take, at most `wanted`: they are refused before this process has none left for
+ * its peers and its files.
+ */
+export function descriptorsForStrangers(wanted: number, limit = descriptorLimit()): number {
+  return Math.min(wanted, Math.max(MIN_STRANGERS, Math.floor(limit / 8)))
 }
 
 /** How many bytes of addresses it may still map. */

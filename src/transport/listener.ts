@@ -1,3 +1,4 @@
+import { descriptorsForStrangers } from '../system/limits.ts'
 import { refusalOfDialler } from './admission.ts'
 import type { Schedule } from './backoff.ts'
 import {
@@ -67,7 +68,7 @@ export class Listener {
       maxUnsentBytes: MAX_ANSWER_BACKPRESSURE_BYTES,
       silentMs: SILENT_LINK_MS,
       pings: false,
-      maxStrangers: MAX_STRANGERS,
+      maxStrangers: descriptorsForStrangers(MAX_STRANGERS),
       requestMs: HANDSHAKE_TIMEOUT_MS,
     }
     const server = chosen.open(options, {

@@ -1,4 +1,5 @@
 import type { HttpRequest, HttpResponse, TemplatedApp, us_socket_context_t, WebSocket } from 'uWebSockets.js'
+import { descriptorsForStrangers } from '../system/limits.ts'
 import { type Address, printed } from './links.ts'
 import {
   cannotListen,
@@ -13,6 +14,12 @@ import type { UWebSockets } from './uws.ts'
 
 /** A plain listen shares its port with any other process that asks for it: every connection would then go to one of the two. */
 const EXCLUSIVE = 1
+
+/**
+ * Connections that have not asked for a link yet. The library tells neither which is the oldest nor when one becomes a
+ * link; it closes each after 10 s. Beyond this the new one is closed. Without descriptors the library would spin.
+ */
+const MAX_ASKING = 1024
 
 /** `listen` as it is; the declarations lack this form. */
 type Listen = (host: string, port: number, options: number, done: (socket: unknown) => void) => void
@@ -77,6 +84,8 @@ export class UwsServer implements LinkServer {
   readonly #handlers: LinkServerHandlers
   readonly #app: TemplatedApp
   readonly #strangers: Strangers<UwsLink>
+  readonly #maxAsking = descriptorsForStrangers(MAX_ASKING)
+  #asking = 0
   #closed = false
   /** Requests that were answered and reported, whose connections have not closed yet. */
   #answered = 0
@@ -93,7 +102,7 @@ export class UwsServer implements LinkServer {
       },
     })
     this.#app = uws.App()
-    this.#app.filter((_, change) => this.#onConnection(Number(change)))
+    this.#app.filter((response, change) => this.#onConnection(response, Number(change)))
     this.#app.ws<Carrier>(options.path, {
       maxPayloadLength: options.maxMessageBytes,
       maxBackpressure: options.maxUnsentBytes,
@@ -129,8 +138,16 @@ export class UwsServer implements LinkServer {
   }
 
   /** Counts only connections that never became links: an upgraded one is not reported as closed. */
-  #onConnection(change: number): void {
-    if (change > 0 || this.#closed) return
+  #onConnection(response: HttpResponse, change: number): void {
+    this.#asking += change
+    if (this.#closed) return
+    if (change > 0) {
+      if (this.#asking <= this.#maxAsking) return
+      this.#answered++
+      this.#handlers.dropped('connection beyond the limit')
+      response.close()
+      return
+    }
     if (this.#answered > 0) this.#answered--
     else this.#handlers.dropped('connection that asked for nothing')
   }
@@ -156,6 +173,7 @@ export class UwsServer implements LinkServer {
 
   #onOpen(socket: WebSocket<Carrier>): void {
     const { link } = socket.getUserData()
+    this.#asking--
     link.socket = socket
     link.events = this.#handlers.opened(link)
     this.#strangers.add(link, link.remoteAddress)

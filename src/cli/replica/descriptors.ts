@@ -1,0 +1,32 @@
+import { EpaxosError, ErrorCode } from '../../errors.ts'
+import { descriptorsForStrangers } from '../../system/limits.ts'
+import { MAX_STRANGERS } from '../../transport/listener.ts'
+
+/** What a replica has open besides its links: files, the event loop, the journal, the ports; and some for what comes and goes. */
+const OWN = 36
+
+/** A link in each direction, and the new ones that take their places. */
+const PER_PEER = 4
+
+/** With fewer a replica is of no use. */
+const MIN_CLIENTS = 8
+
+/**
+ * How many connections clients may have, where a process may have so many descriptors: the others are kept for the peers,
+ * for strangers on their port, and for files. Throws an `EpaxosError` with code `resources` where that leaves too few.
+ */
+export function clientConnections(limit: number, replicas: number): number {
+  const strangers = 2 * descriptorsForStrangers(MAX_STRANGERS, limit)
+  const kept = OWN + PER_PEER * (replicas - 1) + strangers
+  if (limit - kept >= MIN_CLIENTS) return limit - kept
+  const why = `this process may open ${limit} files and sockets (ulimit -n)`
+  throw new EpaxosError(ErrorCode.resources, `${why}: one of ${replicas} replicas needs at least ${minimum(replicas)}`)
+}
+
+/** The least limit that {@link clientConnections} takes. */
+function minimum(replicas: number): number {
+  const fixed = OWN + PER_PEER * (replicas - 1) + MIN_CLIENTS
+  let limit = fixed
+  while (limit - 2 * descriptorsForStrangers(MAX_STRANGERS, limit) < fixed) limit++
+  return limit
+}
