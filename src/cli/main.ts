@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { descriptorLimit } from '../system/limits.ts'
 import { complain } from './process/complain.ts'
 import { catchSignals } from './process/stop.ts'
 
@@ -15,6 +16,10 @@ const EXIT_BEFORE_START = new Map([
 /** The codes of a lack of resources: descriptors (of this process or of the system) and memory. */
 const SCARCE = new Set(['EMFILE', 'ENFILE', 'ENOMEM'])
 
+/** The loader opens up to this many files at a time. With fewer descriptors its errors are misleading. */
+const TO_LOAD = 128
+
+const descriptors = descriptorLimit()
 const exitBeforeStart = EXIT_BEFORE_START.get(process.argv[2] ?? '')
 if (exitBeforeStart !== undefined) catchSignals(exitBeforeStart)
 try {
@@ -22,7 +27,8 @@ try {
   const { main } = await import('./program.ts')
   process.exitCode = await main(process.argv.slice(2))
 } catch (error) {
-  if (!SCARCE.has((error as NodeJS.ErrnoException).code ?? '')) throw error
-  complain(`out of file descriptors or memory (see ulimit -n and ulimit -v): ${(error as Error).message}`)
+  if (descriptors >= TO_LOAD && !SCARCE.has((error as NodeJS.ErrnoException).code ?? '')) throw error
+  const [what] = (error as Error).message.split('\n')
+  complain(`out of file descriptors or memory (ulimit -n is ${descriptors}, see ulimit -v, too): ${what}`)
   process.exitCode = 2
 }

@@ -27,6 +27,12 @@ const REQUEST_TIMEOUT_MS = 60_000
 /** An idle connection is kept longer than the 60 s of the usual proxies: who closes first must not be the one that is asked. */
 const KEEP_ALIVE_MS = 75_000
 
+/** Connections that are refused and still wait for their answer to be read, beside those that are open. */
+const MAX_REFUSED = 8
+
+/** A lack of connections is logged so often. */
+const WARNING_INTERVAL_MS = 10_000
+
 /** How often these are looked at. */
 const CHECK_MS = 1000
 
@@ -81,6 +87,9 @@ class ClientPort {
   readonly #connections = new Map<Socket, HttpConnection>()
   readonly #strangers: Strangers<Socket>
   #endFlush: () => void = () => {}
+  /** Connections beyond the limit that no line of the log has told of yet, and when the last one did. */
+  #beyondLimit = 0
+  #warnedAtMs = Number.NEGATIVE_INFINITY
 
   constructor(replica: Replica, options: ServeOptions) {
     const { host, allowedOrigins = [], logger = SILENT } = options
@@ -140,6 +149,9 @@ class ClientPort {
     })
     // Lines beyond a limit of the parser's would be left out in silence; head.ts counts them.
     server.maxHeadersCount = 0
+    const { maxConnections } = this.#options
+    if (maxConnections !== undefined) server.maxConnections = maxConnections + MAX_REFUSED
+    server.on('drop', () => this.#warnOfLimit())
     // Who has said that nothing follows waits for the answer nevertheless.
     Object.assign(server, { httpAllowHalfOpen: true })
     server.on('connection', (socket) => this.#onConnection(socket))
@@ -161,9 +173,20 @@ class ClientPort {
       this.#connections.delete(socket)
       this.#strangers.delete(socket)
     })
-    if (this.#connections.size > (this.#options.maxConnections ?? Number.POSITIVE_INFINITY) && !this.#makeRoom()) {
-      connection.fail(NO_ROOM)
-    } else this.#strangers.add(socket, socket.remoteAddress ?? '')
+    const isFull = this.#connections.size > (this.#options.maxConnections ?? Number.POSITIVE_INFINITY)
+    if (isFull) this.#warnOfLimit()
+    if (isFull && !this.#makeRoom()) connection.fail(NO_ROOM)
+    else this.#strangers.add(socket, socket.remoteAddress ?? '')
+  }
+
+  #warnOfLimit(): void {
+    this.#beyondLimit++
+    if (performance.now() - this.#warnedAtMs < WARNING_INTERVAL_MS) return
+    const { maxConnections } = this.#options
+    const fields = { maxConnections, beyond: this.#beyondLimit }
+    this.#logger.warn(fields, 'clients open more connections than fit: idle ones are closed, new ones refused')
+    this.#warnedAtMs = performance.now()
+    this.#beyondLimit = 0
   }
 
   /** Somebody who has not asked for anything goes, else those who ask for nothing at present. */

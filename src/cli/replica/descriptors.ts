@@ -3,7 +3,7 @@ import { descriptorsForStrangers } from '../../system/limits.ts'
 import { MAX_STRANGERS } from '../../transport/listener.ts'
 
 /** What a replica has open besides its links: files, the event loop, the journal, the ports; and some for what comes and goes. */
-const OWN = 36
+const OWN = 40
 
 /** A link in each direction, and the new ones that take their places. */
 const PER_PEER = 4

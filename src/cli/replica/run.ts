@@ -4,11 +4,13 @@ import { formatAddress, isAnyHost, isLoopback, parseAddress } from '../../node/a
 import type { Logger } from '../../node/logger.ts'
 import type { ReplicaOptions } from '../../node/options.ts'
 import { Replica } from '../../node/replica.ts'
+import { descriptorLimit } from '../../system/limits.ts'
 import type { Address } from '../../transport/links.ts'
 import { ReplicaExit, replicaExit } from '../exit-codes.ts'
 import { wrong } from '../settings/flag.ts'
 import type { Given } from '../settings/read.ts'
 import { readSecret } from '../settings/secret.ts'
+import { clientConnections } from './descriptors.ts'
 import { Ending } from './ending.ts'
 import type { replicaFlags } from './flags.ts'
 import { openLog } from './log.ts'
@@ -20,8 +22,9 @@ export async function runReplica(given: Given<typeof replicaFlags>): Promise<num
   const ending = new Ending()
   try {
     const options = optionsOf(given, logger, (error) => ending.fail(error))
+    const maxConnections = clientConnections(descriptorLimit(), options.peers.length)
     const replica = await Replica.create(options)
-    await serve(replica, given, options, ending)
+    await serve(replica, given, { ...options, maxConnections }, ending)
     if (ending.failure !== null) throw ending.failure
     logger.info({}, 'stopped')
     return ReplicaExit.stopped
@@ -38,17 +41,18 @@ export async function runReplica(given: Given<typeof replicaFlags>): Promise<num
 async function serve(
   replica: Replica,
   given: Given<typeof replicaFlags>,
-  options: ReplicaOptions & { readonly logger: Logger },
+  options: ReplicaOptions & { readonly logger: Logger; readonly maxConnections: number },
   ending: Ending,
 ): Promise<void> {
   const { client, allowedOrigins } = given.settings
-  const { logger, secret } = options
+  const { logger, secret, maxConnections } = options
   let server: ClientServer | null = null
   try {
     const address = parseAddress(client as string)
-    server = await serveClients(replica, { ...address, allowedOrigins, logger, ...(secret && { secret }) })
+    const limits = { allowedOrigins, maxConnections }
+    server = await serveClients(replica, { ...address, ...limits, logger, ...(secret && { secret }) })
     if (await ending.after(replica.start())) {
-      logger.info({ id: replica.id, client: options.advertise ?? '' }, 'started')
+      logger.info({ id: replica.id, client: options.advertise ?? '', maxConnections }, 'started')
       await ending.come
     }
     logger.info({}, 'stopping')
