@@ -40,6 +40,8 @@ export const ErrorCode = {
   timeout: 'timeout',
   /** The request number was acknowledged before, or its session was closed: not done again, but it may have been done before. */
   sessionExpired: 'session_expired',
+  /** The request was done before, and its result is not kept any more. */
+  resultGone: 'result_gone',
   /** The replica or the client is being closed. */
   closed: 'closed',
   /** No replica could be reached. */

@@ -26,6 +26,10 @@ export function tell(entry: Entry, { status, result }: ResultReader, mightHaveBe
       return entry.done(result)
     case Status.expired:
       return entry.fail(new CommandError(ErrorCode.sessionExpired, before, 'the session was closed'))
+    case Status.gone: {
+      const why = 'it was done before, and its result is not kept any more'
+      return entry.fail(new CommandError(ErrorCode.resultGone, 'unknown', why))
+    }
     case Status.refused:
       return entry.fail(new CommandError(ErrorCode.busy, before, 'too many requests of the session are open'))
     case Status.crowded:

@@ -1,7 +1,7 @@
 import type { CommandError, ErrorCode } from '../errors.ts'
 import { encodeGroup, MAX_GROUP_COMMANDS } from '../execution/groups.ts'
 import type { Connection } from './connection.ts'
-import type { Span } from './request-numbers.ts'
+import type { RequestNumbers, Span } from './request-numbers.ts'
 
 /** One command, and who waits for it. */
 export interface Entry {
@@ -17,6 +17,8 @@ export interface Entry {
 /** Where the numbers of a group's commands come from. */
 export interface Numbering {
   readonly session: string
+  /** Where the span is settled. */
+  readonly numbers: RequestNumbers
   readonly first: number
   readonly acknowledged: number
   readonly span: Span

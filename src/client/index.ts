@@ -2,7 +2,7 @@ import { EpaxosError } from '../errors.ts'
 import { MAX_SESSION_ID_BYTES } from '../execution/groups.ts'
 import { Client } from './client.ts'
 import type { ConnectionOptions } from './connection.ts'
-import { Pipeline } from './pipeline.ts'
+import { Pipeline, type PipelineOptions } from './pipeline.ts'
 
 export { CommandError, EpaxosError, ErrorCode, type Outcome } from '../errors.ts'
 export { encodeGroup, type GroupOptions } from '../execution/groups.ts'
@@ -14,7 +14,8 @@ export type { OperationResult } from './results.ts'
 
 export interface ConnectOptions extends ConnectionOptions {
   /**
-   * With a session (default) each command is done once, however often it was sent; a name is drawn at random, and closing the client ends the session. A name
+   * With a session (default) each command is done once, however often it was sent; a name is drawn at random, and closing the client ends the session. Where the replicas close it before,
+   * because all sessions together keep too much, another one takes its place. A name
    * of one's own is for programs that remember their last request: it must not be used by two at a time, nor with a number that was used
    * before, and it is not ended. Without one (`false`) an update whose answer was lost is not sent again.
    */
@@ -45,15 +46,14 @@ export async function connect(urls: string | readonly string[], options: Connect
     session: sessionName(session),
     firstRequest: positive('firstRequest', firstRequest),
     requestTimeoutMs: positive('requestTimeoutMs', requestTimeoutMs),
-    expires: session === true,
   })
   await pipeline.open()
   return new Client(pipeline)
 }
 
-function sessionName(session: boolean | string): string | null {
+function sessionName(session: boolean | string): PipelineOptions['session'] {
   if (session === false) return null
-  if (session === true) return randomName()
+  if (session === true) return randomName
   const { length } = new TextEncoder().encode(session)
   if (length >= 1 && length <= MAX_SESSION_ID_BYTES) return session
   throw new EpaxosError('configuration', `a session's name has 1 to ${MAX_SESSION_ID_BYTES} bytes, not ${length}`)

@@ -31,13 +31,19 @@ const EXPIRE_TIMEOUT_MS = 500
 const ELSEWHERE: readonly ErrorCode[] = [ErrorCode.notReady, ErrorCode.busy, ErrorCode.diskFull, ErrorCode.closed]
 
 export interface PipelineOptions extends LinksOptions {
-  /** Null for none: an update that may have been done is then not sent again. */
-  readonly session: string | null
+  /**
+   * The name of a session, or a maker of names for sessions that are the pipeline's own, the next one where the last was closed by the replicas. Null for
+   * none: an update that may have been done is then not sent again.
+   */
+  readonly session: string | (() => string) | null
   /** The number of its first request. */
   readonly firstRequest: number
-  /** Closing the client ends the session for ever. */
-  readonly expires: boolean
   readonly requestTimeoutMs: number
+}
+
+interface Session {
+  readonly name: string
+  readonly numbers: RequestNumbers
 }
 
 interface Reason {
@@ -52,7 +58,7 @@ interface Reason {
 export class Pipeline {
   readonly #options: PipelineOptions
   readonly #links: Links
-  readonly #numbers: RequestNumbers
+  #session: Session | null
   #gathered: Entry[] = []
   #gatheredStale: Entry[] = []
   #gatheredBytes = 0
@@ -70,7 +76,9 @@ export class Pipeline {
   /** Throws an `EpaxosError` with code `configuration`. */
   constructor(urls: readonly string[], options: PipelineOptions) {
     this.#options = options
-    this.#numbers = new RequestNumbers(options.firstRequest)
+    const { session, firstRequest } = options
+    const name = typeof session === 'function' ? session() : session
+    this.#session = name === null ? null : { name, numbers: new RequestNumbers(firstRequest) }
     this.#links = new Links(urls, options, {
       wanted: () => this.#open.size > 0,
       up: () => this.#pump(),
@@ -142,7 +150,8 @@ export class Pipeline {
     const most = MAX_GROUP_BYTES - GROUP_HEADROOM_BYTES
     if (command.length > most) return refused(ErrorCode.tooLarge, `a command has at most ${most} bytes`)
     const full = this.#waitingBytes + this.#gatheredBytes + command.length > MAX_WAITING_BYTES
-    if (full || this.#numbers.window + this.#gathered.length >= MAX_WINDOW) {
+    const window = this.#session?.numbers.window ?? 0
+    if (full || window + this.#gathered.length >= MAX_WINDOW) {
       return refused(ErrorCode.busy, 'too many commands are waiting')
     }
     return null
@@ -161,12 +170,12 @@ export class Pipeline {
   }
 
   #numberedGroup(entries: readonly Entry[]): Group {
-    const { session } = this.#options
-    if (session === null) return new Group(entries, false, null)
+    if (this.#session === null) return new Group(entries, false, null)
     this.#numbered = true
-    const { acknowledged } = this.#numbers
-    const span = this.#numbers.take(entries.length)
-    return new Group(entries, false, { session, first: span.first, acknowledged, span })
+    const { name: session, numbers } = this.#session
+    const { acknowledged } = numbers
+    const span = numbers.take(entries.length)
+    return new Group(entries, false, { session, numbers, first: span.first, acknowledged, span })
   }
 
   /** The group is to be sent; `again` puts it before those that never were. */
@@ -213,15 +222,26 @@ export class Pipeline {
     const reader = readerOf(results, group.entries.length)
     if (reader instanceof EpaxosError) return this.#fail(group, reader)
     this.#settle(group)
+    const undone: Entry[] = []
     for (const [i, entry] of group.entries.entries()) {
       reader.next()
       if (this.#asksAlone(group, entry, reader.status)) {
         this.#wait(group.part(i, i + 1), true)
       } else {
         this.#giveBack(group)
-        tell(entry, reader, mightHaveBeen)
+        if (reader.status === Status.expired && this.#renews(group) && !mightHaveBeen) undone.push(entry)
+        else tell(entry, reader, mightHaveBeen)
       }
     }
+    if (undone.length > 0) this.#wait(this.#numberedGroup(undone), true)
+  }
+
+  /** The replicas closed a session of the pipeline's own, because all of them together kept too much: there is another one for what comes now. */
+  #renews({ numbering }: Group): boolean {
+    const { session } = this.#options
+    if (typeof session !== 'function') return false
+    if (numbering?.session === this.#session?.name) this.#session = { name: session(), numbers: new RequestNumbers(1) }
+    return true
   }
 
   /** A result did not fit beside the others of its group, or of other groups: whoever may do it twice, or has a session, asks for it alone. */
@@ -259,7 +279,7 @@ export class Pipeline {
 
   /** With a session, what is under way is sent elsewhere at once; without one, it may still be answered. */
   #onNotReady(connection: Connection): void {
-    if (this.#options.session === null) this.#links.avoid(connection)
+    if (this.#session === null) this.#links.avoid(connection)
     else connection.close()
   }
 
@@ -306,7 +326,7 @@ export class Pipeline {
 
   /** One command of the group is settled for ever: its number, where it has one, needs no result any more. */
   #giveBack({ numbering }: Group): void {
-    if (numbering !== null) this.#numbers.settle(numbering.span)
+    numbering?.numbers.settle(numbering.span)
   }
 
   /** The group is no more; its commands are told by the caller. */
@@ -320,12 +340,13 @@ export class Pipeline {
 
   /** Best effort: what remains of a session that was not given back is small. */
   #expire(): Promise<void> {
-    const { session, expires } = this.#options
+    const isOwn = typeof this.#options.session === 'function'
     const connection = this.#links.current
-    if (session === null || !expires || !this.#numbered || connection === null) return Promise.resolve()
+    if (this.#session === null || !isOwn || !this.#numbered || connection === null) return Promise.resolve()
+    const expiry = encodeExpire(this.#session.name)
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, EXPIRE_TIMEOUT_MS)
-      connection.send(encodeExpire(session), () => {
+      connection.send(expiry, () => {
         clearTimeout(timer)
         resolve()
       })

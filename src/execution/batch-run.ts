@@ -17,7 +17,7 @@ export class BatchRun {
   #bytes: Uint8Array = NOTHING
   /** Null if nobody is answered here. */
   #results: ResultWriter | null = null
-  /** Of the current group; undefined if it was not looked up in this slice. */
+  /** Of the current group; undefined if it was not looked up yet. */
   #session: Session | null | undefined
   /** Bytes of results that sessions keep because of this batch. */
   #keptBytes = 0
@@ -46,8 +46,6 @@ export class BatchRun {
 
   /** Continues until the batch ends or the budget is spent; returns whether the batch has ended. */
   goOn(budget: Budget): boolean {
-    // Between two slices the table may have been hashed, and no longer knows that the session changes.
-    this.#session = undefined
     while (this.#bytes.length > 0 && !budget.spent) {
       if (this.#group.next()) {
         this.#ahead.step()
@@ -69,6 +67,7 @@ export class BatchRun {
     this.#session = undefined
     this.#results?.beginGroup()
     if (group.kind === GroupKind.expire) this.#sessions.expire(group.session())
+    else if (group.kind === GroupKind.sweep) this.#sessions.sweep(group.first)
   }
 
   /** Executes the command that was found; returns the bytes of results that were made or copied. */

@@ -9,12 +9,15 @@ import { areGroups, GroupReader } from './groups.ts'
 import type { StateMachine } from './machine.ts'
 import { ResultWriter } from './results.ts'
 import { SessionTable } from './sessions.ts'
+import type { Limits } from './sweep.ts'
 
 export interface ExecutorOptions {
   readonly engine: Engine
   readonly machine: StateMachine
   /** This replica: results are built for the instances of its row only. */
   readonly ownRow: number
+  /** What sessions may keep; the same at all replicas. */
+  readonly sessionLimits?: Limits
   /** The batch of a committed instance; null where it was committed as a no-op. Asked once, when the instance executes. */
   batchOf(row: number, slot: number): Batch | null
   /**
@@ -50,7 +53,7 @@ interface Present {
  * A machine that throws leaves the executor unusable: the replica must stop.
  */
 export class Executor {
-  readonly sessions = new SessionTable()
+  readonly sessions: SessionTable
   readonly executed: ExecutedSet
   readonly #options: ExecutorOptions
   readonly #counts = { instances: 0, noops: 0, cycles: 0, voidBatches: 0 }
@@ -70,6 +73,7 @@ export class Executor {
 
   constructor(options: ExecutorOptions) {
     this.#options = options
+    this.sessions = new SessionTable(options.sessionLimits)
     this.#batch = new BatchRun(options.machine, this.sessions)
     this.executed = new ExecutedSet(options.engine.replicas)
   }

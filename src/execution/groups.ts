@@ -15,11 +15,11 @@ import type { StateMachine } from './machine.ts'
  * | 5 | u8 length of the session id, 0 for no session |
  * | 6 | u16 reserved, 0 |
  * | 8 | u32 count of commands |
- * | 12 | u64 request number of the first command, the others follow it; 0 without a session |
+ * | 12 | u64 request number of the first command, the others follow it; 0 without a session. Of a sweep: the generation that it ends |
  * | 20 | u64 acknowledged: the client has the answers of its requests up to here |
  * | 28 | session id, then per command u32 length with bit 31 = {@link ONLY_READS}, and its bytes |
  */
-export const GroupKind = { commands: 1, expire: 2 } as const
+export const GroupKind = { commands: 1, expire: 2, sweep: 3 } as const
 export type GroupKind = (typeof GroupKind)[keyof typeof GroupKind]
 
 export const GROUP_HEADER_BYTES = 28
@@ -62,6 +62,15 @@ export function encodeGroup(commands: readonly Uint8Array[], options?: GroupOpti
 export function encodeExpire(session: string | Uint8Array): Uint8Array {
   const group = encodeHeader(GroupKind.expire, 0, 0, { session, first: 0, acknowledged: 0 })
   new GroupReader().open(group, 0)
+  return group
+}
+
+/** Encodes a sweep of all sessions (sweep.ts). Only replicas make one, as a batch of its own that interferes with everything. */
+export function encodeSweep(generation: number): Uint8Array {
+  const group = new Uint8Array(GROUP_HEADER_BYTES)
+  writeU32(group, 0, group.length)
+  group[4] = GroupKind.sweep
+  writeU64(group, 12, generation)
   return group
 }
 
@@ -171,6 +180,9 @@ export class GroupReader {
       if (!(first >= 1 && acknowledged < first && Number.isSafeInteger(first + count))) {
         throw malformed('its request numbers')
       }
+    } else if (this.kind === GroupKind.sweep) {
+      if (this.hasSession || count !== 0 || acknowledged !== 0 || !Number.isSafeInteger(first))
+        throw malformed('a sweep')
     } else if (this.kind === GroupKind.commands || (this.kind === GroupKind.expire && this.hasSession && count === 0)) {
       if (first !== 0 || acknowledged !== 0) throw malformed('its request numbers')
     } else {
@@ -230,6 +242,7 @@ export function prepareGroup(group: Uint8Array, machine: StateMachine, keys: Foo
   try {
     reader.open(group, 0)
     if (reader.end !== group.length) throw malformed('its size')
+    if (reader.kind === GroupKind.sweep) throw malformed('its kind')
     const updates = prepareCommands(group, reader, machine, keys)
     if (reader.hasSession && (updates > 0 || reader.kind === GroupKind.expire)) writeSessionKey(group, reader, keys)
     if (keys.keys > MAX_FOOTPRINT_KEYS) throw new EpaxosError(ErrorCode.tooLarge, 'a group names too many keys')

@@ -21,6 +21,8 @@ export const Status = {
   omitted: 4,
   /** Done, but its result does not fit beside those of the other groups of its instance ({@link MAX_INSTANCE_RESULT_BYTES}): ask for it again. */
   crowded: 5,
+  /** Done by an earlier execution of the same request, whose result is not kept any more. No result. */
+  gone: 6,
 } as const
 export type Status = (typeof Status)[keyof typeof Status]
 
@@ -126,7 +128,7 @@ export class ResultReader {
     const count = bytes.length < GROUP_HEADER_BYTES ? -1 : readU32(bytes, 4)
     let at = GROUP_HEADER_BYTES
     for (let i = 0; i < count && at <= bytes.length; i++) {
-      if ((bytes[at] as number) > Status.crowded) throw malformed()
+      if ((bytes[at] as number) > Status.gone) throw malformed()
       at +=
         at + RESULT_HEADER_BYTES <= bytes.length
           ? RESULT_HEADER_BYTES + readU32(bytes, at + 1)
@@ -166,6 +168,8 @@ export function onlyResult(results: Uint8Array): Uint8Array {
         'unknown',
         'too much of the session is not acknowledged: a copy may be done',
       )
+    case Status.gone:
+      throw new CommandError(ErrorCode.resultGone, 'unknown', 'it was done before, and its result is not kept any more')
     case Status.omitted:
       throw new CommandError(ErrorCode.tooLarge, 'unknown', 'the result is too large')
     case Status.crowded:

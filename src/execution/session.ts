@@ -1,4 +1,6 @@
+import type { Lanes } from './chunks.ts'
 import { NOTHING, Status } from './results.ts'
+import { contentOf, mix } from './session-hash.ts'
 
 /**
  * How far a request number may be beyond the acknowledged one, and how many bytes of results are kept before no more requests are taken. A client
@@ -7,7 +9,28 @@ import { NOTHING, Status } from './results.ts'
 export const MAX_REQUEST_WINDOW = 1 << 20
 export const MAX_KEPT_BYTES = 64 << 20
 
-const FIRST_CAPACITY = 16
+/** What a kept result costs beside its bytes: the objects that hold it. */
+export const RESULT_COST_BYTES = 128
+
+/** Stands for the result of a request that was executed and whose result is not kept. */
+export const GONE = new Uint8Array(0)
+
+const FIRST_CAPACITY = 4
+
+/** What all sessions of a table keep together, and the hash of it. Each session keeps its share up to date. */
+export class SessionTotals {
+  /** Of kept results, with what each costs beside its bytes. */
+  bytes = 0
+  /** Request numbers that are remembered, whether their results are kept or not. */
+  numbers = 0
+  lo = 0
+  hi = 0
+
+  addHash(lo: number, hi: number): void {
+    this.lo = (this.lo + lo) | 0
+    this.hi = (this.hi + hi) | 0
+  }
+}
 
 /**
  * The executed requests of one session above `acknowledged`, with their results. A set, not a highest number: requests of one client are
@@ -19,7 +42,8 @@ const FIRST_CAPACITY = 16
 export class Session {
   #acknowledged = 0
   #size = 0
-  /** Of the kept results. */
+  /** Requests whose results are kept, and the bytes of these. */
+  #kept = 0
   #bytes = 0
   /** What {@link #bytesUpTo} found last, while nothing was entered or trimmed since; 0 for nothing. */
   #addedUpTo = 0
@@ -27,30 +51,63 @@ export class Session {
   /** Request `acknowledged + 1 + i` stands at `(head + i) & (capacity - 1)`, or in `#far`. */
   #ring: (Uint8Array | null)[] = new Array(FIRST_CAPACITY).fill(null)
   #head = 0
-  readonly #far = new Map<number, Uint8Array>()
+  #far: Map<number, Uint8Array> | null = null
+  #usedIn: number
+  readonly #totals: SessionTotals
+  readonly #salt: Lanes
+  /** What this session adds to the hash of the table. */
+  #lo = 0
+  #hi = 0
 
   /** The result that {@link judge} found kept. */
   kept: Uint8Array = NOTHING
 
-  /** The table's: whether it may have changed since the table was hashed. */
-  changed = false
+  /**
+   * @param totals what it adds to, by {@link leave} no more
+   * @param salt a hash of its name
+   * @param usedIn the generation of its table
+   */
+  constructor(totals = new SessionTotals(), salt: Lanes = { lo: 0, hi: 0 }, usedIn = 0) {
+    this.#totals = totals
+    this.#salt = salt
+    this.#usedIn = usedIn
+    this.#hashHeader(1)
+  }
 
   get acknowledged(): number {
     return this.#acknowledged
   }
 
-  /** Requests whose results are kept. */
+  /** Requests that are remembered. */
   get size(): number {
     return this.#size
   }
 
+  /** What its kept results cost, in bytes. */
+  get cost(): number {
+    return this.#bytes + RESULT_COST_BYTES * this.#kept
+  }
+
+  /** The generation of the table in which it was used last. */
+  get usedIn(): number {
+    return this.#usedIn
+  }
+
+  set usedIn(generation: number) {
+    if (generation === this.#usedIn) return
+    this.#hashHeader(-1)
+    this.#usedIn = generation
+    this.#hashHeader(1)
+  }
+
   /**
    * What is to be done with request `number`, sent by a client that had acknowledged everything up to `acknowledged`:
-   * `applied` (to be applied, then entered), `kept`, `expired` or `refused`.
+   * `applied` (to be applied, then entered), `kept`, `gone`, `expired` or `refused`.
    */
   judge(number: number, acknowledged: number): Status {
     if (number <= this.#acknowledged) return Status.expired
     const found = this.#find(number)
+    if (found === GONE) return Status.gone
     if (found !== undefined) {
       this.kept = found
       return Status.kept
@@ -68,40 +125,74 @@ export class Session {
     return true
   }
 
-  /** Request `number`, judged to be applied, was applied. */
+  /** Request `number`, judged to be applied, was applied. Its result is not kept where it is {@link GONE}. */
   enter(number: number, result: Uint8Array): void {
     const offset = number - this.#acknowledged - 1
     if (offset < 0) return
-    this.#bytes += result.length
     this.#addedUpTo = 0
     if (offset >= this.#ring.length && offset < 4 * (this.#size + FIRST_CAPACITY)) this.#grow(offset + 1)
     if (offset < this.#ring.length) this.#ring[this.#place(offset)] = result
-    else this.#far.set(number, result)
-    this.#size++
+    else {
+      this.#far ??= new Map()
+      this.#far.set(number, result)
+    }
+    this.#tally(number, result, 1)
   }
 
   /** The client needs no result up to `upTo` any more, and sends none of these requests again. */
   trim(upTo: number): void {
     const steps = upTo - this.#acknowledged
     if (steps <= 0) return
-    this.#bytes -= this.#bytesUpTo(upTo)
     this.#addedUpTo = 0
-    for (let i = Math.min(steps, this.#ring.length); i > 0; i--) {
-      if (this.#ring[this.#head] !== null) {
+    this.#hashHeader(-1)
+    for (let i = 1; i <= steps && i <= this.#ring.length; i++) {
+      const result = this.#ring[this.#head] as Uint8Array | null
+      if (result !== null) {
         this.#ring[this.#head] = null
-        this.#size--
+        this.#tally(this.#acknowledged + i, result, -1)
       }
       this.#head = (this.#head + 1) & (this.#ring.length - 1)
     }
-    if (this.#far.size > 0) this.#trimFar(upTo)
+    if (this.#far !== null) this.#trimFar(this.#far, upTo)
     this.#acknowledged = upTo
+    this.#hashHeader(1)
     if (this.#size === 0 && this.#ring.length > 1024) this.#ring = new Array(FIRST_CAPACITY).fill(null)
     this.#head &= this.#ring.length - 1
   }
 
+  /** Forgets the results, and remembers that their requests were executed. */
+  forgetResults(): void {
+    this.#addedUpTo = 0
+    for (let i = 0; i < this.#ring.length; i++) {
+      const result = this.#ring[this.#place(i)] as Uint8Array | null
+      if (result === null || result === GONE) continue
+      this.#ring[this.#place(i)] = GONE
+      this.#exchange(this.#acknowledged + 1 + i, result)
+    }
+    for (const [number, result] of this.#far ?? []) {
+      if (result === GONE) continue
+      this.#far?.set(number, GONE)
+      this.#exchange(number, result)
+    }
+  }
+
+  /** Remembers nothing up to the highest request that was executed: none of these is ever applied, as if they were acknowledged. */
+  cut(): void {
+    let highest = this.#acknowledged
+    for (const [number] of this.entries()) highest = number
+    this.trim(highest)
+  }
+
+  /** It is no part of the table any more. */
+  leave(): void {
+    this.#totals.bytes -= this.cost
+    this.#totals.numbers -= this.#size
+    this.#totals.addHash(-this.#lo, -this.#hi)
+  }
+
   /** Requests and results, ascending. */
   *entries(): Iterable<readonly [number, Uint8Array]> {
-    const far = [...this.#far].sort(([a], [b]) => a - b)
+    const far = [...(this.#far ?? [])].sort(([a], [b]) => a - b)
     let next = 0
     for (let i = 0; i < this.#ring.length; i++) {
       const number = this.#acknowledged + 1 + i
@@ -113,18 +204,22 @@ export class Session {
   }
 
   /** By the shorter way: over the numbers that go, or over all that are far. */
-  #trimFar(upTo: number): void {
-    if (upTo - this.#acknowledged < this.#far.size) {
-      for (let number = this.#acknowledged + 1; number <= upTo; number++) if (this.#far.delete(number)) this.#size--
-    } else {
-      for (const number of this.#far.keys()) if (number <= upTo && this.#far.delete(number)) this.#size--
+  #trimFar(far: Map<number, Uint8Array>, upTo: number): void {
+    const isShort = upTo - this.#acknowledged < far.size
+    const numbers = isShort ? numbersFrom(this.#acknowledged + 1, upTo) : far.keys()
+    for (const number of numbers) {
+      const result = number <= upTo ? far.get(number) : undefined
+      if (result === undefined) continue
+      far.delete(number)
+      this.#tally(number, result, -1)
     }
+    if (far.size === 0) this.#far = null
   }
 
   #find(number: number): Uint8Array | undefined {
     const offset = number - this.#acknowledged - 1
     const near = offset < this.#ring.length ? this.#ring[this.#place(offset)] : null
-    return near ?? (this.#far.size > 0 ? this.#far.get(number) : undefined)
+    return near ?? this.#far?.get(number)
   }
 
   /** Bytes of the results that go when the client has acknowledged so far: added up once for the requests of a group. */
@@ -134,10 +229,40 @@ export class Session {
     let bytes = 0
     const near = Math.min(acknowledged - this.#acknowledged, this.#ring.length)
     for (let offset = 0; offset < near; offset++) bytes += this.#ring[this.#place(offset)]?.length ?? 0
-    if (this.#far.size > 0) for (const [number, { length }] of this.#far) if (number <= acknowledged) bytes += length
+    for (const [number, { length }] of this.#far ?? []) if (number <= acknowledged) bytes += length
     this.#addedUpTo = acknowledged
     this.#addedBytes = bytes
     return bytes
+  }
+
+  /** A request that is remembered comes (`sign` 1) or goes (-1): it is counted and hashed. */
+  #tally(number: number, result: Uint8Array, sign: 1 | -1): void {
+    const totals = this.#totals
+    this.#size += sign
+    totals.numbers += sign
+    if (result !== GONE) {
+      this.#kept += sign
+      this.#bytes += sign * result.length
+      totals.bytes += sign * (RESULT_COST_BYTES + result.length)
+    }
+    const content = result === GONE ? -1 : contentOf(result)
+    this.#addHash(sign * mix(this.#salt.lo, number, content), sign * mix(this.#salt.hi, number, content))
+  }
+
+  #exchange(number: number, result: Uint8Array): void {
+    this.#tally(number, result, -1)
+    this.#tally(number, GONE, 1)
+  }
+
+  #hashHeader(sign: 1 | -1): void {
+    const { lo, hi } = this.#salt
+    this.#addHash(sign * mix(lo, this.#acknowledged, ~this.#usedIn), sign * mix(hi, this.#acknowledged, ~this.#usedIn))
+  }
+
+  #addHash(lo: number, hi: number): void {
+    this.#lo = (this.#lo + lo) | 0
+    this.#hi = (this.#hi + hi) | 0
+    this.#totals.addHash(lo, hi)
   }
 
   #place(offset: number): number {
@@ -153,4 +278,8 @@ export class Session {
     this.#ring = ring
     this.#head = 0
   }
+}
+
+function* numbersFrom(first: number, last: number): Iterable<number> {
+  for (let number = first; number <= last; number++) yield number
 }

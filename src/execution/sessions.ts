@@ -1,7 +1,9 @@
 import { EpaxosError, ErrorCode } from '../errors.ts'
 import { fromLatin1, latin1 } from './bytes.ts'
 import { ChunkReader, ChunkWriter, hex, type Lanes, lanesOf } from './chunks.ts'
-import { Session } from './session.ts'
+import { GONE, Session, SessionTotals } from './session.ts'
+import { mix } from './session-hash.ts'
+import { type Limits, SESSION_LIMITS, type Swept, sweepSessions } from './sweep.ts'
 
 /**
  * The sessions of all clients (protocol.md §8): replicated state, changed only at execution, equal at all replicas that have executed the
@@ -11,33 +13,47 @@ import { Session } from './session.ts'
  * never open: a duplicate of one of its requests may still be under way, in an instance that executes later, and would otherwise open
  * the session anew and be applied a second time. A tombstone costs about a hundred bytes, so clients name their sessions at random and
  * use each for long.
+ *
+ * Sessions do not interfere with each other, so replicas execute the updates of two sessions in different orders, and what all sessions
+ * keep together may differ from replica to replica at any moment. A bound on the whole can therefore be kept only by a command that interferes
+ * with all others, a {@link sweep}: every replica has executed the same before it. Sweeps divide the log into generations.
  */
 export class SessionTable {
+  readonly limits: Limits
   #sessions = new Map<string, Session | null>()
-  /** The sum of the hashes of all entries but those in `#changed`. */
-  #sumLo = 0
-  #sumHi = 0
-  /** What each open session that is not in `#changed` adds to the sum. */
-  readonly #shares = new Map<Session, Lanes>()
-  /** Open sessions that were given away since the last {@link hash}. */
-  readonly #changed = new Map<Session, string>()
+  #totals = new SessionTotals()
+  #open = 0
+  #generation = 0
+
+  /** @param limits the same at all replicas */
+  constructor(limits: Limits = SESSION_LIMITS) {
+    this.limits = limits
+  }
 
   /** Sessions that are open, and the tombstones of those that expired. */
   get size(): number {
     return this.#sessions.size
   }
 
-  /** The session `id`, opened if it never was, to be read and changed until the next {@link hash}; null where it expired. */
+  /** Sweeps that were executed. */
+  get generation(): number {
+    return this.#generation
+  }
+
+  /** What all open sessions keep: the cost of results in bytes, request numbers, and how many sessions there are. */
+  get kept(): Limits {
+    return { bytes: this.#totals.bytes, numbers: this.#totals.numbers, sessions: this.#open }
+  }
+
+  /** The session `id`, opened if it never was, to be read and changed; null where it expired. */
   open(id: string): Session | null {
     let session = this.#sessions.get(id)
     if (session === undefined) {
-      session = new Session()
+      session = new Session(this.#totals, saltOf(id), this.#generation)
       this.#sessions.set(id, session)
+      this.#open++
     }
-    if (session !== null && !session.changed) {
-      session.changed = true
-      this.#changed.set(session, id)
-    }
+    if (session !== null) session.usedIn = this.#generation
     return session
   }
 
@@ -45,30 +61,34 @@ export class SessionTable {
   expire(id: string): void {
     const session = this.#sessions.get(id)
     if (session === null) return
-    this.#sessions.set(id, null)
     if (session !== undefined) {
-      this.#changed.delete(session)
-      this.#takeOut(session)
+      session.leave()
+      this.#open--
     }
-    this.#add(shareOf(id, null))
+    this.#sessions.set(id, null)
+    this.#addTombstone(id)
   }
 
-  /** A hash of the whole table, equal for equal tables. Costs as much as there are sessions that were {@link open}ed since the last call. */
+  /**
+   * Ends `generation`, and makes room where much is kept (sweep.ts). Null where another sweep has ended it.
+   * To be called between the same updates at every replica.
+   */
+  sweep(generation: number): Swept | null {
+    if (generation !== this.#generation) return null
+    this.#generation++
+    return sweepSessions(this, this.#openSessions())
+  }
+
+  /** A hash of the whole table, equal for equal tables. It is kept up to date with every change. */
   hash(): string {
-    for (const [session, id] of this.#changed) {
-      this.#takeOut(session)
-      const share = shareOf(id, session)
-      this.#shares.set(session, share)
-      this.#add(share)
-      session.changed = false
-    }
-    this.#changed.clear()
-    return hex(this.#sumHi) + hex(this.#sumLo)
+    const { lo, hi } = this.#totals
+    return hex(hi ^ mix(1, this.#generation, 0)) + hex(lo ^ mix(2, this.#generation, 0))
   }
 
   /** The whole table in chunks; equal tables give equal bytes. */
   *snapshot(): Iterable<Uint8Array> {
     const out = new ChunkWriter()
+    out.u64(this.#generation)
     out.u32(this.#sessions.size)
     for (const id of [...this.#sessions.keys()].sort()) {
       yield* writeEntry(id, this.#sessions.get(id) as Session | null, out)
@@ -80,50 +100,37 @@ export class SessionTable {
   /** Replaces the table by a snapshot's. Throws an `EpaxosError` with code `damaged`; nothing is changed then. */
   restore(chunks: Iterable<Uint8Array>): void {
     const source = new ChunkReader(chunks)
-    const sessions = new Map<string, Session | null>()
+    const restored = new SessionTable(this.limits)
+    restored.#generation = source.u64()
     for (let left = source.u32(); left > 0; left--) {
       const id = latin1(source.bytes(source.u8()))
-      sessions.set(id, source.u8() === 1 ? readSession(source) : null)
+      if (restored.#sessions.has(id)) throw new EpaxosError(ErrorCode.damaged, 'a snapshot names a session twice')
+      if (source.u8() === 1) readSession(source, restored.open(id) as Session)
+      else restored.expire(id)
     }
     source.end()
-    this.#sessions = sessions
-    this.#rehash()
+    this.#sessions = restored.#sessions
+    this.#totals = restored.#totals
+    this.#open = restored.#open
+    this.#generation = restored.#generation
   }
 
-  #rehash(): void {
-    this.#shares.clear()
-    this.#changed.clear()
-    this.#sumLo = this.#sumHi = 0
-    for (const [id, session] of this.#sessions) {
-      if (session === null) this.#add(shareOf(id, null))
-      else this.open(id)
-    }
+  *#openSessions(): Iterable<readonly [string, Session]> {
+    for (const [id, session] of this.#sessions) if (session !== null) yield [id, session]
   }
 
-  #add({ lo, hi }: Lanes): void {
-    this.#sumLo = (this.#sumLo + lo) | 0
-    this.#sumHi = (this.#sumHi + hi) | 0
-  }
-
-  #takeOut(session: Session): void {
-    const share = this.#shares.get(session)
-    if (share === undefined) return
-    this.#add({ lo: -share.lo, hi: -share.hi })
-    this.#shares.delete(session)
+  #addTombstone(id: string): void {
+    const { lo, hi } = saltOf(id)
+    this.#totals.addHash(mix(lo, 0, 1), mix(hi, 0, 1))
   }
 }
 
-const shareWriter = new ChunkWriter()
-
-/** What an entry of the table adds to its hash. */
-function shareOf(id: string, session: Session | null): Lanes {
-  return lanesOf(chunksOf(id, session))
+function saltOf(id: string): Lanes {
+  return lanesOf([fromLatin1(id)])
 }
 
-function* chunksOf(id: string, session: Session | null): Iterable<Uint8Array> {
-  yield* writeEntry(id, session, shareWriter)
-  yield shareWriter.take()
-}
+/** The length of a result that is not kept. */
+const GONE_LENGTH = 0xffff_ffff
 
 function* writeEntry(id: string, session: Session | null, out: ChunkWriter): Iterable<Uint8Array> {
   out.u8(id.length)
@@ -133,24 +140,25 @@ function* writeEntry(id: string, session: Session | null, out: ChunkWriter): Ite
 }
 
 function* writeSession(session: Session, out: ChunkWriter): Iterable<Uint8Array> {
+  out.u64(session.usedIn)
   out.u64(session.acknowledged)
   out.u32(session.size)
   for (const [number, result] of session.entries()) {
     out.u64(number)
-    out.u32(result.length)
+    out.u32(result === GONE ? GONE_LENGTH : result.length)
     out.bytes(result)
     if (out.full) yield out.take()
   }
 }
 
-function readSession(source: ChunkReader): Session {
-  const session = new Session()
+function readSession(source: ChunkReader, session: Session): void {
+  session.usedIn = source.u64()
   session.trim(source.u64())
   for (let left = source.u32(); left > 0; left--) {
     const number = source.u64()
-    if (!session.restore(number, source.bytes(source.u32()))) {
+    const length = source.u32()
+    if (!session.restore(number, length === GONE_LENGTH ? GONE : source.bytes(length))) {
       throw new EpaxosError(ErrorCode.damaged, 'a snapshot names a request of a session twice, or out of its window')
     }
   }
-  return session
 }

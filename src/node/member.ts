@@ -2,6 +2,7 @@ import type { Engine } from '../engine/engine.ts'
 import { EpaxosError, ErrorCode } from '../errors.ts'
 import { Executor } from '../execution/executor.ts'
 import type { StateMachine } from '../execution/machine.ts'
+import type { Limits } from '../execution/sweep.ts'
 import { Core } from '../protocol/core.ts'
 import { OPEN_PER_ROW } from '../protocol/liveness.ts'
 import type { PeerRecord } from '../protocol/records.ts'
@@ -16,6 +17,7 @@ import type { Logger } from './logger.ts'
 import { type Answer, Proposals, type Respond } from './proposals.ts'
 import { Readiness } from './readiness.ts'
 import { replayJournal } from './replay.ts'
+import { Sweeper } from './sweeper.ts'
 
 export interface MemberOptions {
   readonly identity: Identity
@@ -33,6 +35,8 @@ export interface MemberOptions {
   readonly timing?: Timing
   /** What is executed in one turn of the event loop, in the work of `Budget`; {@link WORK_PER_TURN} by default. */
   readonly workPerTurn?: number
+  /** What sessions may keep; the same at all replicas. */
+  readonly sessionLimits?: Limits
   /** Crashes that the fast path survives; the largest legal number by default. */
   readonly fastCrashes?: number
   readonly linked: (peer: number, identity: Identity) => void
@@ -68,6 +72,7 @@ export class Member {
   readonly #driver: Driver
   readonly #incarnations: Incarnations
   readonly #turned = new Set<() => void>()
+  readonly #sweeper: Sweeper
   #readiness: Readiness | null = null
   #stopPolling: () => void = () => {}
   #closing: Promise<void> | null = null
@@ -81,6 +86,7 @@ export class Member {
 
   constructor(options: MemberOptions) {
     const { identity, engine, machine, journal, transport, clock, random, timing, fastCrashes } = options
+    const { sessionLimits } = options
     const { id, replicas } = identity
     this.#options = options
     this.core = new Core({
@@ -96,6 +102,7 @@ export class Member {
       engine,
       machine,
       ownRow: id,
+      ...(sessionLimits === undefined ? {} : { sessionLimits }),
       batchOf: (row, slot) => this.core.batchToExecute(row, slot),
       onExecuted: (row, slot, results) => {
         this.core.executed(row, slot)
@@ -103,6 +110,10 @@ export class Member {
       },
     })
     this.#proposals = new Proposals(machine, WINDOW)
+    this.#sweeper = new Sweeper(this.executor.sessions, (generation, respond) => {
+      this.#proposals.submitSweep(generation, this.#deadlineMs(), respond)
+      this.#driver.arm()
+    })
     this.#incarnations = new Incarnations((record) => this.#writeDown(record))
     this.#driver = new Driver({
       core: this.core,
@@ -264,6 +275,8 @@ export class Member {
     const { dropped } = this.core.counts
     if (dropped > this.#toldDropped) this.#tellDropped('a message out of range', dropped)
     this.#toldDropped = dropped
+    this.#proposals.sessionsAreFull = this.#sweeper.full
+    if (this.notReady === null) this.#sweeper.poll(this.#options.clock.now())
     for (const listener of this.#turned) listener()
   }
 

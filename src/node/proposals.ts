@@ -1,6 +1,6 @@
 import { FootprintBuilder, MAX_FOOTPRINT_KEYS } from '../engine/footprint.ts'
 import { EpaxosError, ErrorCode, type Outcome } from '../errors.ts'
-import { GroupKind, type PreparedGroup, prepareGroup } from '../execution/groups.ts'
+import { encodeSweep, GroupKind, type PreparedGroup, prepareGroup } from '../execution/groups.ts'
 import type { StateMachine } from '../execution/machine.ts'
 import { groupEnd } from '../execution/results.ts'
 import type { Batch } from '../protocol/messages.ts'
@@ -42,6 +42,8 @@ interface Gathered {
 export class Proposals {
   /** While the disk is nearly full, only groups that change nothing are taken. */
   onlyReads = false
+  /** While sessions keep more than they may, no update of a session is taken. */
+  sessionsAreFull = false
   readonly #machine: StateMachine
   readonly #window: number
   readonly #keys = new FootprintBuilder()
@@ -94,6 +96,10 @@ export class Proposals {
       this.#keys.rewind(this.#mark)
       throw new EpaxosError(ErrorCode.diskFull, 'the disk is nearly full: updates are refused')
     }
+    if (this.sessionsAreFull && prepared.session !== '' && prepared.updates > 0) {
+      this.#keys.rewind(this.#mark)
+      throw new EpaxosError(ErrorCode.busy, 'all sessions together keep too much: again in a moment')
+    }
     this.#length += group.length
     const entry: Entry = { waiters: [respond], key, deadlineMs }
     this.#entries.push(entry)
@@ -106,6 +112,16 @@ export class Proposals {
     this.#keys.everything()
     const batch = { footprint: this.#keys.take(), commands: new Uint8Array(0) }
     this.#queue.push({ batch, entries: [{ waiters: [respond], key: null, deadlineMs }] })
+  }
+
+  /** Proposes a sweep of the sessions, before all that waits. It interferes with everything: every replica has executed the same before it. */
+  submitSweep(generation: number, deadlineMs: number, respond: Respond): void {
+    const commands = encodeSweep(generation)
+    const keys = new FootprintBuilder()
+    keys.everything()
+    const entries = [{ waiters: [respond], key: null, deadlineMs }]
+    this.#queue.unshift({ batch: { footprint: keys.take(), commands }, entries })
+    this.#queuedBytes += commands.length
   }
 
   /** The next batch to propose; call {@link proposed} with its slot. */

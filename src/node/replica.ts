@@ -213,6 +213,7 @@ export class Replica {
     const { core, executor, dropped: droppedBefore, replayMs } = this.#member
     const { fast, slow, recovered, noop, dropped, deferred } = core.counts
     const { commands, cycles } = executor.counts
+    const { sessions: open, numbers, bytes } = executor.sessions.kept
     return {
       id,
       cluster,
@@ -223,6 +224,7 @@ export class Replica {
       committed: core.committed,
       executed: executor.executed.vector,
       counts: { fast, slow, recovered, noop, commands, cycles, dropped: dropped + droppedBefore, deferred },
+      sessions: { open, numbers, bytes },
       oldestUncommittedMs: Math.round(core.oldestUncommittedMs),
       journalBytes: this.#journal?.bytes ?? 0,
       replayMs,

@@ -28,6 +28,8 @@ export interface Status {
     /** Requests of peers beyond their allowance: not answered, to be asked again. */
     readonly deferred: number
   }
+  /** What sessions keep for repetitions: how many are open, their request numbers, and the cost of their results. */
+  readonly sessions: { readonly open: number; readonly numbers: number; readonly bytes: number }
   readonly oldestUncommittedMs: number
   readonly journalBytes: number
   /** How long the journal's last replay took. */

@@ -1,6 +1,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type CommandError, Connection, connect, encodeGroup, ResultReader } from '../../src/client/index.ts'
+import { encodeExpire, GroupReader } from '../../src/execution/groups.ts'
 import { getCommand, incrementCommand, putCommand } from '../../src/machine/commands.ts'
 import { Replicas } from '../support/replicas.ts'
 import { until } from '../support/until.ts'
@@ -68,6 +69,29 @@ test('a transaction gives a result for each operation of its branch', async () =
   assert.equal(answer, { succeeded: true, results })
   const other = await client.transaction({ if: [{ key: 'a', present: true }], then, else: [{ get: 'count' }] })
   assert.equal(other, { succeeded: false, results: [{ value: new TextEncoder().encode('2') }] })
+  await client.close()
+})
+
+test('a session that the replicas closed is followed by another one, and what was sent once is done', async () => {
+  const replica = replicas.replica(0)
+  const submit = replica.submit.bind(replica)
+  const names = new Set<string>()
+  replica.submit = (group, respond) => {
+    const reader = new GroupReader()
+    reader.open(group, 0)
+    names.add(reader.session())
+    submit(group, respond)
+  }
+  const client = await connect(replicas.url(0), { learn: false })
+  assert.is(await client.increment('renewed'), 1)
+  await new Promise((resolve) => submit(encodeExpire([...names][0] as string), resolve))
+  const after = await Promise.all(Array.from({ length: 20 }, () => client.increment('renewed')))
+  assert.equal(
+    after.sort((a, b) => a - b),
+    Array.from({ length: 20 }, (_, i) => i + 2),
+  )
+  assert.is(names.size, 2)
+  replica.submit = submit
   await client.close()
 })
 

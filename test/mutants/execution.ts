@@ -163,8 +163,8 @@ export const EXECUTION: readonly Mutant[] = [
     patches: [
       {
         file: 'execution/batch-run.ts',
-        from: '    this.#session = undefined\n    while (',
-        to: '    if (this.#done === 2) this.#open(0)\n    this.#session = undefined\n    while (',
+        from: '    while (this.#bytes.length > 0 && !budget',
+        to: '    if (this.#done === 2) this.#open(0)\n    while (this.#bytes.length > 0 && !budget',
       },
     ],
     hunter: { by: 'simulator' },
@@ -187,6 +187,60 @@ export const EXECUTION: readonly Mutant[] = [
         file: 'execution/batch-run.ts',
         from: 'this.#applyWithin(Number.POSITIVE_INFINITY) as Uint8Array\n',
         to: '(this.#applyWithin(this.#results === null ? -1 : Number.POSITIVE_INFINITY) ?? NOTHING) as Uint8Array\n',
+      },
+    ],
+    hunter: { by: 'simulator' },
+  },
+  {
+    name: 'a sweep goes by the order in which sessions came to this replica',
+    patches: [{ file: 'execution/sweep.ts', from: '.sort(oldestFirst(weight))', to: '' }],
+    hunter: { by: 'simulator' },
+  },
+  {
+    name: 'a sweep does not interfere with the updates of sessions',
+    patches: [
+      {
+        file: 'node/proposals.ts',
+        from: '    keys.everything()\n    const entries',
+        to: '    const entries',
+      },
+    ],
+    hunter: { by: 'simulator' },
+  },
+  {
+    name: 'a request whose result was swept is applied again',
+    patches: [
+      {
+        file: 'execution/session.ts',
+        from: '    if (found === GONE) return Status.gone\n',
+        to: '    if (found === GONE) return Status.applied\n',
+      },
+    ],
+    hunter: { by: 'simulator' },
+  },
+  {
+    name: 'results are kept where they were answered, and nowhere else',
+    patches: [
+      {
+        file: 'execution/batch-run.ts',
+        from: 'group.index, result)\n',
+        to: 'group.index, this.#results === null ? NOTHING : result)\n',
+      },
+    ],
+    hunter: { by: 'simulator' },
+  },
+  {
+    name: 'a sweep closes sessions, and what they have executed is forgotten',
+    patches: [
+      {
+        file: 'execution/sweep.ts',
+        from: '      table.expire(id)\n',
+        to: '      table.expire(id)\n      table.reopen(id)\n',
+      },
+      {
+        file: 'execution/sessions.ts',
+        from: '  /** No request of the session is applied any more. */\n',
+        to: '  reopen(id: string): void {\n    this.#sessions.delete(id)\n  }\n\n',
       },
     ],
     hunter: { by: 'simulator' },

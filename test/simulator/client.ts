@@ -12,12 +12,24 @@ import { Violation } from './violation.ts'
 import type { Ask } from './workload.ts'
 import type { World } from './world.ts'
 
+interface ClientSession {
+  readonly name: string
+  /** The number of the next command, and those below it that are not answered. */
+  next: number
+  readonly unanswered: Set<number>
+}
+
+function openSession(name: string): ClientSession {
+  return { name, next: 1, unanswered: new Set() }
+}
+
 /** What a client waits for: commands that went out together, or the expiry of its session. */
 interface Request {
   readonly operations: readonly Recorded[]
   readonly group: Uint8Array
   /** The first command is none of `operations`. */
   readonly marked: boolean
+  readonly session: ClientSession
   /** Of the first command in its session; 0 without one. */
   readonly first: number
   /** Sent again until it is answered, wherever that is. */
@@ -51,11 +63,8 @@ export class SimulatedClient {
   readonly #hasSession: boolean
   /** Never applied to: asked for footprints. */
   readonly #machine: StateMachine
-  #session = ''
+  #session = openSession('')
   #sessions = 0
-  /** The number of the next command, and those below it that are not answered. */
-  #next = 1
-  readonly #unanswered = new Set<number>()
   readonly #open = new Set<Request>()
   #target: number
   #left: number
@@ -141,30 +150,31 @@ export class SimulatedClient {
       const marker = workload.marker?.(`${this.id}m${++this.#draws}`)
       const sent = marker === undefined ? commands : [marker, ...commands]
       const name = sent[0] as Uint8Array
-      const operations = inputs.map((input) => this.#call(input, latin1(name, 0, name.length)))
+      const operations = inputs.map((input) => this.#call(input, latin1(name, 0, name.length), null))
       const marked = marker !== undefined
-      return { ...FRESH, operations, marked, group: encodeGroup(sent), first: 0, repeatable: false, repeats: null }
+      const group = encodeGroup(sent)
+      return { ...FRESH, session: this.#session, operations, marked, group, first: 0, repeatable: false, repeats: null }
     }
-    const first = this.#next
-    this.#next += commands.length
-    for (let number = first; number < this.#next; number++) this.#unanswered.add(number)
-    const acknowledged = Math.min(...this.#unanswered) - 1
-    const group = encodeGroup(commands, { session: this.#session, first, acknowledged })
-    const operations = inputs.map((input) => this.#call(input, sessionGroup(this.#session, first)))
-    return { ...FRESH, operations, group, first, repeatable: true, repeats: null }
+    const session = this.#session
+    const { name, next: first, unanswered } = session
+    session.next += commands.length
+    for (let number = first; number < session.next; number++) unanswered.add(number)
+    const acknowledged = Math.min(...unanswered) - 1
+    const group = encodeGroup(commands, { session: name, first, acknowledged })
+    const operations = inputs.map((input, i) => this.#call(input, sessionGroup(name, first), `${name}#${first + i}`))
+    return { ...FRESH, session, operations, group, first, repeatable: true, repeats: null }
   }
 
   #newSession(): void {
-    this.#session = `client ${this.id} session ${++this.#sessions}`
-    this.#next = 1
-    this.#unanswered.clear()
+    this.#session = openSession(`client ${this.id} session ${++this.#sessions}`)
   }
 
   /** Afterwards the session is closed for good: a request of it that comes again must say so. */
   #expire(): void {
     const last = this.#last
     this.#expiring = true
-    const group = encodeExpire(this.#session)
+    const session = this.#session
+    const group = encodeExpire(session.name)
     this.#world.counters.add('sessions expired')
     const whenDone = (): void => {
       this.#expiring = false
@@ -173,13 +183,14 @@ export class SimulatedClient {
       this.#send({ ...last, ...FRESH, operations: [], repeats: last.operations })
     }
     this.#last = null
-    this.#send({ ...FRESH, operations: [], group, first: 0, repeatable: true, repeats: null, whenDone })
+    this.#send({ ...FRESH, session, operations: [], group, first: 0, repeatable: true, repeats: null, whenDone })
   }
 
-  #call(input: Ask, group: string): Recorded {
+  #call(input: Ask, group: string, request: string | null): Recorded {
     const keys = new FootprintBuilder()
     this.#machine.footprint(this.#world.workload.command(input), keys)
-    return this.#record.call(this.id, input, group, keys.writes === 0)
+    const onlyReads = keys.writes === 0
+    return this.#record.call(this.id, input, group, onlyReads, onlyReads ? null : request)
   }
 
   #send(request: Request): void {
@@ -254,23 +265,27 @@ export class SimulatedClient {
     for (let index = 0; reader.next(); index++) {
       if (reader.status === Status.kept) this.#world.counters.add('answered from a session')
       if (reader.status === Status.expired) this.#world.counters.add('refused by a closed session')
-      if (request.repeats === null) this.#result(request.operations[index] as Recorded, reader)
-      else this.#repeated(request.repeats[index] as Recorded, reader)
+      if (request.repeats !== null) this.#repeated(request.repeats[index] as Recorded, request.session, reader)
+      else this.#result(request.operations[index] as Recorded, request.session, reader)
     }
     if (request.repeats === null && request.first > 0) this.#last = request
     this.#close(request)
     request.whenDone()
+    const { session } = request
+    if (session === this.#session && this.#world.sweeps.has('expired', session.name)) this.#newSession()
   }
 
   /** Reads are answered as ever, updates are not done any more; one that joins an instance of before the end is told again what came of it. */
-  #repeated({ input, onlyReads, output }: Recorded, { status, result }: ResultReader): void {
+  #repeated({ input, onlyReads, output }: Recorded, session: ClientSession, { status, result }: ResultReader): void {
     const isAsEver = status === (onlyReads ? Status.applied : Status.expired)
+    const isGone = !onlyReads && status === Status.gone && this.#world.sweeps.has('forgotten', session.name)
     const isJoined = !onlyReads && status === Status.kept && this.#world.workload.output(input, result) === output
-    if (!isAsEver && !isJoined) throw new Violation('Sessions', `status ${status} after its end`)
+    if (!isAsEver && !isGone && !isJoined) throw new Violation('Sessions', `status ${status} after its end`)
   }
 
-  #result(operation: Recorded, { status, result }: ResultReader): void {
-    const { input } = operation
+  #result(operation: Recorded, session: ClientSession, { status, result }: ResultReader): void {
+    const { input, request } = operation
+    if (request !== null && this.#isSwept(operation, session, status)) return
     if (status !== Status.applied && status !== Status.kept) {
       throw new Violation('Exactly once', `client ${this.id} is answered with status ${status} to ${input.text}`)
     }
@@ -279,11 +294,23 @@ export class SimulatedClient {
     this.#record.answered(operation, output)
   }
 
+  /** A sweep took the result of what was done, or what tells whether it was. */
+  #isSwept(operation: Recorded, { name }: ClientSession, status: Status): boolean {
+    const { sweeps, counters } = this.#world
+    if (status === Status.gone && sweeps.has('forgotten', name)) {
+      counters.add('answered without the result')
+      this.#record.gone(operation)
+      return true
+    }
+    if (status !== Status.expired || !(sweeps.has('cut', name) || sweeps.has('expired', name))) return false
+    counters.add('outcomes lost in a sweep')
+    return true
+  }
+
   #close(request: Request): void {
     request.open = false
     this.#open.delete(request)
-    for (let i = 0; i < request.operations.length; i++) this.#unanswered.delete(request.first + i)
-    if (this.#unanswered.size === 0) this.#unanswered.clear()
+    for (let i = 0; i < request.operations.length; i++) request.session.unanswered.delete(request.first + i)
   }
 }
 

@@ -81,10 +81,12 @@ export class Life {
       timing: options.timing,
       workPerTurn: options.workPerTurn,
       fastCrashes: options.fastCrashes,
+      sessionLimits: options.sessions,
       linked: () => {},
       failed: (error) => handlers.stopped(error),
     })
     sabotage.member?.(this.member)
+    world.sweeps.watch(this.member.executor.sessions)
     this.#watched = world.watcher.life(id, this.member.core)
     this.process.afterwards = () => this.look()
   }

@@ -1,4 +1,5 @@
 import { COMMAND_WORK } from '../../src/execution/budget.ts'
+import { type Limits, SESSION_LIMITS } from '../../src/execution/sweep.ts'
 import { quorums } from '../../src/protocol/quorums.ts'
 import { DEFAULT_TIMING, type Timing } from '../../src/protocol/timing.ts'
 import { Random } from '../support/random.ts'
@@ -74,6 +75,8 @@ export interface Options {
   /** What is executed in one turn, in the work of `Budget`; 1 for one command. */
   readonly workPerTurn: number
   readonly clients: ClientOptions
+  /** What sessions may keep: little, so that it is reached. */
+  readonly sessions: Limits
   readonly keys: KeyOptions
   readonly network: NetworkOptions
   readonly disk: DiskOptions
@@ -117,6 +120,7 @@ export function drawOptions(seed: number, durationMs?: number): Options {
     turnMs: random.pick([0.01, 0.1, 1]),
     workPerTurn: drawWork(stream(seed, 'work')),
     clients,
+    sessions: drawSessions(stream(seed, 'sessions')),
     keys: drawKeys(random, duel),
     network,
     disk,
@@ -149,6 +153,15 @@ function drawClients(random: Random, durationMs: number, duel: boolean): ClientO
     patienceMs: random.pick([200, 700, 2500]),
     hedge: random.pick([0, 0, 0.1]),
     expire: random.pick([0, 0.02]),
+  }
+}
+
+function drawSessions(random: Random): Limits {
+  if (random.chance(0.4)) return SESSION_LIMITS
+  return {
+    bytes: random.pick([SESSION_LIMITS.bytes, 1000, 4000]),
+    numbers: random.pick([SESSION_LIMITS.numbers, 10, 30]),
+    sessions: random.pick([SESSION_LIMITS.sessions, 3, 8]),
   }
 }
 

@@ -9,10 +9,14 @@ export interface Recorded {
   readonly input: Ask
   /** Of the group that it went out in: the same however often that is sent. */
   readonly group: string
+  /** Its session and number, where it updates something in a session; null where it does not. */
+  readonly request: string | null
   /** It tests and changes nothing of its session: sent again, it is executed again. */
   readonly onlyReads: boolean
   readonly calledAt: number
   output: string | null
+  /** It is done, and what came of it is not known any more. */
+  isGone: boolean
   returnedAt: number
 }
 
@@ -32,13 +36,15 @@ export class Record {
   readonly operations: Recorded[] = []
   /** By group: each instance that it was part of, by when that was first executed anywhere. */
   readonly #executedAt = new Map<string, number[]>()
+  /** Requests of sessions that were applied anywhere. */
+  readonly #applied = new Set<string>()
   readonly #reader = new GroupReader()
   #moment = 0
 
-  call(process: number, input: Ask, group: string, onlyReads: boolean): Recorded {
+  call(process: number, input: Ask, group: string, onlyReads: boolean, request: string | null): Recorded {
     const calledAt = ++this.#moment
     const returnedAt = Number.POSITIVE_INFINITY
-    const operation = { process, input, group, onlyReads, calledAt, output: null, returnedAt }
+    const operation = { process, input, group, request, onlyReads, calledAt, output: null, isGone: false, returnedAt }
     this.operations.push(operation)
     return operation
   }
@@ -46,6 +52,17 @@ export class Record {
   answered(operation: Recorded, output: string): void {
     operation.output = output
     operation.returnedAt = ++this.#moment
+  }
+
+  /** It is done, and its result is not kept any more. */
+  gone(operation: Recorded): void {
+    operation.isGone = true
+    operation.returnedAt = ++this.#moment
+  }
+
+  /** A request of a session is applied, at some replica. */
+  applied(request: string): void {
+    this.#applied.add(request)
   }
 
   /** It was refused, and so never happens. */
@@ -73,12 +90,18 @@ export class Record {
     }
   }
 
+  /** A group may be executed and its request not applied, where its session had lost it before. */
+  #momentsOf({ group, request }: Recorded): number[] {
+    if (request !== null && !this.#applied.has(request)) return []
+    return this.#executedAt.get(group) ?? []
+  }
+
   /** All that happened, in the order of execution. What was not executed must not have been answered, and never happened. */
   executedOperations(): Executed[] {
     const executed: Executed[] = []
     for (const operation of this.operations) {
-      const moments = this.#executedAt.get(operation.group) ?? []
-      if (operation.output !== null && moments.length === 0) {
+      const moments = this.#momentsOf(operation)
+      if ((operation.output !== null || operation.isGone) && moments.length === 0) {
         throw new Violation('Answers', `${operation.input.text} is answered, and was not executed`)
       }
       for (const executedAt of operation.onlyReads ? moments : moments.slice(0, 1)) {

@@ -11,6 +11,7 @@ import { type Options, stream } from './options.ts'
 import { Record } from './record.ts'
 import type { Sabotage } from './sabotage.ts'
 import { SimulatedReplica } from './simulated-replica.ts'
+import { SweepWatch } from './sweep-watch.ts'
 import { VirtualTime } from './time.ts'
 import { Trace } from './trace.ts'
 import { Violation } from './violation.ts'
@@ -52,6 +53,7 @@ export class Simulation implements World {
   failure: Error | null = null
   healed = false
   readonly record = new Record()
+  readonly sweeps = new SweepWatch(this.counters, this.record)
   readonly #trace = new Trace()
   readonly #replicas: SimulatedReplica[]
   readonly #clients: SimulatedClient[]

@@ -6,6 +6,7 @@ import type { Counters } from './counters.ts'
 import type { Options } from './options.ts'
 import type { Record } from './record.ts'
 import type { Sabotage } from './sabotage.ts'
+import type { SweepWatch } from './sweep-watch.ts'
 import type { VirtualTime } from './time.ts'
 import type { Watcher } from './watcher.ts'
 import type { Pools, Workload } from './workload.ts'
@@ -23,6 +24,8 @@ export interface World {
   readonly counters: Counters
   /** What clients saw. */
   readonly record: Record
+  /** What sweeps of sessions did. */
+  readonly sweeps: SweepWatch
   /** What a crash keeps of what was not synced, and how long writes take. */
   readonly diskRandom: Random
   /** The first that was found; then the simulation ends. */
