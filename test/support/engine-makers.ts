@@ -1,7 +1,7 @@
 import type { Engine } from '../../src/engine/engine.ts'
 import { engineWasm } from '../../src/engine/generated/engine-wasm.ts'
 import { ReferenceEngine } from '../../src/engine/reference.ts'
-import { type EngineExports, WasmEngine } from '../../src/engine/wasm.ts'
+import { type EngineExports, engineImports, WasmEngine } from '../../src/engine/wasm.ts'
 
 export interface EngineMaker {
   readonly kind: 'wasm' | 'reference'
@@ -15,7 +15,8 @@ export const referenceEngine: EngineMaker = { kind: 'reference', make: (replicas
 
 export const wasmEngine: EngineMaker = {
   kind: 'wasm',
-  make: (replicas) => new WasmEngine(new WebAssembly.Instance(compiled).exports as unknown as EngineExports, replicas),
+  make: (replicas) =>
+    new WasmEngine(new WebAssembly.Instance(compiled, engineImports).exports as unknown as EngineExports, replicas),
 }
 
 export const engineMakers: readonly EngineMaker[] = [wasmEngine, referenceEngine]
