@@ -7,6 +7,7 @@ import * as assert from 'uvu/assert'
 import { ask } from '../../src/cli/http/ask.ts'
 import { Cli, type CliOptions, type CliResult, killAllCli, runCli, withFolder } from '../support/cli.ts'
 import { freePorts } from '../support/ports.ts'
+import { testServers } from '../support/servers.ts'
 import { until } from '../support/until.ts'
 
 const test = suite('epaxos replica')
@@ -205,6 +206,25 @@ test('a flag beats the environment beats the file', () =>
       cli.logs.some(({ msg }) => /nothing survives/.test(String(msg))),
       'memory says what it means',
     )
+  }))
+
+test('the server of the peer port can be named, and the status and the log say which it is', () =>
+  withFolder(async (folder) => {
+    const kinds = testServers.map(({ kind }) => kind)
+    for (const server of kinds) {
+      const place = await alone(folder)
+      const cli = await start(place, [], { env: { EPAXOS_SERVER: server } })
+      assert.is(JSON.parse((await statusOf(place.url, '/status')).text).server, server)
+      assert.ok(cli.logs.some((line) => line.server === server))
+      cli.process.kill('SIGTERM')
+      await cli.exited()
+    }
+    const wrong = await runCli((await alone(folder)).args.concat('--server', 'other'))
+    assert.is(wrong.code, 2)
+    if (kinds.includes('uws')) return
+    const missing = await runCli((await alone(folder)).args.concat('--server', 'uws'))
+    assert.is(missing.code, 2)
+    assert.match(missing.stderr, /unsupported_platform.*has no binary/)
   }))
 
 test('stops with 0 at SIGTERM and at SIGINT, with logs in JSON and nothing on stdout', () =>

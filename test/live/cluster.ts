@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Status } from '../../src/node/status.ts'
+import type { ServerKind } from '../../src/transport/server.ts'
 import { Cli, PROGRAM } from '../support/cli.ts'
 import { freePorts } from '../support/ports.ts'
 
@@ -10,6 +11,8 @@ export interface LiveOptions {
   readonly replicas?: number
   /** By replica; wasm if absent. */
   readonly engines?: readonly ('wasm' | 'reference')[]
+  /** By replica: the server of its peer port; if absent, each chooses by itself. */
+  readonly servers?: readonly ServerKind[]
   /** By replica: the `node` that runs it; if absent, the one that runs the tests. */
   readonly nodes?: readonly string[]
   /** Goes before the command line of each replica: a tracer, for instance, which may write into the folder. */
@@ -74,11 +77,12 @@ export class LiveCluster {
 
   /** Starts a replica by its own command line, behind `before` if it is given. */
   start(id: number, before = this.#options.before): void {
-    const { engines, nodes, flags = [] } = this.#options
+    const { engines, nodes, servers, flags = [] } = this.#options
     const peers = (this.#peers[id] as readonly string[]).join(',')
     const line = [
       ...['replica', '--id', `${id}`, '--peers', peers, '--client', this.#clients[id] as string],
       ...['--data', join(this.folder, `${id}`), '--engine', engines?.[id] ?? 'wasm', '--log-level', 'warn'],
+      ...(servers === undefined ? [] : ['--server', servers[id] as string]),
       ...flags,
     ]
     const program = [...(before?.(this.folder, id) ?? []), nodes?.[id] ?? process.execPath, PROGRAM]

@@ -3,7 +3,8 @@ import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { connect } from '../../src/client/index.ts'
+import { type Client, connect } from '../../src/client/index.ts'
+import { testServers } from '../support/servers.ts'
 import { volume } from '../support/volumes.ts'
 import { LiveCluster, until } from './cluster.ts'
 import { Clients } from './lines/clients.ts'
@@ -50,6 +51,44 @@ test('wasm, reference and wasm together execute what conflicts in one order', ()
     },
     ['wasm', 'reference', 'wasm'],
   ))
+
+const kinds = testServers.map(({ kind }) => kind)
+if (kinds.length < 2) console.log('skipped: uWebSockets.js has no binary here, so no cluster has both servers')
+else {
+  test('replicas on both servers of the peer port converge under load, through a restart of each', () =>
+    LiveCluster.use({ servers: ['uws', 'node', 'uws'] }, async (cluster) => {
+      const clients = await Promise.all(cluster.ids.map((id) => connect(cluster.urls(id))))
+      let over = false
+      const loads = clients.map((client) =>
+        load(
+          client,
+          8,
+          () => client.increment('sum'),
+          () => over,
+        ),
+      )
+      for (const id of cluster.ids) {
+        await cluster.stop(id)
+        cluster.start(id)
+        await cluster.allReady()
+      }
+      over = true
+      const tallies = await Promise.all(loads)
+      await cluster.converged()
+      const statuses = await Promise.all(cluster.ids.map((id) => cluster.status(id)))
+      assert.equal(
+        statuses.map((status) => status.server),
+        ['uws', 'node', 'uws'],
+      )
+      const answered = tallies.reduce((sum, tally) => sum + tally.answered, 0)
+      const unknown = tallies.reduce((sum, tally) => sum + tally.unknown, 0)
+      const sum = Number(await (clients[0] as Client).get('sum'))
+      assert.ok(sum >= answered && sum <= answered + unknown, `${sum} for ${answered} answered, ${unknown} unknown`)
+      assert.ok(answered > 500, `${answered} answered`)
+      volume('live commands', answered)
+      await Promise.all(clients.map((client) => client.close()))
+    }))
+}
 
 const WRITES = 50
 
