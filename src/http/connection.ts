@@ -93,6 +93,8 @@ export class HttpConnection {
 
   #run(exchange: Exchange): void {
     this.#running = exchange
+    // What the answer before allowed the client for taking it is no limit for this one.
+    this.#socket.setTimeout(0)
     exchange.response.once('close', () => this.#next())
     exchange.run()
   }
