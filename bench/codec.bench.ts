@@ -32,7 +32,10 @@ const messages: Readonly<Record<string, HotMessage>> = {
   Accept: { type: MessageType.accept, ...about, ballot: 0, command: Command.batch, deps, batch: null },
   AcceptOk: { type: MessageType.acceptOk, ...about, ballot: 0 },
   Commit: { type: MessageType.commit, ...about, ballot: 0, command: Command.batch, deps, batch: null },
-  Heartbeat: { type: MessageType.heartbeat, epoch: 0, sentMs: 1e6, echoMs: 1e6, committed: deps, executed: deps },
+  Heartbeat: {
+    ...{ type: MessageType.heartbeat, epoch: 0, sentMs: 1e6, echoMs: 1e6 },
+    ...{ committed: deps, executed: deps, journal: 7e6, state: 0 },
+  },
 }
 
 const records: Readonly<Record<string, JournalRecord>> = {

@@ -18,8 +18,10 @@ export const ErrorCode = {
   damaged: 'damaged',
   /** Bytes from a socket or a disk are not what they should be. */
   malformed: 'malformed',
-  /** The peers know this replica with another data directory. */
+  /** More than f members of its cluster refuse this replica: they know it with another data directory, or with a later start. */
   refusedByPeers: 'refused_by_peers',
+  /** The peers' state, or what they committed, contradicts this replica's: it stops. */
+  contradiction: 'contradiction',
   /** The command cannot be read by the state machine. */
   badCommand: 'bad_command',
   /** The value is no counter, or the sum is beyond ±(2⁵³−1): nothing was changed. */

@@ -20,6 +20,8 @@ export const ReplicaExit = {
   directory: 3,
   storage: 4,
   refusedByPeers: 5,
+  /** Its state contradicts the others'. */
+  contradiction: 6,
 } as const
 
 /** Of `put`, `get`, `del`, `incr`, `cas`. */
@@ -44,6 +46,7 @@ const BY_CODE: { readonly [code in ErrorCode]?: number } = {
   damaged: ReplicaExit.storage,
   disk_full: ReplicaExit.storage,
   refused_by_peers: ReplicaExit.refusedByPeers,
+  contradiction: ReplicaExit.contradiction,
 }
 
 /** Why a replica ended, as its exit code. */

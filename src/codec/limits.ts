@@ -41,6 +41,12 @@ export const MAX_ASK_SLOTS = 1 << 16
 /** The incarnation of a member: random, so that nobody guesses it and no two are equal. */
 export const INCARNATION_BYTES = 16
 
+/** What tells one cluster from another: a hash of its members' incarnations. */
+export const CLUSTER_ID_BYTES = 16
+
+/** One start of a data directory: random, never guessed nor drawn twice. */
+export const START_NONCE_BYTES = 16
+
 /** The server's random challenge to a client. */
 export const NONCE_BYTES = 32
 

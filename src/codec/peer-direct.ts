@@ -20,7 +20,15 @@ import { batchWords, vectorWords, type Writer } from './writer.ts'
 const PRE_ACCEPT = shape(peerLayout, MessageType.preAccept, ['about', 'init_deps', 'footprint', 'commands', 'mode'])
 const PRE_ACCEPT_OK = shape(peerLayout, MessageType.preAcceptOk, ['about', 'deps', 'ok'])
 const ACCEPT_OK = shape(peerLayout, MessageType.acceptOk, ['about', 'ballot'])
-const HEARTBEAT = shape(peerLayout, MessageType.heartbeat, ['epoch', 'sent_us', 'echo_us', 'committed', 'executed'])
+const HEARTBEAT = shape(peerLayout, MessageType.heartbeat, [
+  'epoch',
+  'sent_us',
+  'echo_us',
+  'committed',
+  'executed',
+  'journal',
+  'state',
+])
 
 /** Accept and Commit have the same fields; each comes with or without its batch. */
 const DECISION = ['about', 'ballot', 'deps', 'command'] as const
@@ -87,6 +95,8 @@ export function writeHeartbeat(to: Writer, message: Heartbeat): void {
   to.whole(at.echo_us, Math.round(message.echoMs * 1000))
   to.vector(at.committed, message.committed)
   to.vector(at.executed, message.executed)
+  to.whole(at.journal, message.journal)
+  to.whole(at.state, message.state)
 }
 
 /** The message at `[start, end)`. Null if it is not a hot message in canonical layout, or breaks a rule. */
@@ -183,6 +193,8 @@ function readHeartbeat(from: Reader, start: number, end: number): Heartbeat | nu
     echoMs: from.whole(at.echo_us) / 1000,
     committed: from.vector(at.committed),
     executed: from.vector(at.executed),
+    journal: from.whole(at.journal),
+    state: from.whole(at.state),
   }
   return from.complete ? message : null
 }

@@ -140,6 +140,8 @@ const readers: { readonly [T in MessageType]: (root: PeerMessage, replicas: numb
       echoMs: wholeOf(body.echoUs(whole), 'echo') / 1000,
       committed: vectorOf(body.committedLength(), (i, lanes) => body.committed(i, lanes), 'committed', replicas),
       executed: vectorOf(body.executedLength(), (i, lanes) => body.executed(i, lanes), 'executed', replicas),
+      journal: wholeOf(body.journal(whole), 'journal'),
+      state: wholeOf(body.state(whole), 'state'),
     }
   },
 }

@@ -5,9 +5,11 @@ import {
   type BalRecord,
   type ComRecord,
   type JournalRecord,
+  type MemberRecord,
   type PeerRecord,
   type PreRecord,
   RecordType,
+  type Start,
   type ValRecord,
 } from '../protocol/records.ts'
 import {
@@ -30,10 +32,12 @@ import { Acc } from './generated/journal/acc.ts'
 import { Bal } from './generated/journal/bal.ts'
 import { Com } from './generated/journal/com.ts'
 import { JournalEntry } from './generated/journal/journal-entry.ts'
+import { Met } from './generated/journal/met.ts'
 import { Peer } from './generated/journal/peer.ts'
 import { Pre } from './generated/journal/pre.ts'
+import { Start as StartBody } from './generated/journal/start.ts'
 import { Val } from './generated/journal/val.ts'
-import { INCARNATION_BYTES } from './limits.ts'
+import { INCARNATION_BYTES, START_NONCE_BYTES } from './limits.ts'
 import { malformed, tooLarge } from './malformed.ts'
 
 /** Reads every record in any valid layout, through the generated accessors, and builds the records that are not hot. */
@@ -72,6 +76,12 @@ export function readGenerated(flatbuffer: Uint8Array, replicas: number): Journal
       return { type: RecordType.com, ...decisionOf(root.body(new Com()), replicas) }
     case RecordType.peer:
       return peerOf(root.body(new Peer()), replicas)
+    case RecordType.met: {
+      const body: Met = root.body(new Met())
+      return { type: RecordType.met, row: rowOf(body.row(), replicas) }
+    }
+    case RecordType.start:
+      return { type: RecordType.start, ...startOf(root.body(new StartBody())) }
     default:
       throw malformed(`type ${root.bodyType()}`)
   }
@@ -105,21 +115,58 @@ function decisionOf(body: Acc | Com, replicas: number): Omit<AccRecord | ComReco
 }
 
 function peerOf(body: Peer, replicas: number): PeerRecord {
-  const incarnation = (body.incarnationArray() as Uint8Array).slice()
-  if (incarnation.length !== INCARNATION_BYTES) throw malformed(`an incarnation of ${incarnation.length} bytes`)
-  return { type: RecordType.peer, row: rowOf(body.row(), replicas), incarnation }
+  return {
+    type: RecordType.peer,
+    row: rowOf(body.row(), replicas),
+    incarnation: bytesOf(body.incarnationArray(), INCARNATION_BYTES, 'an incarnation'),
+    start: startOf(body),
+    heard: wholeOf(body.heard(whole), 'heard'),
+  }
 }
 
+function startOf(body: Peer | StartBody): Start {
+  const number = wholeOf(body.start(whole), 'start')
+  if (number === 0) throw malformed('starts count from 1')
+  return { number, nonce: bytesOf(body.nonceArray(), START_NONCE_BYTES, 'a nonce') }
+}
+
+function bytesOf(bytes: Uint8Array | null, size: number, what: string): Uint8Array {
+  const copy = (bytes as Uint8Array).slice()
+  if (copy.length !== size) throw malformed(`${what} of ${copy.length} bytes`)
+  return copy
+}
+
+type ColdRecord = BalRecord | ValRecord | MemberRecord
+
 /** The flatbuffer, valid until the next call. Throws `too_large`. */
-export function buildRecord(record: BalRecord | ValRecord | PeerRecord): Uint8Array {
+export function buildRecord(record: ColdRecord): Uint8Array {
   return built((builder) => {
     const body = buildBody(builder, record)
     JournalEntry.finishJournalEntryBuffer(builder, JournalEntry.createJournalEntry(builder, record.type, body))
   })
 }
 
-function buildBody(builder: flatbuffers.Builder, record: BalRecord | ValRecord | PeerRecord): flatbuffers.Offset {
-  if (record.type === RecordType.peer) return buildPeer(builder, record)
+function buildBody(builder: flatbuffers.Builder, record: ColdRecord): flatbuffers.Offset {
+  switch (record.type) {
+    case RecordType.peer:
+      return buildPeer(builder, record)
+    case RecordType.met:
+      Met.startMet(builder)
+      Met.addRow(builder, record.row)
+      return Met.endMet(builder)
+    case RecordType.start: {
+      const nonce = buildBytes(builder, record.nonce, START_NONCE_BYTES, 'bytes of a nonce')
+      StartBody.startStart(builder)
+      StartBody.addStart(builder, buildWhole(builder, record.number))
+      StartBody.addNonce(builder, nonce)
+      return StartBody.endStart(builder)
+    }
+    default:
+      return buildInstanceRecord(builder, record)
+  }
+}
+
+function buildInstanceRecord(builder: flatbuffers.Builder, record: BalRecord | ValRecord): flatbuffers.Offset {
   const { epoch, row, slot } = record
   const about = () => Instance.createInstance(builder, epoch, row, slot >>> 0, Math.floor(slot / 0x1_0000_0000))
   if (record.type === RecordType.bal) {
@@ -141,11 +188,18 @@ function buildBody(builder: flatbuffers.Builder, record: BalRecord | ValRecord |
 }
 
 function buildPeer(builder: flatbuffers.Builder, record: PeerRecord): flatbuffers.Offset {
-  const size = record.incarnation.length
-  if (size !== INCARNATION_BYTES) throw tooLarge('bytes of an incarnation', size, INCARNATION_BYTES)
-  const incarnation = builder.createByteVector(record.incarnation)
+  const incarnation = buildBytes(builder, record.incarnation, INCARNATION_BYTES, 'bytes of an incarnation')
+  const nonce = buildBytes(builder, record.start.nonce, START_NONCE_BYTES, 'bytes of a nonce')
   Peer.startPeer(builder)
   Peer.addRow(builder, record.row)
   Peer.addIncarnation(builder, incarnation)
+  Peer.addStart(builder, buildWhole(builder, record.start.number))
+  Peer.addNonce(builder, nonce)
+  Peer.addHeard(builder, buildWhole(builder, record.heard))
   return Peer.endPeer(builder)
+}
+
+function buildBytes(builder: flatbuffers.Builder, bytes: Uint8Array, size: number, what: string): flatbuffers.Offset {
+  if (bytes.length !== size) throw tooLarge(what, bytes.length, size)
+  return builder.createByteVector(bytes)
 }

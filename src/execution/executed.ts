@@ -21,6 +21,11 @@ export class ExecutedSet {
     return [...(this.#beyond[row] as Set<number>)].sort((a, b) => a - b)
   }
 
+  /** Whether nothing is executed behind a gap: the vector says all. */
+  get isPrefix(): boolean {
+    return this.#beyond.every(({ size }) => size === 0)
+  }
+
   has(row: number, slot: number): boolean {
     return slot <= (this.#prefix[row] as number) || (this.#beyond[row] as Set<number>).has(slot)
   }

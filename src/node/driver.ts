@@ -189,6 +189,7 @@ export class Driver {
 
   #propose(): void {
     const { core, proposals } = this.#options
+    if (!core.founded) return
     for (let batch = proposals.next(); batch !== null; batch = proposals.next()) {
       proposals.proposed(core.propose(batch).slot)
     }

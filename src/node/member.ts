@@ -5,22 +5,27 @@ import type { StateMachine } from '../execution/machine.ts'
 import type { Limits } from '../execution/sweep.ts'
 import { Core } from '../protocol/core.ts'
 import { OPEN_PER_ROW } from '../protocol/liveness.ts'
-import type { PeerRecord } from '../protocol/records.ts'
+import type { MemberRecord } from '../protocol/records.ts'
 import { DEFAULT_TIMING, type Timing } from '../protocol/timing.ts'
 import type { Journal } from '../storage/journal.ts'
-import type { Identity, Refusal, Transport } from '../transport/transport.ts'
+import type { Claim, Identity, Refusal, Transport, Verdict } from '../transport/transport.ts'
 import { batchReader } from './batch-reader.ts'
 import type { Clock } from './clock.ts'
 import { Driver } from './driver.ts'
-import { Incarnations } from './incarnations.ts'
 import type { Logger } from './logger.ts'
+import { Membership } from './membership.ts'
 import { type Answer, Proposals, type Respond } from './proposals.ts'
 import { Readiness } from './readiness.ts'
+import { Refusals } from './refusals.ts'
 import { replayJournal } from './replay.ts'
 import { Sweeper } from './sweeper.ts'
 
 export interface MemberOptions {
   readonly identity: Identity
+  /** Of this start: 16 random bytes. */
+  readonly startNonce: Uint8Array
+  /** Where each replica listens, for people. */
+  readonly addresses?: readonly string[]
   readonly engine: Engine
   readonly machine: StateMachine
   /** Null for durability "memory". */
@@ -70,19 +75,24 @@ export class Member {
   readonly #options: MemberOptions
   readonly #proposals: Proposals
   readonly #driver: Driver
-  readonly #incarnations: Incarnations
+  readonly #membership: Membership
+  readonly #refusals: Refusals
   readonly #turned = new Set<() => void>()
   readonly #sweeper: Sweeper
   #readiness: Readiness | null = null
   #stopPolling: () => void = () => {}
   #closing: Promise<void> | null = null
   #failure: Error | null = null
+  /** Nothing more becomes durable. */
+  #released = false
   #dropped = 0
   /** Of what the core dropped: what the log has told. */
   #toldDropped = 0
   #replayMs = 0
-  /** Resolved after the turn in which the journal value is durable, by its number. */
-  #durable: { number: number; resolve: () => void }[] = []
+  /** What the log has told of the founding. */
+  #toldFounding = ''
+  /** Settled after the turn in which the journal value is durable, by its number. */
+  #durable: { number: number; resolve: (number: number) => void; reject: (error: Error) => void }[] = []
 
   constructor(options: MemberOptions) {
     const { identity, engine, machine, journal, transport, clock, random, timing, fastCrashes } = options
@@ -97,6 +107,7 @@ export class Member {
       random,
       readBatch: journal === null ? null : batchReader(journal, replicas),
       ...(fastCrashes === undefined ? {} : { fastCrashes }),
+      stateHash: () => this.executor.quickHash(),
     })
     this.executor = new Executor({
       engine,
@@ -114,7 +125,14 @@ export class Member {
       this.#proposals.submitSweep(generation, this.#deadlineMs(), respond)
       this.#driver.arm()
     })
-    this.#incarnations = new Incarnations((record) => this.#writeDown(record))
+    this.#refusals = new Refusals(this.core.quorums.crashes)
+    this.#membership = new Membership({
+      ...{ id, replicas, incarnation: identity.incarnation, nonce: options.startNonce },
+      write: (records) => this.#writeDown(records),
+      heard: (peer) => this.core.heardJournal(peer),
+      superseded: (peer) => transport.drop(peer),
+      founded: () => this.core.found(),
+    })
     this.#driver = new Driver({
       core: this.core,
       executor: this.executor,
@@ -134,7 +152,9 @@ export class Member {
   get notReady(): string | null {
     if (this.notReadable !== null) return this.notReadable
     if (this.#driver.suspended) return 'the disk is full'
-    return (this.#readiness as Readiness).reason
+    const reason = this.core.founded ? (this.#readiness as Readiness).reason : this.#founding
+    const refused = this.#refusals.describe((peer) => this.#nameOf(peer))
+    return reason === null || refused === '' ? reason : `${reason}; ${refused}`
   }
 
   /**
@@ -145,6 +165,12 @@ export class Member {
     if (this.#failure !== null) return 'the replica has failed'
     if (this.#closing !== null) return 'the replica is being closed'
     return this.#readiness === null ? 'the journal is being replayed' : null
+  }
+
+  /** The same at all members once they are founded, another one at every other cluster; null before. */
+  get clusterId(): string | null {
+    const { clusterId, founded } = this.#membership.standing
+    return founded ? clusterId : null
   }
 
   /** Messages and links that were dropped before they came to the core. */
@@ -178,19 +204,22 @@ export class Member {
       const before = clock.now()
       if (journal !== null) {
         const execute = () => this.#driver.executeReplayed()
-        await replayJournal(journal, identity.replicas, this.core, this.#incarnations, clock, execute)
+        await replayJournal(journal, identity.replicas, this.core, this.#membership, clock, execute)
       }
       this.#replayMs = Math.round(clock.now() - before)
       logger.info({ replayMs: this.#replayMs, journalBytes: journal?.bytes ?? 0 }, 'journal replayed')
+      this.#membership.restored()
       this.#driver.start()
       this.#readiness = new Readiness(this.core, (respond) => this.#submitBarrier(respond))
       this.#stopPolling = clock.every(POLL_MS, () => this.#poll())
+      await this.#membership.start()
       await transport.start({
         frame: (from, bytes) => this.#driver.frame(from, bytes),
-        admit: (peer, incarnation) => this.#incarnations.admit(peer, incarnation),
+        standing: () => this.#membership.standing,
+        admit: (peer, claim, dialled) => this.#admit(peer, claim, dialled),
         up: (peer, its) => this.#up(peer, its),
         down: (peer) => this.#down(peer),
-        refused: (peer, reason) => this.#refused(peer, reason),
+        refused: (peer, reason, clusterId) => this.#refused(peer, reason, clusterId),
         dropped: (what) => this.#drop(what),
       })
     } catch (error) {
@@ -241,7 +270,9 @@ export class Member {
     const { transport, journal, logger } = this.#options
     this.#stopPolling()
     this.#driver.stop()
+    this.#released = true
     this.#proposals.abandon(ErrorCode.closed, 'the replica was closed before the answer')
+    for (const { reject } of this.#durable.splice(0)) reject(new EpaxosError(ErrorCode.closed, 'the replica is closed'))
     this.#afterTurn()
     await transport.close()
     try {
@@ -260,16 +291,17 @@ export class Member {
     this.#driver.arm()
   }
 
-  #writeDown(record: PeerRecord): Promise<void> {
-    const number = this.core.writeDown(record)
+  #writeDown(records: readonly MemberRecord[]): Promise<number> {
+    if (this.#released) return Promise.reject(new EpaxosError(ErrorCode.closed, 'the replica is closed'))
+    const number = this.core.writeDown(records)
     this.#driver.arm()
-    return new Promise((resolve) => this.#durable.push({ number, resolve }))
+    return new Promise((resolve, reject) => this.#durable.push({ number, resolve, reject }))
   }
 
   #afterTurn(): void {
     if (this.#durable.length > 0) {
       const durable = this.core.durableNumber
-      for (const { number, resolve } of this.#durable) if (number <= durable) resolve()
+      for (const { number, resolve } of this.#durable) if (number <= durable) resolve(number)
       this.#durable = this.#durable.filter(({ number }) => number > durable)
     }
     const { dropped } = this.core.counts
@@ -291,12 +323,35 @@ export class Member {
     this.#driver.linkDown(peer)
   }
 
-  #refused(peer: number, reason: Refusal): void {
-    this.#options.logger.warn({ peer, reason }, 'refused by a peer')
-    if (reason !== 'amnesiac') return
-    const { id } = this.#options.identity
-    const message = `replica ${peer} knows replica ${id} with another data directory: this one must not vote under that id`
-    this.#fail(new EpaxosError(ErrorCode.refusedByPeers, message))
+  #admit(peer: number, claim: Claim, dialled: boolean): Promise<Verdict> {
+    if (dialled) this.#refusals.welcomed(peer)
+    return this.#membership.admit(peer, claim, dialled)
+  }
+
+  #refused(peer: number, reason: Refusal, clusterId: string | null): void {
+    if (!this.#refusals.refused(peer, reason, clusterId)) return
+    this.#options.logger.warn({ peer, reason, clusterId }, 'refused by a peer')
+    const why = this.#refusals.whyEnd(this.#membership.standing)
+    if (why !== null) this.#fail(new EpaxosError(ErrorCode.refusedByPeers, why))
+  }
+
+  /** For whom the founding waits. */
+  get #founding(): string {
+    const names = this.#membership.missing.map((peer) => this.#nameOf(peer))
+    return `founding: waits for ${names.join(', ')}: the first start needs all members`
+  }
+
+  #nameOf(peer: number): string {
+    const address = this.#options.addresses?.[peer]
+    return `replica ${peer}${address === undefined ? '' : ` (${address})`}`
+  }
+
+  #tellFounding(): void {
+    const { founded } = this.core
+    const text = founded ? 'founded: all members know each other' : this.#founding
+    if (text === this.#toldFounding) return
+    this.#toldFounding = text
+    this.#options.logger.info(founded ? { clusterId: this.clusterId } : {}, text)
   }
 
   #drop(what: string): void {
@@ -312,6 +367,7 @@ export class Member {
   #poll(): void {
     this.#proposals.expire(this.#options.clock.now())
     if (!this.#driver.suspended) this.#readiness?.poll()
+    this.#tellFounding()
     this.#afterTurn()
   }
 

@@ -1,9 +1,8 @@
 import { decodeRecords } from '../codec/records.ts'
 import type { Core } from '../protocol/core.ts'
-import { RecordType } from '../protocol/records.ts'
 import type { Journal } from '../storage/journal.ts'
 import type { Clock } from './clock.ts'
-import type { Incarnations } from './incarnations.ts'
+import type { Membership } from './membership.ts'
 
 /** The event loop is let go on this often, in ms. */
 const SLICE_MS = 20
@@ -17,7 +16,7 @@ export async function replayJournal(
   journal: Journal,
   replicas: number,
   core: Core,
-  incarnations: Incarnations,
+  membership: Membership,
   clock: Clock,
   execute: () => boolean,
 ): Promise<void> {
@@ -25,8 +24,8 @@ export async function replayJournal(
   let sliceEnd = clock.now() + SLICE_MS
   for (const { number, value } of journal.scan(1)) {
     decodeRecords(value, replicas, (record, index) => {
-      if (record.type === RecordType.peer) incarnations.restore(record)
-      else core.replay(record, number, index)
+      if ('slot' in record) core.replay(record, number, index)
+      else membership.restore(record)
     })
     if (clock.now() < sliceEnd) continue
     while (!execute()) await pause()

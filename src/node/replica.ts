@@ -1,5 +1,5 @@
-import { createHash, randomBytes } from 'node:crypto'
-import { FORMAT_VERSION } from '../codec/limits.ts'
+import { randomBytes } from 'node:crypto'
+import { FORMAT_VERSION, INCARNATION_BYTES, START_NONCE_BYTES } from '../codec/limits.ts'
 import type { Engine } from '../engine/engine.ts'
 import { FootprintBuilder } from '../engine/footprint.ts'
 import { loadEngine, ReferenceEngine } from '../engine/index.ts'
@@ -14,7 +14,7 @@ import type { Address } from '../transport/links.ts'
 import { type ChosenServer, chooseServer } from '../transport/server.ts'
 import type { Identity } from '../transport/transport.ts'
 import { WebSocketTransport } from '../transport/websocket.ts'
-import { whyNotAdvertised } from './addresses.ts'
+import { formatAddress, whyNotAdvertised } from './addresses.ts'
 import { realClock } from './clock.ts'
 import { Member } from './member.ts'
 import { type ReplicaOptions, type ResolvedOptions, resolveOptions } from './options.ts'
@@ -84,6 +84,8 @@ export class Replica {
     const identity = this.#identity()
     this.#member = new Member({
       identity,
+      startNonce: randomBytes(START_NONCE_BYTES),
+      addresses: peers.map(formatAddress),
       engine,
       machine,
       journal,
@@ -104,9 +106,12 @@ export class Replica {
     return this.#options.id
   }
 
-  /** Names the cluster, in handshakes and welcomes; null while it is not founded, when no client is served. */
+  /**
+   * Of the cluster: 32 hexadecimal digits, the same at all members, another one at every other cluster; null until all members know each
+   * other, which the first start needs all of them for.
+   */
   get clusterId(): string | null {
-    return createHash('sha256').update(this.#options.cluster).digest('hex')
+    return this.#member.clusterId
   }
 
   /** Null when the replica answers clients; otherwise why it does not. */
@@ -217,6 +222,7 @@ export class Replica {
     return {
       id,
       cluster,
+      clusterId: this.clusterId,
       epoch: 0,
       ready: this.notReady === null,
       reason: this.notReady ?? '',
@@ -253,7 +259,7 @@ export class Replica {
 
   #identity(): Identity {
     const { id, cluster, peers, clientUrl } = this.#options
-    const incarnation = this.#directory?.incarnation ?? randomBytes(16)
+    const incarnation = this.#directory?.incarnation ?? randomBytes(INCARNATION_BYTES)
     return { cluster, epoch: 0, replicas: peers.length, id, incarnation, clientUrl }
   }
 

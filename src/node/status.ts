@@ -5,6 +5,8 @@ import type { Durability, EngineKind } from './options.ts'
 export interface Status {
   readonly id: number
   readonly cluster: string
+  /** The same at all members, another one at every other cluster; null until all members know each other. */
+  readonly clusterId: string | null
   readonly epoch: number
   readonly ready: boolean
   /** Why it is not ready; empty where it is. */

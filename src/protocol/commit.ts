@@ -1,6 +1,6 @@
 import type { Vector } from '../engine/engine.ts'
 import { chargeAnswer, mayAnswer } from './allowance.ts'
-import { assert } from './assert.ts'
+import { assert, contradiction } from './assert.ts'
 import type { Context } from './context.ts'
 import type { Instance } from './instance.ts'
 import { type Batch, Command, type Commit, MessageType, Phase } from './messages.ts'
@@ -131,11 +131,9 @@ function writeCommit(context: Context, instance: Instance, durably: boolean): vo
 export function onCommit(context: Context, from: number, message: Commit): void {
   const instance = context.instance(message.row, message.slot)
   if (instance.committed) {
-    assert(
-      instance.command === message.command &&
-        (message.command === Command.noop || equal(instance.deps as Vector, message.deps)),
-      `${instance} is committed with one outcome`,
-    )
+    if (contradicts(context, instance, message)) {
+      throw contradiction(`replica ${from} has committed ${instance} with another outcome`)
+    }
     return
   }
   if (message.command === Command.batch && message.batch !== null) learnBatch(context, instance, message.batch)
@@ -144,6 +142,19 @@ export function onCommit(context: Context, from: number, message: Commit): void 
   commit(context, instance, message.ballot, message.command, message.deps, null)
   // Whoever coordinates passes it on.
   if (attempt !== null) tell(context, instance, attempt.holders)
+}
+
+/** Of a committed instance. An instance has one payload for ever, so a second one is a contradiction as well. */
+function contradicts(context: Context, instance: Instance, { command, deps, batch }: Commit): boolean {
+  if (instance.command !== command) return true
+  if (command === Command.noop) return false
+  if (!equal(instance.deps as Vector, deps)) return true
+  const own = batch === null ? null : batchOf(context, instance)
+  return batch !== null && own !== null && !sameBytes(own.commands, batch.commands)
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i])
 }
 
 /** The batch is missing: asks the sender of a message that takes it for known. */

@@ -4,7 +4,7 @@ import { type Instance, Row } from './instance.ts'
 import type { Batch, InstanceMessage, Message } from './messages.ts'
 import { Peers } from './peers.ts'
 import { type Quorums, quorums } from './quorums.ts'
-import type { InstanceRecord, JournalRecord, PeerRecord } from './records.ts'
+import type { InstanceRecord, JournalRecord, MemberRecord } from './records.ts'
 import type { Timing } from './timing.ts'
 
 export interface CoreOptions {
@@ -21,6 +21,8 @@ export interface CoreOptions {
   readonly readBatch: ((number: number, index: number) => Batch) | null
   /** Crashes that the fast path survives; the largest legal number by default. */
   readonly fastCrashes?: number
+  /** A hash, from 1 and below 2^53, of the state after exactly the executed prefixes; 0 where that cannot be said. */
+  readonly stateHash?: () => number
 }
 
 export interface Counts {
@@ -55,6 +57,7 @@ export class Context {
   readonly timing: Timing
   readonly random: () => number
   readonly readBatch: CoreOptions['readBatch']
+  readonly stateHash: () => number
   readonly rows: readonly Row[]
   readonly peers: Peers
   readonly counts: Counts = { fast: 0, slow: 0, recovered: 0, noop: 0, recoveries: 0, dropped: 0, deferred: 0 }
@@ -63,9 +66,13 @@ export class Context {
   /** Instances with an own attempt that has a deadline (patience). */
   readonly impatient = new Set<Instance>()
 
+  /** All members know each other durably: until then this replica takes no part (protocol.md §9). */
+  founded = false
   nowMs = 0
   /** When the next heartbeat is due. */
   heartbeatMs = 0
+  /** What was executed at the last heartbeat. */
+  lastExecuted: readonly number[] = []
   /** When the open instances are looked at again. */
   lookMs = 0
   /** When the reaches of the rows follow their highest slots again. */
@@ -97,6 +104,7 @@ export class Context {
     this.timing = options.timing
     this.random = options.random
     this.readBatch = options.readBatch
+    this.stateHash = options.stateHash ?? (() => 0)
     this.rows = Array.from({ length: options.replicas }, (_, row) => new Row(row))
     this.peers = new Peers(options.id, options.replicas)
   }
@@ -140,8 +148,8 @@ export class Context {
     this.#records.push(record)
   }
 
-  writeDown(record: PeerRecord): number {
-    this.#records.push(record)
+  writeDown(records: readonly MemberRecord[]): number {
+    this.#records.push(...records)
     this.#urgent = true
     return this.nextNumber
   }

@@ -11,7 +11,7 @@ import { onPreAccept, onPreAcceptOk, propose } from './preaccept.ts'
 import type { Quorums } from './quorums.ts'
 import { isInRange } from './ranges.ts'
 import { followRows } from './reach.ts'
-import type { InstanceRecord, PeerRecord } from './records.ts'
+import type { InstanceRecord, MemberRecord } from './records.ts'
 import { onRecover, onRecoverOk } from './recover.ts'
 import { replay } from './replay.ts'
 import { onValidate, onValidateOk } from './validate.ts'
@@ -23,6 +23,7 @@ import { onWaiting } from './wait.ts'
  *
  *     for (const { number, value } of journal.scan(1)) decode(value, (record, index) => core.replay(record, number, index))
  *     core.start(journal.last, nowMs)
+ *     once all members have met, now or later: core.found()
  *     each turn:
  *       core.linksBehind(peers); core.tick(nowMs); core.receive(from, message)…; core.propose(batch)…
  *       const { records, number, messages, commits, rejected } = core.take()
@@ -52,9 +53,14 @@ export class Core {
     return this.#context.counts
   }
 
+  /** Whether this replica takes part. */
+  get founded(): boolean {
+    return this.#context.founded
+  }
+
   /** Whether enough members are up to commit anything. */
   get hasQuorum(): boolean {
-    return this.#context.peers.live >= this.#context.quorums.slow
+    return this.#context.founded && this.#context.peers.live >= this.#context.quorums.slow
   }
 
   alive(peer: number): boolean {
@@ -99,9 +105,18 @@ export class Core {
     this.tick(nowMs)
   }
 
+  /**
+   * All members have durably written down who they are, so that nobody can come back without its votes unnoticed (protocol.md §9). Until
+   * then this replica proposes, promises, votes and recovers nothing, and keeps silent, so that nobody waits for it.
+   */
+  found(): void {
+    this.#context.founded = true
+  }
+
   /** Proposes a batch as one instance. It becomes durable, is sent, and comes out committed (or rejected) in time. */
   propose(batch: Batch): Instance {
     assert(this.#started, 'nothing is proposed before the start')
+    assert(this.#context.founded, 'nothing is proposed before the founding')
     return propose(this.#context, batch)
   }
 
@@ -112,6 +127,8 @@ export class Core {
     peer.heardMs = context.nowMs
     if (!peer.alive && peer.linked) peer.alive = true
     if (message.type === MessageType.heartbeat) return onHeartbeat(context, from, message)
+    // A founded peer that does not know yet that this one is not: it sends again.
+    if (!context.founded) return
     if (!isInRange(context, from, message)) {
       context.counts.dropped++
       return
@@ -154,6 +171,7 @@ export class Core {
     // This replica was stopped, not its peers silent: what they said meanwhile is still to be read.
     if (pausedMs > context.timing.suspectMs) context.peers.excuse(context.nowMs)
     for (const peer of suspect(context)) hurry(context, peer)
+    if (!context.founded) return
     sendHeartbeats(context)
     followRows(context)
     lookAfter(context)
@@ -210,9 +228,14 @@ export class Core {
     if (context.readBatch !== null) instance.batch = null
   }
 
-  /** Journals a record that is not about an instance; returns the number of the journal value that it goes into. */
-  writeDown(record: PeerRecord): number {
-    return this.#context.writeDown(record)
+  /** The highest number of a durable journal value heard from the peer since the start. */
+  heardJournal(peer: number): number {
+    return this.#context.peers.of(peer).journal
+  }
+
+  /** Journals records about members, in one journal value; returns its number. */
+  writeDown(records: readonly MemberRecord[]): number {
+    return this.#context.writeDown(records)
   }
 
   /** Before the end: records that are kept back, because nothing waits for them, come with the next {@link take}. */

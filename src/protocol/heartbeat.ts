@@ -1,7 +1,9 @@
+import { contradiction } from './assert.ts'
 import type { Context } from './context.ts'
 import { type Heartbeat, MessageType } from './messages.ts'
 import { isHeartbeatInRange } from './ranges.ts'
 import { believeClaims } from './reach.ts'
+import { equal } from './vector.ts'
 
 /** Weight of a new round-trip measurement in the smoothed one. */
 const SMOOTHING = 1 / 8
@@ -14,11 +16,22 @@ export function sendHeartbeats(context: Context): void {
   if (context.readBatch === null) releaseExecutedBatches(context)
   const committed = context.rows.map((row) => row.committedPrefix)
   const executed = context.rows.map((row) => row.executedPrefix)
+  const journal = context.durable
+  const state = stateToSay(context, executed)
   for (const to of context.peers.others) {
     const peer = context.peers.of(to)
     const echoMs = peer.sentMs === 0 ? 0 : peer.sentMs + (context.nowMs - peer.heartbeatMs)
     const { epoch, nowMs } = context
-    context.sendFreely(to, { type: MessageType.heartbeat, epoch, sentMs: nowMs, echoMs, committed, executed })
+    context.sendFreely(to, {
+      type: MessageType.heartbeat,
+      epoch,
+      sentMs: nowMs,
+      echoMs,
+      committed,
+      executed,
+      journal,
+      state,
+    })
   }
 }
 
@@ -32,11 +45,28 @@ export function onHeartbeat(context: Context, from: number, message: Heartbeat):
   peer.heartbeatMs = context.nowMs
   peer.committed = message.committed
   peer.executed = message.executed
+  peer.journal = Math.max(peer.journal, message.journal)
+  compareStates(context, from, message)
   if (message.echoMs > 0) {
     const measured = Math.max(0, context.nowMs - message.echoMs)
     peer.roundTripMs = peer.roundTripMs === 0 ? measured : peer.roundTripMs + (measured - peer.roundTripMs) * SMOOTHING
   }
   believeClaims(context)
+}
+
+/** Only of a state that has stood still since the last heartbeat: under load hashes would cost, and be compared by nobody. */
+function stateToSay(context: Context, executed: readonly number[]): number {
+  const stands = equal(executed, context.lastExecuted)
+  context.lastExecuted = executed
+  return stands ? context.stateHash() : 0
+}
+
+/** Different states after the same instances: silence would be the worst outcome (protocol.md §9). */
+function compareStates(context: Context, from: number, { state, executed }: Heartbeat): void {
+  if (state === 0 || context.rows.some((row) => row.executedPrefix !== executed[row.row])) return
+  const own = context.stateHash()
+  if (own === 0 || own === state) return
+  throw contradiction(`replica ${from} has another state after the same instances, [${executed}]`)
 }
 
 /** Peers that have just become silent for too long. */

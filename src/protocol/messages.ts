@@ -164,6 +164,10 @@ export interface Heartbeat {
   readonly committed: Vector
   /** Per row: every slot up to here is executed, durably, at the sender. */
   readonly executed: Vector
+  /** The number of the sender's last durable journal value. */
+  readonly journal: number
+  /** A hash of the state after `executed`, below 2^53; 0 where none is said. */
+  readonly state: number
 }
 
 export type InstanceMessage =

@@ -19,6 +19,8 @@ export interface Peer {
   executed: readonly number[]
   /** What is left of what its requests may make this replica do. */
   readonly allowance: Allowance
+  /** The highest number of a durable journal value heard from it. */
+  journal: number
 }
 
 /** The other members, and who of them can be counted on. */
@@ -43,6 +45,7 @@ export class Peers {
       committed: zeros(replicas),
       executed: zeros(replicas),
       allowance: freshAllowance(),
+      journal: 0,
     }))
   }
 

@@ -5,7 +5,7 @@ import type { Batch, Command, Mode } from './messages.ts'
  * What a replica writes down before it speaks (protocol.md §9). A batch stands once in the journal of a replica, in the first record
  * that needs it; later records of the same instance carry `batch: null` beside `command: batch`.
  */
-export const RecordType = { pre: 1, acc: 2, bal: 3, val: 4, com: 5, peer: 6 } as const
+export const RecordType = { pre: 1, acc: 2, bal: 3, val: 4, com: 5, peer: 6, met: 7, start: 8 } as const
 export type RecordType = (typeof RecordType)[keyof typeof RecordType]
 
 interface About {
@@ -52,13 +52,37 @@ export interface ComRecord extends About {
   readonly batch: Batch | null
 }
 
-/** The incarnation of a peer at first contact: another one is refused for that row (protocol.md §9). */
+/** One start of a data directory. Of two starts the one with the higher number came later (protocol.md §9). */
+export interface Start {
+  /** From 1. */
+  readonly number: number
+  /** 16 random bytes: copies of a directory draw different ones. */
+  readonly nonce: Uint8Array
+}
+
+/** What is known of a peer: another incarnation of its row is refused for ever, an older start as well (protocol.md §9). */
 export interface PeerRecord {
   readonly type: typeof RecordType.peer
   readonly row: number
   /** 16 random bytes. */
   readonly incarnation: Uint8Array
+  readonly start: Start
+  /** The highest number of a durable journal value that was heard from it. */
+  readonly heard: number
+}
+
+/** The peer has durably written down all members, the same ones as this replica has. */
+export interface MetRecord {
+  readonly type: typeof RecordType.met
+  readonly row: number
+}
+
+/** This directory was started. */
+export interface StartRecord extends Start {
+  readonly type: typeof RecordType.start
 }
 
 export type InstanceRecord = PreRecord | AccRecord | BalRecord | ValRecord | ComRecord
-export type JournalRecord = InstanceRecord | PeerRecord
+/** About members, not about an instance. */
+export type MemberRecord = PeerRecord | MetRecord | StartRecord
+export type JournalRecord = InstanceRecord | MemberRecord

@@ -5,6 +5,9 @@ export const LONGEST_PAUSE_MS = 1000
 /** A link that stood this long ends the backing off. */
 export const STABLE_MS = 1000
 
+/** Until a peer is dialled again that was of no use yet: it changes without a sign to this side. */
+export const AGAIN_MS = 250
+
 /** Runs `action` once after `delayMs`, never before it returns; what it returns cancels that. */
 export type Schedule = (delayMs: number, action: () => void) => () => void
 

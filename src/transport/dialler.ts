@@ -1,13 +1,14 @@
 import type { LookupFunction } from 'node:net'
 import WebSocket, { type RawData } from 'ws'
 import { EpaxosError } from '../errors.ts'
-import { refusalOfDialled } from './admission.ts'
-import { Backoff, type Schedule, STABLE_MS } from './backoff.ts'
+import { refusalOfDialled, wrongDirectory } from './admission.ts'
+import { AGAIN_MS, Backoff, type Schedule, STABLE_MS } from './backoff.ts'
 import {
   type Challenge,
   helloText,
   MAX_HANDSHAKE_BYTES,
   type Nonces,
+  needsProof,
   newNonce,
   type Refused,
   readAnswer,
@@ -17,7 +18,13 @@ import {
 } from './handshake.ts'
 import { type Address, HANDSHAKE_TIMEOUT_MS, PING_INTERVAL_MS, peerUrl } from './links.ts'
 import type { NetLookup } from './resolver.ts'
-import { type Identity, MAX_BACKPRESSURE_BYTES, MAX_FRAME_BYTES, type TransportHandlers } from './transport.ts'
+import {
+  type Identity,
+  MAX_BACKPRESSURE_BYTES,
+  MAX_FRAME_BYTES,
+  type TransportHandlers,
+  type Verdict,
+} from './transport.ts'
 
 /** After so many pings without a sign of life the link is closed. */
 export const MAX_SILENT_PINGS = 3
@@ -61,6 +68,8 @@ interface OutgoingLink {
   cancelTimer: () => void
   cancelStable: () => void
   silentPings: number
+  /** The peer is there, and this side waits for something else: it is dialled again after {@link AGAIN_MS}, not sooner. */
+  again: boolean
 }
 
 /** Keeps one link to one peer: dials, greets, sends, watches, and dials again. */
@@ -73,6 +82,8 @@ export class Dialler {
   /** The link's socket while frames may be sent. */
   #open: WebSocket | null = null
   #cancelRedial: (() => void) | null = null
+  /** The pause that is under way must last. */
+  #patient = false
   #onClosed: (() => void) | null = null
 
   /** Throws an `EpaxosError` with code `configuration` for an address that cannot be dialled. */
@@ -110,6 +121,7 @@ export class Dialler {
       cancelTimer: this.#options.schedule(HANDSHAKE_TIMEOUT_MS, () => socket.terminate()),
       cancelStable: () => {},
       silentPings: 0,
+      again: false,
     }
     this.#link = link
     socket.on('message', (data, binary) => this.#onMessage(link, data, binary))
@@ -126,10 +138,15 @@ export class Dialler {
 
   /** The peer is known to be there: a pause that is under way is cut to the shortest. */
   hurry(): void {
-    if (this.#cancelRedial === null) return
+    if (this.#cancelRedial === null || this.#patient) return
     this.#cancelRedial()
     this.#backoff.reset()
-    this.#redial()
+    this.#redial(this.#backoff.pause())
+  }
+
+  /** Ends the link where it is up. */
+  drop(): void {
+    if (this.#link?.stage === 'up') this.#end(this.#link)
   }
 
   /** Resolves when the link is closed, and `down` has been reported where it was up. */
@@ -168,7 +185,7 @@ export class Dialler {
     const { identity, peer, secret } = this.#options
     link.nonces = { challenge: challenge.nonce, hello: link.nonce }
     link.stage = 'greeted'
-    link.socket.send(helloText(identity, peer, link.nonces, secret))
+    link.socket.send(helloText({ ...identity, ...this.#handlers.standing() }, peer, link.nonces, secret))
   }
 
   async #onWelcome(link: OutgoingLink, welcome: Welcome): Promise<void> {
@@ -178,12 +195,18 @@ export class Dialler {
       const refusal = refusalOfDialled(identity, welcome, peer)
       if (refusal !== null) throw new Error(`another ${refusal}`)
       if (!welcomeIsProved(welcome, identity.id, link.nonces as Nonces, secret)) throw new Error('another secret')
-      if (!(await this.#handlers.admit(peer, welcome.incarnation))) throw new Error('another incarnation')
+      this.#onVerdict(link, welcome, await this.#handlers.admit(peer, welcome, true))
     } catch (error) {
       this.#drop(link, `welcome from the address of replica ${peer}: ${(error as Error).message}`)
-      return
     }
-    if (!link.ended && link.socket.readyState === WebSocket.OPEN) this.#onUp(link, welcome)
+  }
+
+  #onVerdict(link: OutgoingLink, welcome: Welcome, verdict: Verdict): void {
+    if (verdict === 'again') {
+      link.again = true
+      this.#end(link)
+    } else if (verdict !== 'yes') throw new Error(wrongDirectory(verdict))
+    else if (!link.ended && link.socket.readyState === WebSocket.OPEN) this.#onUp(link, welcome)
   }
 
   #onUp(link: OutgoingLink, welcome: Welcome): void {
@@ -209,13 +232,12 @@ export class Dialler {
 
   #onRefusal(link: OutgoingLink, refusal: Refused): void {
     const { peer, secret } = this.#options
-    const proved = refusalIsProved(refusal, link.nonces as Nonces, secret)
-    if (refusal.reason === 'amnesiac' && !proved) {
+    if (needsProof(refusal) && !refusalIsProved(refusal, link.nonces as Nonces, secret)) {
       this.#drop(link, 'handshake: a refusal without the secret')
       return
     }
     this.#end(link)
-    this.#handlers.refused(peer, refusal.reason)
+    this.#handlers.refused(peer, refusal.reason, refusal.clusterId)
   }
 
   #giveUp(why: string): false {
@@ -249,11 +271,12 @@ export class Dialler {
     this.#link = null
     this.#open = null
     if (link.stage === 'up') this.#handlers.down(this.#options.peer)
-    if (this.#onClosed === null) this.#redial()
-    else this.#onClosed()
+    if (this.#onClosed !== null) return this.#onClosed()
+    this.#patient = link.again
+    this.#redial(link.again ? AGAIN_MS : this.#backoff.pause())
   }
 
-  #redial(): void {
-    this.#cancelRedial = this.#options.schedule(this.#backoff.pause(), () => this.dial())
+  #redial(pauseMs: number): void {
+    this.#cancelRedial = this.#options.schedule(pauseMs, () => this.dial())
   }
 }

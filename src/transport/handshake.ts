@@ -1,8 +1,15 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
-import { FORMAT_VERSION, INCARNATION_BYTES, MAX_URL_BYTES, NONCE_BYTES } from '../codec/limits.ts'
+import {
+  CLUSTER_ID_BYTES,
+  FORMAT_VERSION,
+  INCARNATION_BYTES,
+  MAX_URL_BYTES,
+  NONCE_BYTES,
+  START_NONCE_BYTES,
+} from '../codec/limits.ts'
 import { EpaxosError } from '../errors.ts'
-import { type Claim, claimOf } from './admission.ts'
-import type { Identity, Refusal } from './transport.ts'
+import type { Versioned } from './admission.ts'
+import type { Claim, Refusal } from './transport.ts'
 
 /**
  * What is said on a dialled link before its first frame, as small JSON texts; the sequence is drawn in this folder's README.
@@ -19,7 +26,7 @@ export interface Challenge {
 }
 
 /** `to` is the id that was dialled: a proof made for one replica is worth nothing at another. */
-export interface Hello extends Claim {
+export interface Hello extends Versioned {
   readonly type: 'hello'
   readonly to: number
   readonly nonce: string
@@ -32,14 +39,16 @@ export interface ForeignHello {
   readonly version: number
 }
 
-export interface Welcome extends Claim {
+export interface Welcome extends Versioned {
   readonly type: 'welcome'
   readonly proof: string | null
 }
 
+/** `clusterId` is the refuser's; a refusal for the version keeps the form that all versions have, and names none. */
 export interface Refused {
   readonly type: 'refusal'
   readonly reason: Refusal
+  readonly clusterId: string | null
   readonly proof: string | null
 }
 
@@ -57,19 +66,24 @@ export function challengeText(nonce: string): string {
   return JSON.stringify({ type: 'challenge', nonce } satisfies Challenge)
 }
 
-export function helloText(own: Identity, to: number, nonces: Nonces, secret: Uint8Array | null): string {
-  const proof = proofOf(secret, 'hello', nonces, [...claimFields(claimOf(own)), to])
+export function helloText(own: Claim, to: number, nonces: Nonces, secret: Uint8Array | null): string {
+  const proof = proofOf(secret, 'hello', nonces, [...claimFields(own), to])
   return JSON.stringify({ type: 'hello', ...writtenClaim(own), to, nonce: nonces.hello, proof })
 }
 
-export function welcomeText(own: Identity, dialler: number, nonces: Nonces, secret: Uint8Array | null): string {
-  const proof = proofOf(secret, 'welcome', nonces, [...claimFields(claimOf(own)), dialler])
+export function welcomeText(own: Claim, dialler: number, nonces: Nonces, secret: Uint8Array | null): string {
+  const proof = proofOf(secret, 'welcome', nonces, [...claimFields(own), dialler])
   return JSON.stringify({ type: 'welcome', ...writtenClaim(own), proof })
 }
 
-export function refusalText(reason: Refusal, nonces: Nonces, secret: Uint8Array | null): string {
-  const proof = proofOf(secret, 'refusal', nonces, [reason])
-  return JSON.stringify({ type: 'refusal', reason, proof } satisfies Refused)
+export function refusalText(
+  reason: Refusal,
+  clusterId: string | null,
+  nonces: Nonces,
+  secret: Uint8Array | null,
+): string {
+  const said = reason === 'version' ? { reason } : { reason, clusterId }
+  return JSON.stringify({ type: 'refusal', ...said, proof: proofOf(secret, 'refusal', nonces, Object.values(said)) })
 }
 
 /** Whether the dialler knows the secret; without one, that it names none. */
@@ -83,9 +97,16 @@ export function welcomeIsProved(welcome: Welcome, dialler: number, nonces: Nonce
   return same(welcome.proof, proofOf(secret, 'welcome', nonces, [...claimFields(welcome), dialler]))
 }
 
-/** Whether a refusal comes from who knows the secret. Only `amnesiac` needs that: it makes a replica stop for good. */
+/** Whether a refusal comes from who knows the secret. */
 export function refusalIsProved(refusal: Refused, nonces: Nonces, secret: Uint8Array | null): boolean {
-  return same(refusal.proof, proofOf(secret, 'refusal', nonces, [refusal.reason]))
+  const { reason, clusterId } = refusal
+  const said = reason === 'version' ? [reason] : [reason, clusterId]
+  return same(refusal.proof, proofOf(secret, 'refusal', nonces, said))
+}
+
+/** Whether a refusal speaks of this replica's directory: enough of these end it for good, so strangers must not be able to say them. */
+export function needsProof({ reason }: Refused): boolean {
+  return reason === 'foreign' || reason === 'amnesiac' || reason === 'copy'
 }
 
 /** Reads what a dialler says. Throws an `EpaxosError` with code `malformed`. */
@@ -115,25 +136,32 @@ export function readAnswer(bytes: Uint8Array): Challenge | Welcome | Refused {
       onlyFields(fields, ['type', ...CLAIM_FIELDS, 'proof'])
       return { type: 'welcome', ...readClaim(fields, wholeNumber(fields, 'version')), proof: readProof(fields) }
     case 'refusal':
-      onlyFields(fields, ['type', 'reason', 'proof'])
-      return { type: 'refusal', reason: readReason(fields), proof: readProof(fields) }
+      return readRefusal(fields)
     default:
       throw malformed('unknown type')
   }
 }
 
-const CLAIM_FIELDS = ['version', 'cluster', 'epoch', 'replicas', 'id', 'incarnation', 'clientUrl'] as const
-const REASONS: readonly string[] = ['version', 'cluster', 'replicas', 'row', 'secret', 'amnesiac'] satisfies Refusal[]
+const CLAIM_FIELDS = [
+  ...(['version', 'cluster', 'epoch', 'replicas', 'id', 'incarnation', 'clientUrl'] as const),
+  ...(['start', 'startNonce', 'journal', 'clusterId', 'founded'] as const),
+]
+const REASONS: readonly string[] = [
+  ...(['version', 'cluster', 'replicas', 'row', 'secret', 'foreign', 'amnesiac', 'copy'] satisfies Refusal[]),
+]
 
 type Fields = Readonly<Record<string, unknown>>
 
-function writtenClaim(own: Identity): Fields {
-  return { ...claimOf(own), incarnation: hex(own.incarnation) }
+function writtenClaim(claim: Claim): Fields {
+  const { cluster, epoch, replicas, id, incarnation, clientUrl, start, journal, clusterId, founded } = claim
+  return {
+    ...{ version: FORMAT_VERSION, cluster, epoch, replicas, id, incarnation: hex(incarnation), clientUrl },
+    ...{ start: start.number, startNonce: hex(start.nonce), journal, clusterId, founded },
+  }
 }
 
-function claimFields(claim: Claim): readonly (string | number)[] {
-  const { version, cluster, epoch, replicas, id, incarnation, clientUrl } = claim
-  return [version, cluster, epoch, replicas, id, hex(incarnation), clientUrl]
+function claimFields(claim: Claim): readonly unknown[] {
+  return Object.values(writtenClaim(claim))
 }
 
 /** HMAC-SHA256 over an unambiguous list that names the kind of proof, so that none can stand for another. */
@@ -141,7 +169,7 @@ function proofOf(
   secret: Uint8Array | null,
   kind: 'hello' | 'welcome' | 'refusal',
   nonces: Nonces,
-  claim: readonly (string | number)[],
+  claim: readonly unknown[],
 ): string | null {
   if (secret === null) return null
   const said = JSON.stringify([`epaxos ${kind}`, nonces.challenge, nonces.hello, ...claim])
@@ -169,16 +197,32 @@ function onlyFields(fields: Fields, names: readonly string[]): void {
   for (const name of Object.keys(fields)) if (!names.includes(name)) throw malformed('a field too many')
 }
 
-function readClaim(fields: Fields, version: number): Claim {
+function readClaim(fields: Fields, version: number): Versioned {
   return {
     version,
     cluster: text(fields, 'cluster'),
     epoch: wholeNumber(fields, 'epoch'),
     replicas: wholeNumber(fields, 'replicas'),
     id: wholeNumber(fields, 'id'),
-    incarnation: Uint8Array.from(Buffer.from(hexadecimal(fields, 'incarnation', INCARNATION_BYTES), 'hex')),
+    incarnation: bytes(fields, 'incarnation', INCARNATION_BYTES),
     clientUrl: url(fields, 'clientUrl'),
+    start: { number: wholeNumber(fields, 'start'), nonce: bytes(fields, 'startNonce', START_NONCE_BYTES) },
+    journal: wholeNumber(fields, 'journal'),
+    clusterId: readClusterId(fields),
+    founded: flag(fields, 'founded'),
   }
+}
+
+function readRefusal(fields: Fields): Refused {
+  const reason = readReason(fields)
+  const names = reason === 'version' ? [] : ['clusterId']
+  onlyFields(fields, ['type', 'reason', ...names, 'proof'])
+  const clusterId = reason === 'version' ? null : readClusterId(fields)
+  return { type: 'refusal', reason, clusterId, proof: readProof(fields) }
+}
+
+function readClusterId(fields: Fields): string | null {
+  return fields.clusterId === null ? null : hexadecimal(fields, 'clusterId', CLUSTER_ID_BYTES)
 }
 
 function readReason(fields: Fields): Refusal {
@@ -203,6 +247,16 @@ function url(fields: Fields, name: string): string {
   const size = Buffer.byteLength(value)
   if (size > MAX_URL_BYTES) throw malformed(`${name} has ${size} bytes, the limit is ${MAX_URL_BYTES}`)
   return value
+}
+
+function flag(fields: Fields, name: string): boolean {
+  const value = fields[name]
+  if (typeof value !== 'boolean') throw malformed(`${name} is not a flag`)
+  return value
+}
+
+function bytes(fields: Fields, name: string, byteLength: number): Uint8Array {
+  return Uint8Array.from(Buffer.from(hexadecimal(fields, name, byteLength), 'hex'))
 }
 
 function wholeNumber(fields: Fields, name: string): number {

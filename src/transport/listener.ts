@@ -14,7 +14,7 @@ import {
 } from './handshake.ts'
 import { type Address, HANDSHAKE_TIMEOUT_MS, PEER_PATH, PING_INTERVAL_MS } from './links.ts'
 import type { ChosenServer, LinkEvents, LinkServer, LinkSocket } from './server.ts'
-import { type Identity, MAX_FRAME_BYTES, type Refusal, type TransportHandlers } from './transport.ts'
+import { type Claim, type Identity, MAX_FRAME_BYTES, type Refusal, type TransportHandlers } from './transport.ts'
 
 /** Links that may be open without being admitted: each can hold one unfinished frame, so their number bounds that memory. */
 export const MAX_STRANGERS = 64
@@ -25,7 +25,7 @@ const MAX_ANSWER_BACKPRESSURE_BYTES = 64 << 10
 /** A link without a byte is closed; the dialler pings far more often. */
 const SILENT_LINK_MS = 8000
 
-export interface ListenerHandlers extends Pick<TransportHandlers, 'frame' | 'admit' | 'dropped'> {
+export interface ListenerHandlers extends Pick<TransportHandlers, 'frame' | 'standing' | 'admit' | 'dropped'> {
   /** A peer was admitted, so it is there: dial it now. */
   admitted(peer: number): void
 }
@@ -79,6 +79,12 @@ export class Listener {
     this.#server = server
   }
 
+  /** Hangs up on the peer, where it is admitted. */
+  drop(peer: number): void {
+    const link = this.#admitted.get(peer)
+    if (link !== undefined) this.#hangUp(link)
+  }
+
   /** Closes the port and every incoming link. */
   close(): void {
     const server = this.#server
@@ -114,6 +120,7 @@ export class Listener {
   }
 
   #onMessage(link: IncomingLink, bytes: Uint8Array, binary: boolean): void {
+    if (link.socket === null) return
     if (link.stage === 'admitted' && binary) {
       if (!this.#handlers.frame(link.peer, bytes)) this.#hangUp(link)
     } else if (link.stage === 'admitted') this.#drop(link, `text from replica ${link.peer} after its hello`)
@@ -134,7 +141,7 @@ export class Listener {
     }
   }
 
-  /** The order of the reasons: version, cluster, replicas, row, secret; the incarnation comes last, in {@link #admit}. */
+  /** The order of the reasons: version, cluster, replicas, row, secret; what the directory is comes last, in {@link #admit}. */
   #judge(link: IncomingLink, hello: Hello | ForeignHello): { nonces: Nonces; refusal: Refusal | null } {
     const { challenge } = link
     if (hello.type === 'foreign') return { nonces: { challenge, hello: '' }, refusal: 'version' }
@@ -146,9 +153,9 @@ export class Listener {
   async #admit(link: IncomingLink, hello: Hello, nonces: Nonces): Promise<void> {
     link.stage = 'admitting'
     try {
-      const may = await this.#handlers.admit(hello.id, hello.incarnation)
-      if (may) this.#welcome(link, hello.id, nonces)
-      else this.#refuse(link, 'amnesiac', nonces)
+      const verdict = await this.#handlers.admit(hello.id, hello, false)
+      if (verdict === 'yes' || verdict === 'again') this.#welcome(link, hello.id, nonces)
+      else this.#refuse(link, verdict, nonces)
     } catch (error) {
       this.#drop(link, `replica ${hello.id} could not be admitted: ${(error as Error).message}`)
     }
@@ -167,14 +174,18 @@ export class Listener {
     link.socket.settle()
     this.#admitted.set(peer, link)
     if (this.#cancelPings === null) this.#pingLater()
-    link.socket.send(welcomeText(this.#identity, peer, nonces, this.#secret))
+    link.socket.send(welcomeText(this.#claim(), peer, nonces, this.#secret))
     this.#handlers.admitted(peer)
+  }
+
+  #claim(): Claim {
+    return { ...this.#identity, ...this.#handlers.standing() }
   }
 
   #refuse(link: IncomingLink, reason: Refusal, nonces: Nonces): void {
     if (link.socket === null) return
     this.#handlers.dropped(`link refused: ${reason}`)
-    link.socket.send(refusalText(reason, nonces, this.#secret))
+    link.socket.send(refusalText(reason, this.#handlers.standing().clusterId, nonces, this.#secret))
     const { socket } = link
     this.#forget(link)
     socket.end(1000)

@@ -1,6 +1,7 @@
+import { FORMAT_VERSION } from '../codec/limits.ts'
 import { EpaxosError } from '../errors.ts'
-import { type Claim, claimOf, refusalOfDialled, refusalOfDialler } from './admission.ts'
-import { Backoff, STABLE_MS } from './backoff.ts'
+import { refusalOfDialled, refusalOfDialler, type Versioned, wrongDirectory } from './admission.ts'
+import { AGAIN_MS, Backoff, STABLE_MS } from './backoff.ts'
 import type { MemoryNetwork } from './memory.ts'
 import { type LinkEnds, MemoryLink, SILENCE_MS } from './memory-link.ts'
 import {
@@ -10,6 +11,7 @@ import {
   type Refusal,
   type Transport,
   type TransportHandlers,
+  type Verdict,
 } from './transport.ts'
 
 export interface MemoryTransportOptions {
@@ -20,7 +22,10 @@ export interface MemoryTransportOptions {
 }
 
 /** What the dialled side answers. */
-type Answer = { readonly refusal: Refusal } | { readonly welcome: Claim; readonly secret: Uint8Array | null } | null
+type Answer =
+  | { readonly refusal: Refusal; readonly clusterId: string | null }
+  | { readonly welcome: Versioned; readonly secret: Uint8Array | null }
+  | null
 
 /** The dialling side's view of one peer. */
 interface Outgoing {
@@ -28,6 +33,8 @@ interface Outgoing {
   /** Null between two dials. */
   link: MemoryLink | null
   up: boolean
+  /** The pause that follows, or is under way, must last {@link AGAIN_MS}. */
+  again: boolean
   /** The pause that is under way. */
   pause: object | null
 }
@@ -57,7 +64,13 @@ export class MemoryTransport implements Transport, LinkEnds {
     }
     this.#handlers = handlers
     for (let peer = 0; peer < this.#identity.replicas; peer++) {
-      this.#outgoing.push({ backoff: new Backoff(this.#network.options.random), link: null, up: false, pause: null })
+      this.#outgoing.push({
+        backoff: new Backoff(this.#network.options.random),
+        link: null,
+        up: false,
+        again: false,
+        pause: null,
+      })
       if (peer !== this.#identity.id) this.#dial(peer)
     }
   }
@@ -75,6 +88,14 @@ export class MemoryTransport implements Transport, LinkEnds {
 
   buffered(peer: number): number {
     return this.#outgoing[peer]?.link?.bufferedBytes ?? 0
+  }
+
+  drop(peer: number): void {
+    const accepted = this.#accepted.get(peer)
+    this.#accepted.delete(peer)
+    accepted?.break()
+    const outgoing = this.#outgoing[peer]
+    if (outgoing?.up === true) outgoing.link?.break()
   }
 
   /** Frames that are on their way still arrive, as what the operating system was given does. */
@@ -111,7 +132,7 @@ export class MemoryTransport implements Transport, LinkEnds {
     const wasUp = outgoing.up
     outgoing.link = null
     outgoing.up = false
-    this.#pause(link.to, outgoing.backoff.pause())
+    this.#pause(link.to, outgoing.again ? AGAIN_MS : outgoing.backoff.pause())
     if (wasUp) this.#handlers?.down(link.to)
   }
 
@@ -122,6 +143,7 @@ export class MemoryTransport implements Transport, LinkEnds {
     const isSilent = () => this.#network.cutBetween(id, peer) === 'silent'
     const link = new MemoryLink(id, peer, options, this, isSilent)
     outgoing.pause = null
+    outgoing.again = false
     outgoing.link = link
     this.#later(link, () => {
       const cut = this.#network.cutBetween(id, peer)
@@ -133,34 +155,34 @@ export class MemoryTransport implements Transport, LinkEnds {
   }
 
   async #greet(link: MemoryLink, answerer: MemoryTransport): Promise<void> {
-    const answer = await answerer.#answer(link, claimOf(this.#identity), this.#secret)
+    const answer = await answerer.#answer(link, this.#claim(), this.#secret)
     this.#later(link, () => void this.#onAnswer(link, answer))
   }
 
   /** At the dialled side: the same checks in the same order as the listener's. */
-  async #answer(link: MemoryLink, claim: Claim, secret: Uint8Array | null): Promise<Answer> {
+  async #answer(link: MemoryLink, claim: Versioned, secret: Uint8Array | null): Promise<Answer> {
     let refusal = refusalOfDialler(this.#identity, claim, link.to)
     if (refusal === null && !sameBytes(secret, this.#secret)) refusal = 'secret'
     if (refusal === null) {
-      const may = await this.#mayLink(claim.id, claim.incarnation)
-      if (may === null || this.#closed || link.broken) return null
-      if (!may) refusal = 'amnesiac'
+      const verdict = await this.#judge(claim.id, claim, false)
+      if (verdict === null || this.#closed || link.broken) return null
+      if (verdict !== 'yes' && verdict !== 'again') refusal = verdict
     }
     if (refusal !== null) {
       this.#handlers?.dropped(`link refused: ${refusal}`)
-      return { refusal }
+      return { refusal, clusterId: this.#claim().clusterId }
     }
     this.#accepted.get(claim.id)?.break()
     this.#accepted.set(claim.id, link)
     link.accept(this)
     this.#hurry(claim.id)
-    return { welcome: claimOf(this.#identity), secret: this.#secret }
+    return { welcome: this.#claim(), secret: this.#secret }
   }
 
   /** Null where that could not be found out. */
-  async #mayLink(peer: number, incarnation: Uint8Array): Promise<boolean | null> {
+  async #judge(peer: number, claim: Versioned, dialled: boolean): Promise<Verdict | null> {
     try {
-      return (await this.#handlers?.admit(peer, incarnation)) ?? null
+      return (await this.#handlers?.admit(peer, claim, dialled)) ?? null
     } catch (error) {
       if (!this.#closed) this.#handlers?.dropped(`replica ${peer} could not be admitted: ${(error as Error).message}`)
       return null
@@ -173,23 +195,34 @@ export class MemoryTransport implements Transport, LinkEnds {
       link.break()
     } else if ('refusal' in answer) {
       link.break()
-      handlers.refused(link.to, answer.refusal)
+      handlers.refused(link.to, answer.refusal, answer.clusterId)
     } else if (await this.#accepts(link, answer.welcome, answer.secret)) {
       if (link.broken || this.#closed) return
-      const { version: _, ...identity } = answer.welcome
+      const { cluster, epoch, replicas, id, incarnation, clientUrl } = answer.welcome
       const outgoing = this.#outgoing[link.to] as Outgoing
       outgoing.up = true
       this.#network.options.schedule(STABLE_MS, () => outgoing.link === link && outgoing.backoff.reset())
-      handlers.up(link.to, identity)
+      handlers.up(link.to, { cluster, epoch, replicas, id, incarnation, clientUrl })
     }
   }
 
-  async #accepts(link: MemoryLink, welcome: Claim, secret: Uint8Array | null): Promise<boolean> {
-    let other: string | null = refusalOfDialled(this.#identity, welcome, link.to)
+  async #accepts(link: MemoryLink, welcome: Versioned, secret: Uint8Array | null): Promise<boolean> {
+    let other: Refusal | null = refusalOfDialled(this.#identity, welcome, link.to)
     if (other === null && !sameBytes(secret, this.#secret)) other = 'secret'
-    if (other === null && !(await this.#mayLink(link.to, welcome.incarnation))) other = 'incarnation'
-    if (other === null) return true
-    return this.#giveUp(link, `another ${other}`)
+    if (other !== null) return this.#giveUp(link, `another ${other}`)
+    const verdict = await this.#judge(link.to, welcome, true)
+    if (verdict === 'yes') return true
+    if (verdict === 'again') {
+      ;(this.#outgoing[link.to] as Outgoing).again = true
+      link.break()
+      return false
+    }
+    return this.#giveUp(link, verdict === null ? 'not judged' : wrongDirectory(verdict))
+  }
+
+  #claim(): Versioned {
+    const handlers = this.#handlers as TransportHandlers
+    return { version: FORMAT_VERSION, ...this.#identity, ...handlers.standing() }
   }
 
   /** The next message of a handshake, unless the link broke meanwhile. */
@@ -212,7 +245,7 @@ export class MemoryTransport implements Transport, LinkEnds {
   /** The peer is known to be there: a pause that is under way is cut to the shortest. */
   #hurry(peer: number): void {
     const outgoing = this.#outgoing[peer] as Outgoing
-    if (outgoing.pause === null) return
+    if (outgoing.pause === null || outgoing.again) return
     outgoing.backoff.reset()
     this.#pause(peer, outgoing.backoff.pause())
   }

@@ -1,3 +1,5 @@
+import type { Start } from '../protocol/records.ts'
+
 export { MAX_FRAME_BYTES } from '../codec/limits.ts'
 
 /**
@@ -17,8 +19,30 @@ export interface Identity {
   readonly clientUrl: string
 }
 
-/** Why a peer would not link. `amnesiac`: it knows this row with another incarnation. */
-export type Refusal = 'version' | 'cluster' | 'replicas' | 'row' | 'secret' | 'amnesiac'
+/** What a replica says of itself at a handshake besides its {@link Identity}: what may change while it runs. */
+export interface Standing {
+  readonly start: Start
+  /** The number of the journal value that holds this start: everything before it was found on the disk. */
+  readonly journal: number
+  /** The hash of all members' incarnations, 32 hexadecimal digits; null while not all are known, durably. */
+  readonly clusterId: string | null
+  /** Every member has written down all members, so this one takes part (protocol.md §9). */
+  readonly founded: boolean
+}
+
+/** All that a replica says of itself when a link begins. */
+export interface Claim extends Identity, Standing {}
+
+/**
+ * Why a peer would not link.
+ * - `cluster`: another cluster's name · `foreign`: another cluster, by its id
+ * - `amnesiac`: it knows this row with another incarnation, so this directory lacks votes
+ * - `copy`: it knows a later start of this directory, or what this directory lacks
+ */
+export type Refusal = 'version' | 'cluster' | 'replicas' | 'row' | 'secret' | 'foreign' | 'amnesiac' | 'copy'
+
+/** May a peer link? `again`: it may, but is of no use yet; it is dialled again. Only who dialled is told so. */
+export type Verdict = 'yes' | 'again' | Refusal
 
 export interface TransportHandlers {
   /**
@@ -26,17 +50,19 @@ export interface TransportHandlers {
    * damaged: the link that brought it is closed, so that the peer notices the hole in the stream and dials a new one.
    */
   frame(from: number, bytes: Uint8Array): boolean
+  /** What this replica says of itself now. */
+  standing(): Standing
   /**
-   * A peer that is otherwise acceptable wants to link, in either direction: may it, with this incarnation? Resolves after the incarnation
-   * has been written down, durably, at first contact (protocol.md §9).
+   * A peer that is otherwise acceptable wants to link, in either direction: may it, with what it claims? `dialled`: it was dialled, and its
+   * claim is its welcome. Resolves after what must be known of it is written down, durably (protocol.md §9).
    */
-  admit(peer: number, incarnation: Uint8Array): Promise<boolean>
+  admit(peer: number, claim: Claim, dialled: boolean): Promise<Verdict>
   /** Frames to the peer leave from now on. */
   up(peer: number, identity: Identity): void
   /** The link is closed: reported once for each `up`. */
   down(peer: number): void
-  /** The peer refused this replica; the transport goes on trying, with backoff. */
-  refused(peer: number, reason: Refusal): void
+  /** The peer refused this replica, and named its own cluster's id; the transport goes on trying, with backoff. */
+  refused(peer: number, reason: Refusal, clusterId: string | null): void
   /** Something arrived that was dropped (malformed, too large, unauthenticated): for a counter and the log. */
   dropped(what: string): void
 }
@@ -48,6 +74,11 @@ export interface Transport {
   send(peer: number, frame: Uint8Array): boolean
   /** Bytes accepted by {@link send} and not yet handed to the operating system. */
   buffered(peer: number): number
+  /**
+   * Ends the links with the peer that are up, in both directions: not a frame more is heard on them. Links that are being made are left
+   * alone.
+   */
+  drop(peer: number): void
   close(): Promise<void>
 }
 

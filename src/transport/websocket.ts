@@ -1,4 +1,5 @@
 import { lookup } from 'node:dns/promises'
+import { CLUSTER_ID_BYTES, START_NONCE_BYTES } from '../codec/limits.ts'
 import { EpaxosError } from '../errors.ts'
 import { type Schedule, systemSchedule } from './backoff.ts'
 import { Dialler } from './dialler.ts'
@@ -61,7 +62,8 @@ export class WebSocketTransport implements Transport {
     )
     this.#listener = new Listener(identity, secret, schedule, {
       frame: (from, bytes) => handlers.frame(from, bytes),
-      admit: (peer, incarnation) => handlers.admit(peer, incarnation),
+      standing: () => handlers.standing(),
+      admit: (peer, claim, dialled) => handlers.admit(peer, claim, dialled),
       dropped: (what) => handlers.dropped(what),
       admitted: (peer) => this.#diallers[peer]?.hurry(),
     })
@@ -82,6 +84,11 @@ export class WebSocketTransport implements Transport {
     return this.#diallers[peer]?.buffered() ?? 0
   }
 
+  drop(peer: number): void {
+    this.#listener?.drop(peer)
+    this.#diallers[peer]?.drop()
+  }
+
   /** Closes the port and every link. `down` is reported for those that were up; after that, nothing. */
   close(): Promise<void> {
     this.#closing ??= this.#close()
@@ -99,7 +106,11 @@ const systemResolver = new Resolver((host) => lookup(host, { all: true }), syste
 
 /** What this replica says of itself must be what its peers read. */
 function assertSayable(identity: Identity): void {
-  const text = helloText(identity, 0, { challenge: '', hello: newNonce() }, new Uint8Array(1))
+  const standing = {
+    ...{ start: { number: 1, nonce: new Uint8Array(START_NONCE_BYTES) }, journal: 1 },
+    ...{ clusterId: '0'.repeat(2 * CLUSTER_ID_BYTES), founded: false },
+  }
+  const text = helloText({ ...identity, ...standing }, 0, { challenge: '', hello: newNonce() }, new Uint8Array(1))
   try {
     readHello(new TextEncoder().encode(text))
   } catch (cause) {

@@ -66,7 +66,10 @@ const messages: readonly [Message, string, object][] = [
   ],
   [{ type: MessageType.acceptOk, ...about, ballot: 4 }, 'AcceptOk', { about: aboutJson, ballot: { lo: 4, hi: 0 } }],
   [
-    { type: MessageType.heartbeat, epoch: 3, sentMs: 1.5, echoMs: 0.25, committed: [1, 2, 3], executed: [0, 1, 2] },
+    {
+      type: MessageType.heartbeat,
+      ...{ epoch: 3, sentMs: 1.5, echoMs: 0.25, committed: [1, 2, 3], executed: [0, 1, 2], journal: 9, state: 2 ** 33 },
+    },
     'Heartbeat',
     {
       epoch: 3,
@@ -74,6 +77,8 @@ const messages: readonly [Message, string, object][] = [
       echo_us: { lo: 250, hi: 0 },
       committed: wholes(1, 2, 3),
       executed: wholes(0, 1, 2),
+      journal: { lo: 9, hi: 0 },
+      state: { lo: 0, hi: 2 },
     },
   ],
 ]

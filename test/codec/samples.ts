@@ -53,6 +53,10 @@ function decision(random: Random, replicas: number) {
   }
 }
 
+function start(random: Random) {
+  return { number: whole(random, 1), nonce: bytes(random, 16) }
+}
+
 export function message(random: Random, type: MessageType, replicas: number): Message {
   const id = about(random, replicas)
   const ballot = whole(random)
@@ -91,7 +95,9 @@ export function message(random: Random, type: MessageType, replicas: number): Me
     case MessageType.heartbeat: {
       const ms = () => random.below(2 ** 41) + random.below(1000) / 1000
       const committed = vector(random, replicas)
-      return { type, epoch: id.epoch, sentMs: ms(), echoMs: ms(), committed, executed: vector(random, replicas) }
+      const executed = vector(random, replicas)
+      const [journal, state] = [whole(random), whole(random)]
+      return { type, epoch: id.epoch, sentMs: ms(), echoMs: ms(), committed, executed, journal, state }
     }
   }
 }
@@ -131,7 +137,11 @@ export function record(random: Random, type: RecordType, replicas: number): Jour
     case RecordType.val:
       return { type, ...id, initDeps: vector(random, replicas), batch: random.chance(0.5) ? batch(random) : null }
     case RecordType.peer:
-      return { type, row: id.row, incarnation: bytes(random, 16) }
+      return { type, row: id.row, incarnation: bytes(random, 16), start: start(random), heard: whole(random) }
+    case RecordType.met:
+      return { type, row: id.row }
+    case RecordType.start:
+      return { type, ...start(random) }
   }
 }
 

@@ -173,6 +173,7 @@ export class Replica {
         this.#core.replay(record as InstanceRecord, i + 1, index)
       })
     })
+    this.#core.found()
     this.#core.start(this.#journal.length, NOW_MS)
     for (let peer = 0; peer < this.#setup.replicas; peer++) if (peer !== this.id) this.#core.linkUp(peer)
     this.#finishTurn()

@@ -61,8 +61,8 @@ export const EXECUTION: readonly Mutant[] = [
     patches: [
       {
         file: 'protocol/commit.ts',
-        from: ' is committed with one outcome`,\n    )\n    return\n',
-        to: ' is committed with one outcome`,\n    )\n    return context.execute(instance, false)\n',
+        from: ' with another outcome`)\n    }\n    return\n',
+        to: ' with another outcome`)\n    }\n    return context.execute(instance, false)\n',
       },
       {
         file: 'execution/executor.ts',

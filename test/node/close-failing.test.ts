@@ -28,15 +28,17 @@ test('what is under way is answered as unknown, and the failure is told', async 
   const identity = { cluster: 'closing', epoch: 0, replicas: 1, id: 0, incarnation, clientUrl: '' }
   const network = new MemoryNetwork({ schedule: (ms, action) => setTimeout(action, ms) })
   const member = new Member({
+    startNonce: new Uint8Array(16),
     ...{ identity, engine: wasmEngine.make(1), machine: new KeyValueStore(), journal: disk.open() },
     ...{ transport: new MemoryTransport(network, { identity }), clock: realClock, random: Math.random },
     ...{ logger: SILENT, requestTimeoutMs: 5000, linked: () => {}, failed: (error) => failures.push(error) },
   })
-  await member.start()
+  const started = member.start()
   await until(() => {
     write()
     return member.notReady === null
   }, 'the member to be ready')
+  await started
   const answers: Answer[] = []
   member.submit(encodeGroup([putCommand('k', 'v')]), (answer) => answers.push({ ...answer }))
   const closed = member.close()

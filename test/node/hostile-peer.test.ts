@@ -1,3 +1,6 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { sealedFrames } from '../../src/codec/frame.ts'
@@ -67,10 +70,19 @@ test('garbage, unknown types, rows, epochs and long frames are dropped and have 
   const lines: string[] = []
   const note = (fields: object, message: string) => lines.push(`${message} ${JSON.stringify(fields)}`)
   const logger = { info: () => {}, warn: note, error: note }
-  const open = (id: number) => Replica.open({ id, peers, machine: new KeyValueStore(), durability: 'memory', logger })
-  const [victim, other] = await Promise.all([open(0), open(2)])
+  const data = await mkdtemp(join(tmpdir(), 'epaxos-hostile-'))
+  const open = (id: number, durability: 'memory' | 'fsync' = 'memory') =>
+    Replica.open({ id, peers, machine: new KeyValueStore(), durability, data, logger })
+  const [victim, good, other] = await Promise.all([open(0), open(1, 'fsync'), open(2)])
   try {
-    await until(() => victim.notReady === null && other.notReady === null, 'a quorum')
+    await until(() => [victim, good, other].every(({ notReady }) => notReady === null), 'the founding')
+    await good.close()
+    const { incarnation } = JSON.parse(await readFile(join(data, 'identity.json'), 'utf8'))
+    const start = { number: 2, nonce: new Uint8Array(16) }
+    const claim = {
+      ...identityOf(1, 3, { incarnation: Buffer.from(incarnation, 'hex') }),
+      ...{ start, journal: 2 ** 40, clusterId: victim.clusterId, founded: true },
+    }
     await victim.propose(putCommand('k', 'v'))
     const before = victim.status()
     let count = before.counts.dropped
@@ -80,7 +92,7 @@ test('garbage, unknown types, rows, epochs and long frames are dropped and have 
       await until(() => victim.status().counts.dropped === count, `${what} to be counted`)
       await until(() => line.test(lines.at(-1) ?? ''), `${what} in the log`)
     }
-    const greet = () => new Stranger(ports[0] as number).greet(identityOf(1, 3), 0)
+    const greet = () => new Stranger(ports[0] as number).greet(claim, 0)
     const mistaken = await greet()
     for (const [what, message, line] of MISTAKES) await sendOne(mistaken, what, sealed(message), line)
     assert.not(mistaken.closed)
@@ -96,7 +108,8 @@ test('garbage, unknown types, rows, epochs and long frames are dropped and have 
     assert.is(Buffer.from((await victim.propose(incrementCommand('n', 1))).subarray(1)).toString(), '1')
     await until(() => other.status().stateHash === victim.status().stateHash, 'equal states')
   } finally {
-    await Promise.all([victim.close(), other.close()])
+    await Promise.all([victim, good, other].map((replica) => replica.close()))
+    await rm(data, { recursive: true })
   }
 })
 

@@ -31,7 +31,7 @@ function longJournal(disk: MemoryDisk): void {
 }
 
 test('begins nothing before it is at its end, however often it is told that its disk has space', async () => {
-  const disk = new MemoryDisk()
+  const disk = new MemoryDisk({ schedule: (written) => setImmediate(written) })
   longJournal(disk)
   const failures: string[] = []
   const identity = {
@@ -40,6 +40,7 @@ test('begins nothing before it is at its end, however often it is told that its 
   }
   const network = new MemoryNetwork({ schedule: (ms, action) => setTimeout(action, ms).unref() })
   const member = new Member({
+    startNonce: new Uint8Array(16),
     ...{ identity, engine: wasmEngine.make(3), machine: new KeyValueStore(), journal: disk.open() },
     ...{ transport: new MemoryTransport(network, { identity }), clock: realClock, random: Math.random },
     ...{ logger: SILENT, requestTimeoutMs: 100, linked: () => {}, failed: (error) => failures.push(error.message) },

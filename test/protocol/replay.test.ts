@@ -63,6 +63,7 @@ function restart(id: number, replicas: number, journal: Journal, { make }: Engin
       core.replay(record as InstanceRecord, i + 1, index)
     })
   })
+  core.found()
   core.start(journal.length, 1000)
   const { commits, messages, records } = core.take()
   assert.equal(records, [])
@@ -98,7 +99,7 @@ function describe(x: Instance): string {
 /** Checks what the records, read one by one, oblige the replica to. */
 function checkKept(core: Core, journal: Journal): void {
   for (const record of journal.flat()) {
-    if (record.type === RecordType.peer) continue
+    if (!('slot' in record)) continue
     const instance = core.instance(record.row, record.slot)
     assert.ok(instance, 'an instance of the journal is known')
     if (instance === undefined) continue

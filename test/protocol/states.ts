@@ -39,6 +39,7 @@ export class Subject {
         this.core.replay(record, i + 1, index)
       })
     })
+    this.core.found()
     this.core.start(this.#journal.length, 1000)
     for (const peer of [0, 2, 3, 4]) this.core.linkUp(peer)
     this.take()

@@ -156,6 +156,8 @@ export const VARIANTS: Readonly<Record<string, readonly Variant[]>> = {
       echoMs: 0,
       committed: NONE,
       executed: NONE,
+      journal: 0,
+      state: 0,
     })),
     variant('Recover of another epoch', RECOVERER, (about) => ({ ...recover(13)(about), epoch: 1 })),
     variant('Heartbeat of another epoch', 3, () => ({
@@ -165,6 +167,8 @@ export const VARIANTS: Readonly<Record<string, readonly Variant[]>> = {
       echoMs: 0,
       committed: NONE,
       executed: NONE,
+      journal: 0,
+      state: 0,
     })),
   ],
 }

@@ -7,6 +7,7 @@ import { type Message, MessageType } from '../../src/protocol/messages.ts'
 import type { MemoryDisk } from '../../src/storage/memory.ts'
 import { MemoryTransport } from '../../src/transport/memory.ts'
 import type { Sent } from '../support/cluster.ts'
+import type { Random } from '../support/random.ts'
 import { type Damage, DamagedJournal } from './damaged-journal.ts'
 import { stream } from './options.ts'
 import { SimulatedProcess } from './process.ts'
@@ -70,6 +71,7 @@ export class Life {
     const { sabotage } = world
     this.member = new Member({
       identity,
+      startNonce: bytesOf(stream(options.seed, `start ${id} ${number}`)),
       engine: this.#watchedEngine(),
       machine: world.workload.machine(),
       journal: sabotage.journal?.(opened, this.process) ?? opened,
@@ -260,6 +262,11 @@ export class Life {
     this.#unsettled--
     this.#world.time.unsettled--
   }
+}
+
+/** 16 random bytes. */
+export function bytesOf(random: Random): Uint8Array {
+  return Uint8Array.from({ length: 16 }, () => random.below(256))
 }
 
 const MESSAGE_NAMES = new Map<number, string>(Object.entries(MessageType).map(([name, type]) => [type, name]))

@@ -3,7 +3,7 @@ import type { Respond } from '../../src/node/proposals.ts'
 import { MessageType } from '../../src/protocol/messages.ts'
 import { MemoryDisk } from '../../src/storage/memory.ts'
 import type { Damage } from './damaged-journal.ts'
-import { Life } from './life.ts'
+import { bytesOf, Life } from './life.ts'
 import { stream } from './options.ts'
 import { Violation } from './violation.ts'
 import type { World } from './world.ts'
@@ -57,7 +57,7 @@ export class SimulatedReplica {
     if (number > 1) this.#world.counters.add('restarts')
     const name = amnesiac ? `incarnation ${this.id} ${number}` : `incarnation ${this.id}`
     const random = stream(this.#world.options.seed, name)
-    const incarnation = Uint8Array.from({ length: 16 }, () => random.below(256))
+    const incarnation = bytesOf(random)
     const disk = amnesiac ? this.#makeDisk() : this.disk
     const life: Life = new Life(
       this.#world,

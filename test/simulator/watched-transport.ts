@@ -1,7 +1,7 @@
 import { sealedFrames, unsealed } from '../../src/codec/frame.ts'
 import { decodeFrame } from '../../src/codec/peer.ts'
 import type { Message } from '../../src/protocol/messages.ts'
-import type { Transport, TransportHandlers } from '../../src/transport/transport.ts'
+import type { Claim, Transport, TransportHandlers, Verdict } from '../../src/transport/transport.ts'
 import type { SimulatedProcess } from './process.ts'
 
 /** Told of what one replica says and hears. */
@@ -30,6 +30,8 @@ export interface WatchedTransportOptions {
 /** The transport of a simulated process: watched, and silent while the process does not run. */
 export class WatchedTransport implements Transport {
   readonly #options: WatchedTransportOptions
+  /** By peer, how often its links were dropped: what came on them before is not heard any more. */
+  readonly #drops: number[] = []
 
   constructor(options: WatchedTransportOptions) {
     this.#options = options
@@ -41,16 +43,19 @@ export class WatchedTransport implements Transport {
       frame: (from, bytes) => {
         // The bytes are gone when this returns.
         const kept = process.paused ? bytes.slice() : bytes
+        const drops = this.#drops[from]
         process.run(() => {
+          if (this.#drops[from] !== drops) return
           watch.received(from, this.#messagesOf(kept))
           handlers.frame(from, kept)
         })
         return true
       },
-      admit: (peer, incarnation) => this.#admit(handlers, peer, incarnation),
+      standing: () => handlers.standing(),
+      admit: (peer, claim, dialled) => this.#admit(handlers, peer, claim, dialled),
       up: (peer, identity) => process.run(() => handlers.up(peer, identity)),
       down: (peer) => process.run(() => handlers.down(peer)),
-      refused: (peer, reason) => process.run(() => handlers.refused(peer, reason)),
+      refused: (peer, reason, clusterId) => process.run(() => handlers.refused(peer, reason, clusterId)),
       dropped: (what) => process.run(() => handlers.dropped(what)),
     })
   }
@@ -69,19 +74,24 @@ export class WatchedTransport implements Transport {
     return this.#options.inner.buffered(peer)
   }
 
+  drop(peer: number): void {
+    this.#drops[peer] = (this.#drops[peer] ?? 0) + 1
+    this.#options.inner.drop(peer)
+  }
+
   close(): Promise<void> {
     return this.#options.inner.close()
   }
 
-  #admit(handlers: TransportHandlers, peer: number, incarnation: Uint8Array): Promise<boolean> {
+  #admit(handlers: TransportHandlers, peer: number, claim: Claim, dialled: boolean): Promise<Verdict> {
     const { process, watch } = this.#options
     watch.unsettled()
-    return new Promise<boolean>((resolve, reject) => {
-      process.run(() => handlers.admit(peer, incarnation).then(resolve, reject))
+    return new Promise<Verdict>((resolve, reject) => {
+      process.run(() => handlers.admit(peer, claim, dialled).then(resolve, reject))
     })
-      .then((may) => {
-        if (may && !process.ended) watch.admitted(peer)
-        return may
+      .then((verdict) => {
+        if ((verdict === 'yes' || verdict === 'again') && !process.ended) watch.admitted(peer)
+        return verdict
       })
       .finally(() => watch.settled())
   }

@@ -123,6 +123,8 @@ function heartbeatBody(builder: Builder, message: Heartbeat): Offset {
   HeartbeatBody.addEchoUs(builder, buildWhole(builder, Math.round(message.echoMs * 1000)))
   HeartbeatBody.addCommitted(builder, committed)
   HeartbeatBody.addExecuted(builder, executed)
+  HeartbeatBody.addJournal(builder, buildWhole(builder, message.journal))
+  HeartbeatBody.addState(builder, buildWhole(builder, message.state))
   return HeartbeatBody.endHeartbeat(builder)
 }
 

@@ -105,6 +105,7 @@ export class TestReplica {
         this.core.replay(record as InstanceRecord, i + 1, index)
       })
     })
+    this.core.found()
     this.core.start(this.#journal.length, this.cluster.nowMs)
   }
 

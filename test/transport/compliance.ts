@@ -204,7 +204,7 @@ function refusalTests(test: Test, newFabric: () => Promise<Fabric>): void {
         const a = await open(first)
         const b = await open(second)
         await fabric.until(() => b.seen.refusals.length > 1, 'refusals, again and again')
-        assert.equal(b.seen.refusals[0], { peer: 0, reason })
+        assert.equal(b.seen.refusals[0], { peer: 0, reason, clusterId: null })
         assert.ok(a.seen.drops.some((what) => what === `link refused: ${reason}`))
         assert.equal([a.seen.ups, b.seen.ups], [[], []])
         assert.not(b.transport.send(0, Uint8Array.of(1)))
@@ -224,7 +224,7 @@ function refusalTests(test: Test, newFabric: () => Promise<Fabric>): void {
       const a = await open({ identity: identityOf(0, 3) })
       const c = await open({ identity: identityOf(2, 3), address: 1 })
       await fabric.until(() => a.seen.refusals.length > 1, 'refusals')
-      assert.equal(a.seen.refusals[0], { peer: 1, reason: 'row' })
+      assert.equal(a.seen.refusals[0], { peer: 1, reason: 'row', clusterId: null })
       assert.equal(a.seen.ups, [])
       assert.ok(c.seen.drops.includes('link refused: row'))
     }))
@@ -236,7 +236,7 @@ function refusalTests(test: Test, newFabric: () => Promise<Fabric>): void {
       const amnesiac = await open({ identity: identityOf(1, 2, { incarnation: new Uint8Array(16) }) })
       const noted = () => a.seen.drops.some((what) => what.includes('another incarnation'))
       await fabric.until(() => amnesiac.seen.refusals.length > 0 && noted(), 'refusals in both directions')
-      assert.equal(amnesiac.seen.refusals[0], { peer: 0, reason: 'amnesiac' })
+      assert.equal(amnesiac.seen.refusals[0], { peer: 0, reason: 'amnesiac', clusterId: null })
       assert.equal([a.seen.ups, amnesiac.seen.ups, a.seen.refusals], [[1], [], []])
       await amnesiac.transport.close()
       const again = await open({ identity: identityOf(1, 2) })
@@ -248,8 +248,8 @@ function refusalTests(test: Test, newFabric: () => Promise<Fabric>): void {
       const a = await open({ identity: identityOf(0, 2) })
       let failures = 0
       const admit = a.seen.admit.bind(a.seen)
-      a.seen.admit = (peer, incarnation) =>
-        ++failures < 3 ? Promise.reject(new Error('disk')) : admit(peer, incarnation)
+      a.seen.admit = (peer, claim, dialled) =>
+        ++failures < 3 ? Promise.reject(new Error('disk')) : admit(peer, claim, dialled)
       const b = await open({ identity: identityOf(1, 2) })
       await fabric.until(() => a.seen.linked.has(1) && b.seen.linked.has(0), 'both links')
       assert.ok(failures > 3)

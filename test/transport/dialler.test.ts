@@ -20,13 +20,13 @@ import { freePorts } from '../support/ports.ts'
 import { serverSuite } from '../support/servers.ts'
 import { until } from '../support/until.ts'
 import { volume } from '../support/volumes.ts'
-import { identityOf, Observer } from './observer.ts'
+import { claimOf, identityOf, Observer } from './observer.ts'
 import { SimulatedTime } from './simulated-time.ts'
 
 const test = serverSuite('dialler')
 
 const secret = new TextEncoder().encode('known to replicas only')
-const peer = identityOf(1, 2)
+const peer = claimOf(1, 2)
 
 /** Twenty times as fast as the real schedule. */
 const hasty: Schedule = (delayMs, action) => {
@@ -109,17 +109,21 @@ const impostors: readonly (readonly [string, (link: WebSocket) => void, RegExp])
   ['sends bytes that are no WebSocket', (link) => rawSocket(link).write(Buffer.alloc(64, 255)), /Invalid WebSocket/],
   ['challenges twice', (link) => [challenge, challenge].map((text) => link.send(text)), /challenge out of turn/],
   ['welcomes at once', (link) => link.send(welcomeText(peer, 0, nonces(), secret)), /welcome out of turn/],
-  ['refuses at once', (link) => link.send(refusalText('amnesiac', nonces(), secret)), /refusal out of turn/],
+  ['refuses at once', (link) => link.send(refusalText('amnesiac', null, nonces(), secret)), /refusal out of turn/],
   ['has no secret', answering((link, n) => link.send(welcomeText(peer, 0, n, null))), /another secret/],
   ['repeats an old proof', answering((link) => link.send(welcomeText(peer, 0, nonces(), secret))), /another secret/],
   ['means another', answering((link, n) => link.send(welcomeText(peer, 1, n, secret))), /another secret/],
-  ['is another', answering((l, n) => l.send(welcomeText(identityOf(0, 2), 0, n, secret))), /another row/],
+  ['is another', answering((l, n) => l.send(welcomeText(claimOf(0, 2), 0, n, secret))), /another row/],
   [
     'is of another cluster',
-    answering((link, n) => link.send(welcomeText(identityOf(1, 2, { cluster: 'x' }), 0, n, secret))),
+    answering((link, n) => link.send(welcomeText(claimOf(1, 2, { cluster: 'x' }), 0, n, secret))),
     /another cluster/,
   ],
-  ['refuses without the secret', answering((l, n) => l.send(refusalText('amnesiac', n, null))), /without the secret/],
+  [
+    'refuses without the secret',
+    answering((l, n) => l.send(refusalText('amnesiac', null, n, null))),
+    /without the secret/,
+  ],
 ]
 
 /** Lets the pauses between dials pass until the link is up. */
@@ -165,10 +169,10 @@ test('a frame after the welcome ends the link', () =>
 
 test('a refusal by who knows the secret is reported', () =>
   withDialling(async ({ impostor, seen }) => {
-    const refuse = answering((link, n) => link.send(refusalText('amnesiac', n, secret)))
+    const refuse = answering((link, n) => link.send(refusalText('amnesiac', null, n, secret)))
     impostor(refuse)
     await until(() => seen.refusals.length > 1, 'refusals')
-    assert.equal([seen.refusals[0], seen.drops], [{ peer: 1, reason: 'amnesiac' }, []])
+    assert.equal([seen.refusals[0], seen.drops], [{ peer: 1, reason: 'amnesiac', clusterId: null }, []])
   }))
 
 test('a port that accepts and says nothing is given up in time, and does not hold up closing', () =>

@@ -22,14 +22,15 @@ import type { Identity } from '../../src/transport/transport.ts'
 import { loadUWebSockets } from '../../src/transport/uws.ts'
 import { WebSocketTransport } from '../../src/transport/websocket.ts'
 import { volume } from '../support/volumes.ts'
-import { identityOf } from './observer.ts'
+import { claimOf, identityOf } from './observer.ts'
 
 const test = suite('handshake')
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 const secret = bytes('a secret that is long enough')
 const nonces = { challenge: newNonce(), hello: newNonce() }
-const own = identityOf(1, 3, { cluster: 'Zürich', epoch: 4 })
+const CLUSTER_ID = '0123456789abcdef'.repeat(2)
+const own = claimOf(1, 3, { cluster: 'Zürich', epoch: 4, clusterId: CLUSTER_ID, founded: true })
 
 function isMalformed(read: () => unknown): boolean {
   try {
@@ -48,7 +49,7 @@ test('what is written is read, and proved by the secret alone', () => {
   assert.ok(helloIsProved(hello, nonces.challenge, secret))
   const welcome = readAnswer(bytes(welcomeText(own, 2, nonces, secret))) as Welcome
   assert.ok(welcomeIsProved(welcome, 2, nonces, secret))
-  const refusal = readAnswer(bytes(refusalText('amnesiac', nonces, secret))) as Refused
+  const refusal = readAnswer(bytes(refusalText('amnesiac', CLUSTER_ID, nonces, secret))) as Refused
   assert.ok(refusalIsProved(refusal, nonces, secret))
   assert.equal(readAnswer(bytes(challengeText(nonces.challenge))), { type: 'challenge', nonce: nonces.challenge })
   for (const other of [null, bytes('another')]) {
@@ -69,14 +70,20 @@ test('a proof holds for one link, one receiver, one kind of message and one cont
     { replicas: 5 },
     { clientUrl: 'http://elsewhere' },
     { incarnation: new Uint8Array(16) },
+    { start: { ...own.start, number: 2 } },
+    { start: { ...own.start, nonce: new Uint8Array(16) } },
+    { journal: 2 },
+    { clusterId: null },
+    { founded: false },
     { nonce: newNonce() },
     { proof: null },
   ]
   for (const change of changes) assert.not(helloIsProved({ ...hello, ...change }, nonces.challenge, secret))
   const mirrored = { ...hello, type: 'welcome' } as unknown as Welcome
   assert.not(welcomeIsProved(mirrored, 2, nonces, secret))
-  const refusal = readAnswer(bytes(refusalText('row', nonces, secret))) as Refused
+  const refusal = readAnswer(bytes(refusalText('row', CLUSTER_ID, nonces, secret))) as Refused
   assert.not(refusalIsProved({ ...refusal, reason: 'amnesiac' }, nonces, secret))
+  assert.not(refusalIsProved({ ...refusal, clusterId: null }, nonces, secret))
 })
 
 test('a client URL has at most as many bytes as a welcome to clients has room for', () => {
@@ -106,6 +113,7 @@ test('fields that lack, that are too many or of another type are malformed', () 
     for (const value of [[], {}, true, -1, 1.5, 2 ** 53, 'Z'.repeat(64), 'ab']) {
       if (typeof fields[name] === 'string' && typeof value === 'string') continue
       if (name === 'version' && typeof value === 'number') continue
+      if (typeof fields[name] === 'boolean' && typeof value === 'boolean') continue
       const changed = JSON.stringify({ ...fields, [name]: value })
       assert.ok(
         isMalformed(() => readHello(bytes(changed))),
@@ -113,7 +121,7 @@ test('fields that lack, that are too many or of another type are malformed', () 
       )
     }
   }
-  for (const name of ['nonce', 'incarnation', 'proof']) {
+  for (const name of ['nonce', 'incarnation', 'startNonce', 'clusterId', 'proof']) {
     for (const value of ['', 'ab', 'Z'.repeat(64), `${'0'.repeat(64)}0`]) {
       assert.ok(isMalformed(() => readHello(bytes(JSON.stringify({ ...fields, [name]: value })))))
     }
@@ -144,7 +152,7 @@ test('mutated texts are malformed or unproved, and never throw anything else', (
     return Math.floor((state / 2 ** 32) * limit)
   }
   const texts = [helloText(own, 2, nonces, secret), welcomeText(own, 2, nonces, secret)].map(bytes)
-  texts.push(bytes(refusalText('amnesiac', nonces, secret)))
+  texts.push(bytes(refusalText('amnesiac', CLUSTER_ID, nonces, secret)))
   const count = 20_000
   for (let i = 0; i < count; i++) {
     const original = texts[i % texts.length] as Uint8Array

@@ -7,13 +7,13 @@ import type { Schedule } from '../../src/transport/backoff.ts'
 import { helloText, MAX_HANDSHAKE_BYTES, newNonce } from '../../src/transport/handshake.ts'
 import { PING_INTERVAL_MS } from '../../src/transport/links.ts'
 import { MAX_STRANGERS } from '../../src/transport/listener.ts'
-import { MAX_FRAME_BYTES } from '../../src/transport/transport.ts'
+import { MAX_FRAME_BYTES, type Verdict } from '../../src/transport/transport.ts'
 import { WebSocketTransport } from '../../src/transport/websocket.ts'
 import { freePorts, isFree } from '../support/ports.ts'
 import { serverSuite } from '../support/servers.ts'
 import { until } from '../support/until.ts'
 import { volume } from '../support/volumes.ts'
-import { identityOf, Observer } from './observer.ts'
+import { identityOf, Observer, standingOf } from './observer.ts'
 import { SimulatedTime } from './simulated-time.ts'
 import { Stranger } from './stranger.ts'
 
@@ -155,7 +155,13 @@ test('refusals name the first reason: version, cluster, replicas, row, secret, i
       ['row', (s) => s.hello(identityOf(3, 3), 0, null)],
       ['row', (s) => s.hello(friend, 2, secret)],
       ['secret', (s) => s.hello(friend, 0, null)],
-      ['secret', (s) => s.socket.send(helloText(friend, 0, { challenge: newNonce(), hello: newNonce() }, secret))],
+      [
+        'secret',
+        (s) =>
+          s.socket.send(
+            helloText({ ...standingOf(), ...friend }, 0, { challenge: newNonce(), hello: newNonce() }, secret),
+          ),
+      ],
       ['amnesiac', (s) => s.hello(friend, 0, secret)],
     ]
     for (const [reason, step] of steps) {
@@ -176,7 +182,7 @@ test('a newer link of a peer takes the place of the older one, also when that is
     await older.hungUp()
     assert.not(newer.closed)
 
-    const admissions: ((may: boolean) => void)[] = []
+    const admissions: ((verdict: Verdict) => void)[] = []
     seen.admit = () => new Promise((resolve) => admissions.push(resolve))
     const late = new Stranger(port)
     await late.hello(friend, 0, secret)
@@ -184,19 +190,19 @@ test('a newer link of a peer takes the place of the older one, also when that is
     const last = new Stranger(port)
     await last.hello(friend, 0, secret)
     await until(() => admissions.length === 2, 'the second admission')
-    admissions[1]?.(true)
+    admissions[1]?.('yes')
     await newer.hungUp()
-    admissions[0]?.(true)
+    admissions[0]?.('yes')
     await late.hungUp()
     last.socket.send(Uint8Array.of(9))
     await until(() => seen.from(1).length === 1, 'a frame on the newest link')
     last.socket.terminate()
-    seen.admit = async () => true
+    seen.admit = async () => 'yes'
   }))
 
 test('a frame before the welcome ends the link, whatever becomes of its admission', () =>
   withVictim(async ({ port, seen }) => {
-    let admit: (may: boolean) => void = () => {}
+    let admit: (verdict: Verdict) => void = () => {}
     seen.admit = () =>
       new Promise((resolve) => {
         admit = resolve
@@ -205,8 +211,8 @@ test('a frame before the welcome ends the link, whatever becomes of its admissio
     await hasty.hello(friend, 0, secret)
     hasty.socket.send(Uint8Array.of(1))
     await hasty.hungUp()
-    admit(true)
-    seen.admit = async () => true
+    admit('yes')
+    seen.admit = async () => 'yes'
     assert.equal([seen.drops, seen.from(1)], [['message before the welcome'], []])
   }))
 
@@ -294,7 +300,7 @@ for (const [who, begin] of flooding) {
 test('a peer that leaves while it is being admitted changes nothing', () =>
   withVictim(async ({ port, seen }) => {
     const linked = await new Stranger(port).greet(friend, 0, secret)
-    const admissions: ((may: boolean) => void)[] = []
+    const admissions: ((verdict: Verdict) => void)[] = []
     seen.admit = () => new Promise((resolve) => admissions.push(resolve))
     const fickle = new Stranger(port)
     await fickle.hello(friend, 0, secret)
@@ -303,8 +309,8 @@ test('a peer that leaves while it is being admitted changes nothing', () =>
     await until(() => fickle.closed, 'it to leave')
     const probe = new Stranger(port)
     await probe.challenged()
-    admissions[0]?.(true)
-    seen.admit = async () => true
+    admissions[0]?.('yes')
+    seen.admit = async () => 'yes'
     linked.socket.send(Uint8Array.of(5))
     await until(() => seen.from(1).length === 1, 'a frame on the standing link')
     assert.not(linked.closed)

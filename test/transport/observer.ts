@@ -1,4 +1,4 @@
-import type { Identity, Refusal, TransportHandlers } from '../../src/transport/transport.ts'
+import type { Claim, Identity, Refusal, Standing, TransportHandlers, Verdict } from '../../src/transport/transport.ts'
 
 /** Takes part in links like a node, and records what it is told. */
 export class Observer implements TransportHandlers {
@@ -6,11 +6,13 @@ export class Observer implements TransportHandlers {
   readonly frames = new Map<number, Uint8Array[]>()
   readonly ups: number[] = []
   readonly downs: number[] = []
-  readonly refusals: { peer: number; reason: Refusal }[] = []
+  readonly refusals: { peer: number; reason: Refusal; clusterId: string | null }[] = []
   readonly drops: string[] = []
   readonly identities = new Map<number, Identity>()
   /** Incarnations at first contact. */
   readonly known = new Map<number, string>()
+  /** What it says of itself. */
+  says: Standing = standingOf()
   /** Called with each frame after it was recorded; returns whether it is whole. */
   onFrame: (from: number, bytes: Uint8Array) => boolean = () => true
   /** Peers whose link is up. */
@@ -24,12 +26,16 @@ export class Observer implements TransportHandlers {
     return this.onFrame(from, bytes)
   }
 
-  async admit(peer: number, incarnation: Uint8Array): Promise<boolean> {
+  standing(): Standing {
+    return this.says
+  }
+
+  async admit(peer: number, { incarnation }: Claim, _dialled: boolean): Promise<Verdict> {
     await null
     const incoming = incarnation.join()
     const known = this.known.get(peer) ?? incoming
     this.known.set(peer, known)
-    return known === incoming
+    return known === incoming ? 'yes' : 'amnesiac'
   }
 
   up(peer: number, identity: Identity): void {
@@ -44,8 +50,8 @@ export class Observer implements TransportHandlers {
     this.downs.push(peer)
   }
 
-  refused(peer: number, reason: Refusal): void {
-    this.refusals.push({ peer, reason })
+  refused(peer: number, reason: Refusal, clusterId: string | null): void {
+    this.refusals.push({ peer, reason, clusterId })
   }
 
   dropped(what: string): void {
@@ -62,4 +68,14 @@ export function identityOf(id: number, replicas: number, changes: Partial<Identi
   const incarnation = new Uint8Array(16).fill(id + 1)
   const clientUrl = `http://127.0.0.1:${7001 + id}`
   return { cluster: 'local', epoch: 0, replicas, id, incarnation, clientUrl, ...changes }
+}
+
+export function standingOf(changes: Partial<Standing> = {}): Standing {
+  const start = { number: 1, nonce: new Uint8Array(16).fill(7) }
+  return { start, journal: 1, clusterId: null, founded: false, ...changes }
+}
+
+/** As {@link identityOf}, with all that a handshake says. */
+export function claimOf(id: number, replicas: number, changes: Partial<Claim> = {}): Claim {
+  return { ...identityOf(id, replicas), ...standingOf(), ...changes }
 }

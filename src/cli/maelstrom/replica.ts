@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { INCARNATION_BYTES } from '../../codec/limits.ts'
+import { INCARNATION_BYTES, START_NONCE_BYTES } from '../../codec/limits.ts'
 import { loadEngine, ReferenceEngine } from '../../engine/index.ts'
 import { ErrorCode } from '../../errors.ts'
 import { encodeGroup } from '../../execution/groups.ts'
@@ -40,6 +40,7 @@ export class MaelstromReplica {
     const { requestTimeoutMs, logger, failed } = options
     const member = new Member({
       ...{ identity, engine, transport, requestTimeoutMs, logger, failed },
+      startNonce: randomBytes(START_NONCE_BYTES),
       machine: new MaelstromMachine(),
       journal: null,
       clock: realClock,

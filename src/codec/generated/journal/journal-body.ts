@@ -10,5 +10,7 @@ export const JournalBody = {
   Val: 4,
   Com: 5,
   Peer: 6,
+  Met: 7,
+  Start: 8,
 } as const
 export type JournalBody = number

@@ -40,7 +40,13 @@ export const journalLayout: Layout = {
       name: 'JournalEntry',
       fields: [
         { name: 'body_type', kind: 'inline', size: 1, align: 1 },
-        { name: 'body', kind: 'union', members: [null, 5, 0, 1, 6, 2, 4], required: true },
+        { name: 'body', kind: 'union', members: [null, 6, 0, 1, 8, 2, 5, 4, 7], required: true },
+      ],
+    },
+    {
+      name: 'Met',
+      fields: [
+        { name: 'row', kind: 'inline', size: 4, align: 4 },
       ],
     },
     {
@@ -48,6 +54,9 @@ export const journalLayout: Layout = {
       fields: [
         { name: 'row', kind: 'inline', size: 4, align: 4 },
         { name: 'incarnation', kind: 'vector', size: 1, align: 1, limit: limits.INCARNATION_BYTES, required: true },
+        { name: 'start', kind: 'inline', size: 8, align: 4, required: true },
+        { name: 'nonce', kind: 'vector', size: 1, align: 1, limit: limits.START_NONCE_BYTES, required: true },
+        { name: 'heard', kind: 'inline', size: 8, align: 4, required: true },
       ],
     },
     {
@@ -61,6 +70,13 @@ export const journalLayout: Layout = {
         { name: 'mode', kind: 'inline', size: 1, align: 1 },
         { name: 'ok', kind: 'inline', size: 1, align: 1 },
         { name: 'quorum', kind: 'vector', size: 1, align: 1, limit: limits.MAX_REPLICAS },
+      ],
+    },
+    {
+      name: 'Start',
+      fields: [
+        { name: 'start', kind: 'inline', size: 8, align: 4, required: true },
+        { name: 'nonce', kind: 'vector', size: 1, align: 1, limit: limits.START_NONCE_BYTES, required: true },
       ],
     },
     {

@@ -4,6 +4,8 @@
 
 import * as flatbuffers from 'flatbuffers';
 
+import { Whole } from '../common/whole.ts';
+
 export class Peer {
   bb: flatbuffers.ByteBuffer|null = null;
   bb_pos = 0;
@@ -42,8 +44,33 @@ incarnationArray():Uint8Array {
   return new Uint8Array(this.bb!.bytes().buffer, this.bb!.bytes().byteOffset + this.bb!.__vector(this.bb_pos + offset), this.bb!.__vector_len(this.bb_pos + offset));
 }
 
+start(obj?:Whole):Whole|null {
+  const offset = this.bb!.__offset(this.bb_pos, 8);
+  return offset ? (obj || new Whole()).__init(this.bb_pos + offset, this.bb!) : null;
+}
+
+nonce(index: number):number|null {
+  const offset = this.bb!.__offset(this.bb_pos, 10);
+  return offset ? this.bb!.readUint8(this.bb!.__vector(this.bb_pos + offset) + index) : 0;
+}
+
+nonceLength():number {
+  const offset = this.bb!.__offset(this.bb_pos, 10);
+  return offset ? this.bb!.__vector_len(this.bb_pos + offset) : 0;
+}
+
+nonceArray():Uint8Array {
+  const offset = this.bb!.__offset(this.bb_pos, 10);
+  return new Uint8Array(this.bb!.bytes().buffer, this.bb!.bytes().byteOffset + this.bb!.__vector(this.bb_pos + offset), this.bb!.__vector_len(this.bb_pos + offset));
+}
+
+heard(obj?:Whole):Whole|null {
+  const offset = this.bb!.__offset(this.bb_pos, 12);
+  return offset ? (obj || new Whole()).__init(this.bb_pos + offset, this.bb!) : null;
+}
+
 static startPeer(builder:flatbuffers.Builder) {
-  builder.startObject(2);
+  builder.startObject(5);
 }
 
 static addRow(builder:flatbuffers.Builder, row:number) {
@@ -66,16 +93,37 @@ static startIncarnationVector(builder:flatbuffers.Builder, numElems:number) {
   builder.startVector(1, numElems, 1);
 }
 
+static addStart(builder:flatbuffers.Builder, startOffset:flatbuffers.Offset) {
+  builder.addFieldStruct(2, startOffset, 0);
+}
+
+static addNonce(builder:flatbuffers.Builder, nonceOffset:flatbuffers.Offset) {
+  builder.addFieldOffset(3, nonceOffset, 0);
+}
+
+static createNonceVector(builder:flatbuffers.Builder, data:number[]|Uint8Array):flatbuffers.Offset {
+  builder.startVector(1, data.length, 1);
+  for (let i = data.length - 1; i >= 0; i--) {
+    builder.addInt8(data[i]!);
+  }
+  return builder.endVector();
+}
+
+static startNonceVector(builder:flatbuffers.Builder, numElems:number) {
+  builder.startVector(1, numElems, 1);
+}
+
+static addHeard(builder:flatbuffers.Builder, heardOffset:flatbuffers.Offset) {
+  builder.addFieldStruct(4, heardOffset, 0);
+}
+
 static endPeer(builder:flatbuffers.Builder):flatbuffers.Offset {
   const offset = builder.endObject();
   builder.requiredField(offset, 6) // incarnation
+  builder.requiredField(offset, 8) // start
+  builder.requiredField(offset, 10) // nonce
+  builder.requiredField(offset, 12) // heard
   return offset;
 }
 
-static createPeer(builder:flatbuffers.Builder, row:number, incarnationOffset:flatbuffers.Offset):flatbuffers.Offset {
-  Peer.startPeer(builder);
-  Peer.addRow(builder, row);
-  Peer.addIncarnation(builder, incarnationOffset);
-  return Peer.endPeer(builder);
-}
 }

@@ -59,8 +59,18 @@ executedLength():number {
   return offset ? this.bb!.__vector_len(this.bb_pos + offset) : 0;
 }
 
+journal(obj?:Whole):Whole|null {
+  const offset = this.bb!.__offset(this.bb_pos, 14);
+  return offset ? (obj || new Whole()).__init(this.bb_pos + offset, this.bb!) : null;
+}
+
+state(obj?:Whole):Whole|null {
+  const offset = this.bb!.__offset(this.bb_pos, 16);
+  return offset ? (obj || new Whole()).__init(this.bb_pos + offset, this.bb!) : null;
+}
+
 static startHeartbeat(builder:flatbuffers.Builder) {
-  builder.startObject(5);
+  builder.startObject(7);
 }
 
 static addEpoch(builder:flatbuffers.Builder, epoch:number) {
@@ -91,12 +101,22 @@ static startExecutedVector(builder:flatbuffers.Builder, numElems:number) {
   builder.startVector(8, numElems, 4);
 }
 
+static addJournal(builder:flatbuffers.Builder, journalOffset:flatbuffers.Offset) {
+  builder.addFieldStruct(5, journalOffset, 0);
+}
+
+static addState(builder:flatbuffers.Builder, stateOffset:flatbuffers.Offset) {
+  builder.addFieldStruct(6, stateOffset, 0);
+}
+
 static endHeartbeat(builder:flatbuffers.Builder):flatbuffers.Offset {
   const offset = builder.endObject();
   builder.requiredField(offset, 6) // sent_us
   builder.requiredField(offset, 8) // echo_us
   builder.requiredField(offset, 10) // committed
   builder.requiredField(offset, 12) // executed
+  builder.requiredField(offset, 14) // journal
+  builder.requiredField(offset, 16) // state
   return offset;
 }
 

@@ -1,0 +1,159 @@
+import { createHash } from 'node:crypto'
+import { CLUSTER_ID_BYTES } from '../codec/limits.ts'
+import { type MemberRecord, type PeerRecord, RecordType, type Start } from '../protocol/records.ts'
+import type { Claim, Refusal, Standing, Verdict } from '../transport/transport.ts'
+
+export interface MembershipOptions {
+  readonly id: number
+  readonly replicas: number
+  readonly incarnation: Uint8Array
+  /** Of this start: 16 random bytes. */
+  readonly nonce: Uint8Array
+  /** Writes records into one journal value; resolves with its number when it is durable. */
+  readonly write: (records: readonly MemberRecord[]) => Promise<number>
+  /** The highest number of a durable journal value heard from the peer since this start. */
+  readonly heard: (peer: number) => number
+  /** A later start of the peer is about to be admitted: nothing more may be heard from an earlier one. */
+  readonly superseded: (peer: number) => void
+  /** Called once, when all members are known to know each other. */
+  readonly founded: () => void
+}
+
+/**
+ * Who the members are, durably: by the incarnation of each one's directory, and by its latest start. Whoever has lost its votes, or runs on
+ * a copy of a directory, is refused (protocol.md §9).
+ *
+ * - PEER is durable before a peer is welcomed. When it is there for all, the members have a name: the cluster id.
+ * - MET says that a peer named the same id, so it has all of this durably, too. When it is there for all, the cluster is founded: whoever
+ *   votes from then on is known to all. Whoever hears of the founding from one member needs nothing from the others, since that one has it
+ *   from all.
+ */
+export class Membership {
+  readonly #options: MembershipOptions
+  readonly #known = new Map<number, PeerRecord>()
+  /** Peers whose incarnation is durable here. */
+  readonly #written = new Set<number>()
+  readonly #met = new Set<number>()
+  /** By peer: the record of its latest start that is not durable yet. */
+  readonly #pending = new Map<number, Promise<void>>()
+  #start: Start
+  #startedAt = 0
+  #clusterId: string | null = null
+  #founded = false
+
+  constructor(options: MembershipOptions) {
+    this.#options = options
+    this.#start = { number: 1, nonce: options.nonce }
+  }
+
+  /** A record found in the journal. */
+  restore(record: MemberRecord): void {
+    if (record.type === RecordType.start) this.#start = { ...this.#start, number: record.number + 1 }
+    else if (record.type === RecordType.met) this.#met.add(record.row)
+    else {
+      this.#known.set(record.row, record)
+      this.#written.add(record.row)
+    }
+  }
+
+  /** After the journal is replayed. */
+  restored(): void {
+    this.#name()
+    this.#found()
+  }
+
+  /** Writes this start down. Resolves when it is durable: no link may be made before. */
+  async start(): Promise<void> {
+    this.#startedAt = await this.#options.write([{ type: RecordType.start, ...this.#start }])
+  }
+
+  get standing(): Standing {
+    return { start: this.#start, journal: this.#startedAt, clusterId: this.#clusterId, founded: this.#founded }
+  }
+
+  /** Peers that founding waits for. */
+  get missing(): number[] {
+    return this.#peers.filter((peer) => !this.#founded && !this.#met.has(peer))
+  }
+
+  /** As `TransportHandlers.admit`. */
+  async admit(peer: number, claim: Claim, dialled: boolean): Promise<Verdict> {
+    const refusal = this.#refusal(peer, claim)
+    if (refusal !== null) return refusal
+    if (claim.start.number > (this.#known.get(peer)?.start.number ?? 0)) this.#learn(peer, claim)
+    await this.#pending.get(peer)
+    // A later start may have come meanwhile.
+    if (!isSame(this.#known.get(peer)?.start.nonce, claim.start.nonce)) return 'copy'
+    if (claim.founded) await this.#meet(this.#peers)
+    else if (dialled && claim.clusterId !== null && claim.clusterId === this.#clusterId) await this.#meet([peer])
+    return dialled && !this.#met.has(peer) ? 'again' : 'yes'
+  }
+
+  #refusal(peer: number, claim: Claim): Refusal | null {
+    // The founded one was welcomed by all members, each of which knew all: whoever knows them not, or others, is none of them.
+    if (claim.founded && claim.clusterId !== this.#clusterId) return 'foreign'
+    const known = this.#known.get(peer)
+    if (known === undefined) return null
+    if (!isSame(known.incarnation, claim.incarnation)) return 'amnesiac'
+    return this.#isOlder(known, claim) ? 'copy' : null
+  }
+
+  /**
+   * A start is a journal value of its own, so it comes after all that earlier starts called durable. Of one start that need not be asked: its
+   * handshakes and heartbeats overtake each other.
+   */
+  #isOlder(known: PeerRecord, { start, journal }: Claim): boolean {
+    if (start.number !== known.start.number) {
+      return start.number < known.start.number || journal <= this.#heard(known)
+    }
+    return !isSame(known.start.nonce, start.nonce)
+  }
+
+  #learn(row: number, { incarnation, start, journal }: Claim): void {
+    this.#options.superseded(row)
+    const record: PeerRecord = { type: RecordType.peer, row, incarnation, start, heard: journal }
+    this.#known.set(row, record)
+    const written = this.#options.write([record]).then(() => {
+      this.#written.add(row)
+      this.#name()
+    })
+    this.#pending.set(row, written)
+  }
+
+  async #meet(peers: readonly number[]): Promise<void> {
+    const rows = peers.filter((peer) => !this.#met.has(peer))
+    if (rows.length === 0) return
+    await this.#options.write(rows.map((row) => ({ type: RecordType.met, row })))
+    for (const row of rows) this.#met.add(row)
+    this.#found()
+  }
+
+  /** The cluster has a name as soon as all its members are known, durably. */
+  #name(): void {
+    if (this.#clusterId !== null || this.#written.size < this.#options.replicas - 1) return
+    const { id, replicas, incarnation } = this.#options
+    const hash = createHash('sha256')
+    for (let row = 0; row < replicas; row++) {
+      hash.update(row === id ? incarnation : (this.#known.get(row) as PeerRecord).incarnation)
+    }
+    this.#clusterId = hash.digest('hex').slice(0, 2 * CLUSTER_ID_BYTES)
+  }
+
+  #found(): void {
+    if (this.#founded || this.#met.size < this.#options.replicas - 1) return
+    this.#founded = true
+    this.#options.founded()
+  }
+
+  #heard({ row, heard }: PeerRecord): number {
+    return Math.max(heard, this.#options.heard(row))
+  }
+
+  get #peers(): number[] {
+    return Array.from({ length: this.#options.replicas }, (_, row) => row).filter((row) => row !== this.#options.id)
+  }
+}
+
+function isSame(a: Uint8Array | undefined, b: Uint8Array): boolean {
+  return a !== undefined && a.length === b.length && a.every((byte, i) => byte === b[i])
+}
