@@ -120,9 +120,9 @@ export const DURABILITY: readonly Mutant[] = [
     name: 'a replica that lost its disk is admitted',
     patches: [
       {
-        file: 'node/incarnations.ts',
-        from: '} else if (!isSame(known, incarnation)) return false\n',
-        to: '} else if (known.length === 0) return false\n',
+        file: 'node/membership.ts',
+        from: "    if (!isSame(known.incarnation, claim.incarnation)) return 'amnesiac'\n",
+        to: '',
       },
     ],
     hunter: { by: 'simulator' },
