@@ -1,6 +1,6 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { INCARNATION_BYTES } from '../../src/codec/limits.ts'
+import { INCARNATION_BYTES, START_NONCE_BYTES } from '../../src/codec/limits.ts'
 import { COMMAND_WORK } from '../../src/execution/budget.ts'
 import { encodeGroup } from '../../src/execution/groups.ts'
 import { incrementCommand } from '../../src/machine/commands.ts'
@@ -40,6 +40,7 @@ function makeMember(machine: CountingStore, disk: MemoryDisk, clock: Clock): Mem
   const identity = { cluster: 'slices', epoch: 0, replicas: 1, id: 0, incarnation, clientUrl: '' }
   const network = new MemoryNetwork({ schedule: (ms, action) => setTimeout(action, ms) })
   return new Member({
+    startNonce: new Uint8Array(START_NONCE_BYTES),
     ...{ identity, engine: wasmEngine.make(1), machine, journal: disk.open(), workPerTurn: PER_TURN * COMMAND_WORK },
     ...{ transport: new MemoryTransport(network, { identity }), clock, random: Math.random },
     ...{ logger: SILENT, requestTimeoutMs: 5000, linked: () => {}, failed: () => {} },

@@ -1,6 +1,6 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { INCARNATION_BYTES } from '../../src/codec/limits.ts'
+import { INCARNATION_BYTES, START_NONCE_BYTES } from '../../src/codec/limits.ts'
 import { KeyValueStore } from '../../src/machine/key-value.ts'
 import { realClock } from '../../src/node/clock.ts'
 import { SILENT } from '../../src/node/logger.ts'
@@ -16,6 +16,7 @@ test('the state may be read as it is once the journal is replayed, ready or not,
   const identity = { cluster: 'stale', epoch: 0, replicas: 1, id: 0, incarnation, clientUrl: '' }
   const network = new MemoryNetwork({ schedule: (ms, action) => setTimeout(action, ms) })
   const member = new Member({
+    startNonce: new Uint8Array(START_NONCE_BYTES),
     ...{ identity, engine: wasmEngine.make(1), machine: new KeyValueStore(), journal: null },
     ...{ transport: new MemoryTransport(network, { identity }), clock: realClock, random: Math.random },
     ...{ logger: SILENT, requestTimeoutMs: 5000, linked: () => {}, failed: () => {} },

@@ -87,11 +87,11 @@ test('a proof holds for one link, one receiver, one kind of message and one cont
 })
 
 test('a client URL has at most as many bytes as a welcome to clients has room for', () => {
-  const said = (clientUrl: string) => bytes(helloText(identityOf(1, 3, { clientUrl }), 2, nonces, secret))
+  const said = (clientUrl: string) => bytes(helloText(claimOf(1, 3, { clientUrl }), 2, nonces, secret))
   readHello(said('x'.repeat(MAX_URL_BYTES)))
   assert.ok(isMalformed(() => readHello(said('x'.repeat(MAX_URL_BYTES + 1)))))
   assert.ok(isMalformed(() => readHello(said('ü'.repeat(MAX_URL_BYTES / 2 + 1)))))
-  const welcome = welcomeText(identityOf(1, 3, { clientUrl: 'x'.repeat(MAX_URL_BYTES + 1) }), 2, nonces, secret)
+  const welcome = welcomeText(claimOf(1, 3, { clientUrl: 'x'.repeat(MAX_URL_BYTES + 1) }), 2, nonces, secret)
   assert.ok(isMalformed(() => readAnswer(bytes(welcome))))
 })
 
