@@ -121,7 +121,7 @@ export class Replica {
 
   /** Null when the replica answers stale reads; otherwise why it does not. */
   get notReadable(): string | null {
-    return this.clusterId === null ? 'the cluster is not founded yet' : this.#member.notReadable
+    return this.#member.notReadable ?? (this.clusterId === null ? 'the cluster is not founded yet' : null)
   }
 
   /** Replays the journal, then listens and connects. */

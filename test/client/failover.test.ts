@@ -168,8 +168,10 @@ test('a replica that is not ready refuses, and the next one is asked', async () 
 })
 
 test('where nobody can, a call is given up at its deadline, as refused (scenario 26)', async () => {
-  const lone = await Replicas.open({ open: [0] })
+  const lone = await Replicas.open()
   try {
+    await Promise.all([lone.stop(1), lone.stop(2)])
+    await until(() => lone.replica(0).notReady !== null, 'the loss of the quorum')
     const client = await connect(lone.urls.slice(0, 1), { requestTimeoutMs: 400 })
     const before = performance.now()
     const { tally, done } = incrementing(client, 'n', 4, 4)
