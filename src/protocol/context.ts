@@ -73,6 +73,8 @@ export class Context {
   heartbeatMs = 0
   /** What was executed at the last heartbeat. */
   lastExecuted: readonly number[] = []
+  /** Since when some peer has had another state after the same instances, in ms; null where none has. */
+  differentSinceMs: number | null = null
   /** When the open instances are looked at again. */
   lookMs = 0
   /** When the reaches of the rows follow their highest slots again. */

@@ -1,9 +1,8 @@
-import { contradiction } from './assert.ts'
 import type { Context } from './context.ts'
 import { type Heartbeat, MessageType } from './messages.ts'
 import { isHeartbeatInRange } from './ranges.ts'
 import { believeClaims } from './reach.ts'
-import { equal } from './vector.ts'
+import { compareStates, stateToSay } from './states.ts'
 
 /** Weight of a new round-trip measurement in the smoothed one. */
 const SMOOTHING = 1 / 8
@@ -52,21 +51,6 @@ export function onHeartbeat(context: Context, from: number, message: Heartbeat):
     peer.roundTripMs = peer.roundTripMs === 0 ? measured : peer.roundTripMs + (measured - peer.roundTripMs) * SMOOTHING
   }
   believeClaims(context)
-}
-
-/** Only of a state that has stood still since the last heartbeat: under load hashes would cost, and be compared by nobody. */
-function stateToSay(context: Context, executed: readonly number[]): number {
-  const stands = equal(executed, context.lastExecuted)
-  context.lastExecuted = executed
-  return stands ? context.stateHash() : 0
-}
-
-/** Different states after the same instances: silence would be the worst outcome (protocol.md §9). */
-function compareStates(context: Context, from: number, { state, executed }: Heartbeat): void {
-  if (state === 0 || context.rows.some((row) => row.executedPrefix !== executed[row.row])) return
-  const own = context.stateHash()
-  if (own === 0 || own === state) return
-  throw contradiction(`replica ${from} has another state after the same instances, [${executed}]`)
 }
 
 /** Peers that have just become silent for too long. */

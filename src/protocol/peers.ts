@@ -21,6 +21,8 @@ export interface Peer {
   readonly allowance: Allowance
   /** The highest number of a durable journal value heard from it. */
   journal: number
+  /** Whether its state after the same instances was the same; null where they were never compared. */
+  agrees: boolean | null
 }
 
 /** The other members, and who of them can be counted on. */
@@ -46,6 +48,7 @@ export class Peers {
       executed: zeros(replicas),
       allowance: freshAllowance(),
       journal: 0,
+      agrees: null,
     }))
   }
 

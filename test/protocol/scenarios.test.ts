@@ -367,7 +367,8 @@ each('25: slots around 2³²', (maker) => {
   // The others are there already, and say so.
   const committed = [2 ** 32 - 2, 0, 0]
   for (const peer of [0, 2]) {
-    const heartbeat = { type: MessageType.heartbeat, epoch: 0, sentMs: 1, echoMs: 0, committed, executed: committed }
+    const said = { committed, executed: committed, journal: 0, state: 0 }
+    const heartbeat = { type: MessageType.heartbeat, epoch: 0, sentMs: 1, echoMs: 0, ...said }
     story.at(1).receive(peer, heartbeat)
   }
   for (const slot of [2 ** 32 - 1, 2 ** 32, 2 ** 32 + 1]) {

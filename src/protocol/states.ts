@@ -1,0 +1,35 @@
+import { contradiction } from './assert.ts'
+import type { Context } from './context.ts'
+import type { Heartbeat } from './messages.ts'
+import { equal } from './vector.ts'
+
+/** A difference must last this long, in ms: every peer that is up has said its state meanwhile. */
+const LASTING_MS = 1000
+
+/**
+ * The hash of the state to put into a heartbeat, or 0. Only a state that has stood still since the last heartbeat is said: under load hashes
+ * would cost, and nobody could compare them.
+ */
+export function stateToSay(context: Context, executed: readonly number[]): number {
+  const stands = equal(executed, context.lastExecuted)
+  context.lastExecuted = executed
+  return stands ? context.stateHash() : 0
+}
+
+/**
+ * Different states after the same instances: silence would be the worst outcome (protocol.md §9). The replica stops, unless more members
+ * agree with it than do not: one broken member must not stop the others.
+ */
+export function compareStates(context: Context, from: number, { state, executed }: Heartbeat): void {
+  if (state === 0 || context.rows.some((row) => row.executedPrefix !== executed[row.row])) return
+  const own = context.stateHash()
+  if (own === 0) return
+  context.peers.of(from).agrees = own === state
+  const opinions = context.peers.others.map((id) => context.peers.of(id).agrees)
+  const against = opinions.filter((agrees) => agrees === false).length
+  if (against === 0) context.differentSinceMs = null
+  else context.differentSinceMs ??= context.nowMs
+  const agreeing = 1 + opinions.filter((agrees) => agrees === true).length
+  if (against < agreeing || context.nowMs < (context.differentSinceMs as number) + LASTING_MS) return
+  throw contradiction(`${against} of the others have another state after the same instances, [${executed}]`)
+}
