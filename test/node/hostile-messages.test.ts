@@ -14,8 +14,8 @@ import { freePorts } from '../support/ports.ts'
 import { freshSeed, Random } from '../support/random.ts'
 import { until } from '../support/until.ts'
 import { volume } from '../support/volumes.ts'
-import { identityOf } from '../transport/observer.ts'
 import { Stranger } from '../transport/stranger.ts'
+import { laterStartOf } from './impostor.ts'
 
 /** Replicas 0 and 2 are sound; replica 1 says whatever its format has room for. */
 const test = suite('a replica with a member that says anything')
@@ -93,8 +93,11 @@ function watchTurns(): { longest: () => number; stop: () => void } {
   return { longest: () => longest, stop: () => clearInterval(timer) }
 }
 
+/** Founds the cluster with a replica 1 that is closed then, and dials replica 0 in its place. */
+type Pose = (victim: Replica, ready: () => Promise<void>) => Promise<Stranger>
+
 async function withReplicas(
-  story: (open: (id: number) => Promise<Replica>, ports: readonly number[], failures: Error[]) => Promise<void>,
+  story: (open: (id: number) => Promise<Replica>, pose: Pose, failures: Error[]) => Promise<void>,
 ): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'epaxos-'))
   const ports = await freePorts(3)
@@ -108,8 +111,15 @@ async function withReplicas(
     opened.push(replica)
     return replica
   }
+  const pose: Pose = async (victim, ready) => {
+    const member = await open(1)
+    await ready()
+    await until(() => member.notReady === null, 'the founding')
+    await member.close()
+    return new Stranger(ports[0] as number).greet(await laterStartOf(join(folder, '1'), 1, victim), 0)
+  }
   try {
-    await story(open, ports, failures)
+    await story(open, pose, failures)
   } finally {
     await Promise.all(opened.map((replica) => replica.close()))
     await rm(folder, { recursive: true, force: true })
@@ -117,15 +127,14 @@ async function withReplicas(
 }
 
 test('every message with every field at its extremes ends no replica, holds none up, and none after a restart', () =>
-  withReplicas(async (open, ports, failures) => {
+  withReplicas(async (open, pose, failures) => {
     const seed = freshSeed()
     const random = new Random(seed)
     let [victim, other] = await Promise.all([open(0), open(2)])
     const ready = () =>
       until(() => victim.notReady === null && other.notReady === null, `ready: EPAXOS_SEED=${seed}`, 60_000)
-    await ready()
+    const peer = await pose(victim, ready)
     const turns = watchTurns()
-    const peer = await new Stranger(ports[0] as number).greet(identityOf(1, 3), 0)
     let sent = 0
     for (let round = 0; round < 10; round++) {
       for (const [, type] of messageTypes) {
@@ -148,12 +157,11 @@ test('every message with every field at its extremes ends no replica, holds none
   }))
 
 test('a flood of requests holds nobody up', () =>
-  withReplicas(async (open, ports, failures) => {
+  withReplicas(async (open, pose, failures) => {
     const [victim, other] = await Promise.all([open(0), open(2)])
-    await until(() => victim.notReady === null && other.notReady === null, 'a quorum')
+    const peer = await pose(victim, () => until(() => victim.notReady === null && other.notReady === null, 'a quorum'))
     const value = 'x'.repeat(100_000)
     for (let i = 0; i < 200; i++) await victim.propose(putCommand(`k${i}`, value))
-    const peer = await new Stranger(ports[0] as number).greet(identityOf(1, 3), 0)
     const asks = Array.from({ length: 2000 }, (_, i) => {
       const count = 65_536
       return encodeMessage({ type: MessageType.ask, epoch: 0, row: 0, slot: 1 + (i % 200), count })

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
@@ -13,8 +13,8 @@ import { MAX_FRAME_BYTES } from '../../src/transport/transport.ts'
 import { buildHotMessage, type HotMessage } from '../support/builders.ts'
 import { freePorts } from '../support/ports.ts'
 import { until } from '../support/until.ts'
-import { identityOf } from '../transport/observer.ts'
 import { Stranger } from '../transport/stranger.ts'
+import { laterStartOf } from './impostor.ts'
 
 const test = suite('a replica with a faulty peer')
 
@@ -77,12 +77,7 @@ test('garbage, unknown types, rows, epochs and long frames are dropped and have 
   try {
     await until(() => [victim, good, other].every(({ notReady }) => notReady === null), 'the founding')
     await good.close()
-    const { incarnation } = JSON.parse(await readFile(join(data, 'identity.json'), 'utf8'))
-    const start = { number: 2, nonce: new Uint8Array(16) }
-    const claim = {
-      ...identityOf(1, 3, { incarnation: Buffer.from(incarnation, 'hex') }),
-      ...{ start, journal: 2 ** 40, clusterId: victim.clusterId, founded: true },
-    }
+    const claim = await laterStartOf(data, 1, victim)
     await victim.propose(putCommand('k', 'v'))
     const before = victim.status()
     let count = before.counts.dropped
