@@ -116,6 +116,7 @@ async function withReplicas(
     await ready()
     await until(() => member.notReady === null, 'the founding')
     await member.close()
+    await ready()
     return new Stranger(ports[0] as number).greet(await laterStartOf(join(folder, '1'), 1, victim), 0)
   }
   try {

@@ -78,6 +78,7 @@ test('garbage, unknown types, rows, epochs and long frames are dropped and have 
     await until(() => [victim, good, other].every(({ notReady }) => notReady === null), 'the founding')
     await good.close()
     const claim = await laterStartOf(data, 1, victim)
+    await until(() => victim.notReady === null && other.notReady === null, 'a quorum without it')
     await victim.propose(putCommand('k', 'v'))
     const before = victim.status()
     let count = before.counts.dropped
