@@ -1,4 +1,6 @@
-import { readFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { Agent, request } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -122,6 +124,46 @@ test('clients that hold connections take no descriptor from the peers, and cost 
     assert.ok(logged.length > 0 && logged.length < 20, `${logged.length} lines say so`)
     assert.not(again.ended)
   }))
+
+test('when descriptors run out later, what is open goes on, what is new is refused, and all goes on afterwards', () =>
+  withFolder(async (folder) => {
+    for (const server of ['uws', 'node']) {
+      const [place] = (await places(1, join(folder, server))) as [Place]
+      const replica = new Cli([...place.args, '--server', server])
+      await untilReady(place.url)
+      const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+      assert.is(await putOver(agent, place.url), 204)
+      const open = readdirSync(`/proc/${replica.pid}/fd`).length
+      setDescriptors(replica.pid, open - 1)
+      const sockets = Array.from({ length: 20 }, () => [dial(place.clientPort), dial(place.peerPort)]).flat()
+      await pause(300)
+      const cpuBefore = cpuMs(replica.pid)
+      for (let i = 0; i < 20; i++) assert.is(await putOver(agent, place.url), 204)
+      await pause(1000)
+      assert.ok(cpuMs(replica.pid) - cpuBefore < 900, `${server}: no spinning`)
+      for (const socket of sockets) socket.destroy()
+      setDescriptors(replica.pid, open + 50)
+      await untilReady(place.url)
+      assert.is((await runCli(['put', 'k', 'v', '--url', place.url])).code, 0)
+      agent.destroy()
+      assert.is((await replica.kill('SIGTERM')).code, 0)
+    }
+  }))
+
+/** Changes the limit of a process that runs. */
+function setDescriptors(pid: number, soft: number): void {
+  execFileSync('prlimit', [`--nofile=${soft}:`, '--pid', String(pid)])
+}
+
+/** The status of a put over a connection that stays open. */
+function putOver(agent: Agent, url: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const put = request(`${url}/kv/k`, { method: 'PUT', agent }, (response) => {
+      response.resume().once('end', () => resolve(response.statusCode ?? 0))
+    })
+    put.once('error', reject).end('v')
+  })
+}
 
 async function untilReady(...urls: string[]): Promise<void> {
   for (const url of urls) {
