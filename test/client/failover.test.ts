@@ -1,12 +1,12 @@
-import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type Client, type CommandError, connect } from '../../src/client/index.ts'
 import { Replicas } from '../support/replicas.ts'
+import { serverSuite } from '../support/servers.ts'
 import { until } from '../support/until.ts'
 import { Valve } from '../support/valve.ts'
 import { volume } from '../support/volumes.ts'
 
-const test = suite('Client fail-over')
+const test = serverSuite('Client fail-over')
 
 /** The outcomes of calls made one after the other, by several callers at once. */
 interface Tally {

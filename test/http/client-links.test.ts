@@ -1,5 +1,4 @@
 import { connect, type Socket } from 'node:net'
-import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { proofOf } from '../../src/client/proof.ts'
 import {
@@ -21,12 +20,13 @@ import { getCommand, incrementCommand, putCommand } from '../../src/machine/comm
 import { MAX_STRANGER_BYTES } from '../../src/transport/ws-links.ts'
 import { freshSeed, Random } from '../support/random.ts'
 import { Replicas } from '../support/replicas.ts'
+import { serverSuite } from '../support/servers.ts'
 import { until } from '../support/until.ts'
 import { volume } from '../support/volumes.ts'
 import { ask } from './ask.ts'
 import { Stranger } from './stranger.ts'
 
-const test = suite('Links of clients')
+const test = serverSuite('Links of clients')
 const SECRET = 'open sesame'
 const NO_PROOF = new Uint8Array(0)
 let replicas: Replicas

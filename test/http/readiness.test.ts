@@ -1,4 +1,3 @@
-import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type CommandError, connect } from '../../src/client/index.ts'
 import { readResult } from '../../src/machine/command-results.ts'
@@ -7,10 +6,11 @@ import { KeyValueStore } from '../../src/machine/key-value.ts'
 import { Replica } from '../../src/node/replica.ts'
 import { freePorts } from '../support/ports.ts'
 import { Replicas } from '../support/replicas.ts'
+import { serverSuite } from '../support/servers.ts'
 import { until } from '../support/until.ts'
 import { ask, atOnce, codeOf, statusOf } from './ask.ts'
 
-const test = suite('HTTP without a quorum')
+const test = serverSuite('HTTP without a quorum')
 
 test('a lone replica of three answers client work with 503 at once, and holds nothing (scenario 24)', async () => {
   const replicas = await Replicas.open({ open: [1] })

@@ -1,10 +1,10 @@
-import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { encodeExpire } from '../../src/execution/groups.ts'
 import { Replicas } from '../support/replicas.ts'
+import { serverSuite } from '../support/servers.ts'
 import { ask, codeOf } from './ask.ts'
 
-const test = suite('HTTP sessions')
+const test = serverSuite('HTTP sessions')
 let replicas: Replicas
 
 test.before(async () => {

@@ -1,9 +1,9 @@
-import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Replicas } from '../support/replicas.ts'
+import { serverSuite } from '../support/servers.ts'
 import { ask, codeOf } from './ask.ts'
 
-const test = suite('HTTP transactions')
+const test = serverSuite('HTTP transactions')
 let replicas: Replicas
 const transact = (body: unknown, id = 0) =>
   ask(replicas.url(id), 'POST', '/transaction', typeof body === 'string' ? body : JSON.stringify(body))

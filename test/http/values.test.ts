@@ -1,10 +1,10 @@
-import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Replicas } from '../support/replicas.ts'
+import { serverSuite } from '../support/servers.ts'
 import { until } from '../support/until.ts'
 import { ask, atOnce, codeOf, statusOf } from './ask.ts'
 
-const test = suite('HTTP values')
+const test = serverSuite('HTTP values')
 let replicas: Replicas
 const url = (id = 0) => replicas.url(id)
 

@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { sealedFrames } from '../../src/codec/frame.ts'
 import { encodeMessage } from '../../src/codec/peer.ts'
@@ -12,11 +11,12 @@ import { Command, type Commit, type Message, MessageType } from '../../src/proto
 import { MAX_FRAME_BYTES } from '../../src/transport/transport.ts'
 import { buildHotMessage, type HotMessage } from '../support/builders.ts'
 import { freePorts } from '../support/ports.ts'
+import { serverSuite } from '../support/servers.ts'
 import { until } from '../support/until.ts'
 import { Stranger } from '../transport/stranger.ts'
 import { laterStartOf } from './impostor.ts'
 
-const test = suite('a replica with a faulty peer')
+const test = serverSuite('a replica with a faulty peer')
 
 const NOOP: Commit = {
   type: MessageType.commit,
@@ -71,8 +71,9 @@ test('garbage, unknown types, rows, epochs and long frames are dropped and have 
   const note = (fields: object, message: string) => lines.push(`${message} ${JSON.stringify(fields)}`)
   const logger = { info: () => {}, warn: note, error: note }
   const data = await mkdtemp(join(tmpdir(), 'epaxos-hostile-'))
+  const server = test.server().kind
   const open = (id: number, durability: 'memory' | 'fsync' = 'memory') =>
-    Replica.open({ id, peers, machine: new KeyValueStore(), durability, data, logger })
+    Replica.open({ id, peers, machine: new KeyValueStore(), durability, data, server, logger })
   const [victim, good, other] = await Promise.all([open(0), open(1, 'fsync'), open(2)])
   try {
     await until(() => [victim, good, other].every(({ notReady }) => notReady === null), 'the founding')

@@ -6,6 +6,7 @@ import { KeyValueStore } from '../../src/machine/key-value.ts'
 import type { EngineKind } from '../../src/node/options.ts'
 import { Replica } from '../../src/node/replica.ts'
 import { freePorts } from './ports.ts'
+import { runningServer } from './servers.ts'
 import { until } from './until.ts'
 import { Valve } from './valve.ts'
 
@@ -86,6 +87,7 @@ export class Replicas {
       machine: new KeyValueStore(),
       durability,
       requestTimeoutMs,
+      server: runningServer().kind,
       engine: (process.env.EPAXOS_TEST_ENGINE ?? 'wasm') as EngineKind,
       cluster,
       advertise: advertise?.[id] ?? this.url(id),

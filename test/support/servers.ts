@@ -1,5 +1,5 @@
 import { suite } from 'uvu'
-import { type ChosenServer, chooseServer, type ServerKind } from '../../src/transport/server.ts'
+import { type ChosenServer, chooseServer } from '../../src/transport/server.ts'
 
 /** The servers that run here: node everywhere, uws if its binary loads. `EPAXOS_TEST_SERVER` selects one of them. */
 export const testServers: readonly ChosenServer[] = (await all()).filter(({ kind }) => {
@@ -7,12 +7,16 @@ export const testServers: readonly ChosenServer[] = (await all()).filter(({ kind
 })
 if (testServers.length === 0) throw new RangeError(`EPAXOS_TEST_SERVER: no ${process.env.EPAXOS_TEST_SERVER} here`)
 
-/** The one that tests use which need one only. */
-export const testServerKind: ServerKind = (testServers[0] as ChosenServer).kind
-
 async function all(): Promise<ChosenServer[]> {
   const first = await chooseServer(null)
   return first.kind === 'node' ? [first] : [first, await chooseServer('node')]
+}
+
+let running = testServers[0] as ChosenServer
+
+/** The server of the {@link serverSuite} that is running; in other suites the first of {@link testServers}. */
+export function runningServer(): ChosenServer {
+  return running
 }
 
 type Story = () => unknown
@@ -28,7 +32,6 @@ export interface ServerSuite {
 
 /** A suite that runs once on each server. */
 export function serverSuite(name: string): ServerSuite {
-  let running = testServers[0] as ChosenServer
   const suites = testServers.map((server) => {
     const test = suite(`${name}, server ${server.kind}`)
     test.before(() => {
@@ -49,6 +52,6 @@ export function serverSuite(name: string): ServerSuite {
     run: () => {
       for (const test of suites) test.run()
     },
-    server: () => running,
+    server: runningServer,
   })
 }
