@@ -4,13 +4,13 @@
 export const ErrorCode = {
   /** A flag, an environment variable, a configuration file or an option is wrong. */
   configuration: 'configuration',
-  /** The data directory belongs to another cluster or replica, or to a newer format. */
+  /** The data directory belongs to another cluster or replica, or has a newer format. */
   foreignDirectory: 'foreign_directory',
   /** Another process uses the data directory. */
   locked: 'locked',
   /** The disk is nearly full: updates are certainly not done until there is space again. */
   diskFull: 'disk_full',
-  /** Reading or writing the journal failed: the replica stops, nothing that was answered is lost. */
+  /** Reading or writing the journal failed: the replica stops, and nothing that was answered is lost. */
   storage: 'storage',
   /** The system gives this process too little memory, addresses or file descriptors (`ulimit`). */
   resources: 'resources',
@@ -18,41 +18,47 @@ export const ErrorCode = {
   damaged: 'damaged',
   /** Bytes from a socket or a disk are not what they should be. */
   malformed: 'malformed',
-  /** More than f members of its cluster refuse this replica: they know it with another data directory, or with a later start. */
+  /**
+   * More than f members of its cluster refuse this replica: they know it with another data directory, or with a later
+   * start.
+   */
   refusedByPeers: 'refused_by_peers',
-  /** The peers' state, or what they committed, contradicts this replica's: it stops. */
+  /** The state of the peers, or what they committed, contradicts this replica: it stops. */
   contradiction: 'contradiction',
-  /** The command cannot be read by the state machine. */
+  /** The state machine cannot read the command. */
   badCommand: 'bad_command',
-  /** The value is no counter, or the sum is beyond ±(2⁵³−1): nothing was changed. */
+  /** The value is not a counter, or the sum is beyond ±(2⁵³−1): nothing was changed. */
   notCounter: 'not_counter',
   /** There is no such key, or no such path. */
   notFound: 'not_found',
-  /** The path takes other HTTP methods. */
+  /** The path has other HTTP methods. */
   methodNotAllowed: 'method_not_allowed',
-  /** A page of another origin asks. */
+  /** The request comes from a page of another origin. */
   forbidden: 'forbidden',
   /** Larger than a limit. */
   tooLarge: 'too_large',
-  /** Too much is waiting already, or not acknowledged in a session: the outcome says whether it is certainly not done. */
+  /** Too much is waiting, or is not acknowledged in a session. The outcome says whether it is certainly not done. */
   busy: 'busy',
   /** Not replayed yet, or no quorum: certainly not done. */
   notReady: 'not_ready',
-  /** Not answered in time: it may be done, or be done later. */
+  /** Not answered in time: it may be done, now or later. */
   timeout: 'timeout',
-  /** The request number was acknowledged before, or its session was closed: not done again, but it may have been done before. */
+  /**
+   * The request number was acknowledged before, or its session was closed: it was not done again, but may have been
+   * done before.
+   */
   sessionExpired: 'session_expired',
-  /** The request was done before, and its result is not kept any more. */
+  /** The request was done before, and its result is no longer kept. */
   resultGone: 'result_gone',
   /** The replica or the client is being closed. */
   closed: 'closed',
   /** No replica could be reached. */
   unreachable: 'unreachable',
-  /** The replica belongs to another cluster than the one that the client knows: nothing was sent to it. */
+  /** The replica does not belong to the client's cluster: nothing was sent to it. */
   foreignCluster: 'foreign_cluster',
   /** The secret is missing or wrong. */
   unauthorized: 'unauthorized',
-  /** Platform without a binary of a native dependency. */
+  /** A native dependency has no binary for this platform. */
   unsupportedPlatform: 'unsupported_platform',
 } as const
 export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode]
@@ -70,7 +76,7 @@ export class EpaxosError extends Error {
   }
 }
 
-/** A command that was not answered with a result. */
+/** A command that got no result. */
 export class CommandError extends EpaxosError {
   override readonly name = 'CommandError'
   readonly outcome: Outcome

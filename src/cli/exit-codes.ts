@@ -20,17 +20,17 @@ export const ReplicaExit = {
   directory: 3,
   storage: 4,
   refusedByPeers: 5,
-  /** Its state contradicts the others'. */
+  /** Its state contradicts that of the others. */
   contradiction: 6,
 } as const
 
-/** Of `put`, `get`, `del`, `incr`, `cas`. */
+/** The exit codes of `put`, `get`, `del`, `incr` and `cas`. */
 export const CommandExit = {
   done: 0,
   /** Not found, or a condition was not met. */
   unmet: 1,
   usage: 2,
-  /** It may be done, or be done later. */
+  /** It may be done, now or later. */
   unknown: 3,
   /** Certainly not done. */
   refused: 4,
@@ -49,10 +49,10 @@ const BY_CODE: { readonly [code in ErrorCode]?: number } = {
   contradiction: ReplicaExit.contradiction,
 }
 
-/** Why a replica ended, as its exit code. */
+/** The exit code for the reason why a replica ended. */
 export function replicaExit(error: unknown): number {
   const { code } = error as { code?: string }
-  // A port that is taken, or an address that is not ours.
+  // The port is taken, or the address does not belong to this machine.
   if (code === 'EADDRINUSE' || code === 'EADDRNOTAVAIL' || code === 'EACCES') return ReplicaExit.configuration
   return BY_CODE[code as ErrorCode] ?? ReplicaExit.internal
 }

@@ -2,7 +2,7 @@ import { CommandError, EpaxosError, ErrorCode } from '../errors.ts'
 import { ResultReader, Status } from '../execution/results.ts'
 import type { Entry } from './group.ts'
 
-/** A reader of the results of so many commands, or what is wrong with them. */
+/** A reader of the results of `count` commands, or what is wrong with them. */
 export function readerOf(results: Uint8Array, count: number): ResultReader | EpaxosError {
   try {
     const reader = new ResultReader(results)
@@ -15,7 +15,7 @@ export function readerOf(results: Uint8Array, count: number): ResultReader | Epa
 }
 
 /**
- * Tells a command's result, to which the reader was moved.
+ * Reports the result of a command; the reader is at that result.
  * @param mightHaveBeen it was sent before, and may have been done then
  */
 export function tell(entry: Entry, { status, result }: ResultReader, mightHaveBeen: boolean): void {

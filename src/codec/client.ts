@@ -36,17 +36,17 @@ export function encodeChallenge(challenge: Omit<Challenge, 'type'>): Uint8Array 
   return buildHandshake({ type: ClientMessageType.challenge, ...challenge })
 }
 
-/** As {@link encodeChallenge}. */
+/** Like {@link encodeChallenge}. */
 export function encodeHello(hello: Omit<Hello, 'type' | 'clusterId'> & { readonly clusterId?: string }): Uint8Array {
   return buildHandshake({ type: ClientMessageType.hello, clusterId: '', ...hello })
 }
 
-/** As {@link encodeChallenge}. */
+/** Like {@link encodeChallenge}. */
 export function encodeWelcome(welcome: Omit<Welcome, 'type'>): Uint8Array {
   return buildHandshake({ type: ClientMessageType.welcome, ...welcome })
 }
 
-/** As {@link encodeChallenge}. Throws `too_large` for a group beyond the limit. */
+/** Like {@link encodeChallenge}. Throws `too_large` for a group beyond the limit. */
 export function encodeRequest(id: number, group: Uint8Array, stale: boolean): Uint8Array {
   if (group.length > MAX_GROUP_BYTES) throw tooLarge('bytes of a request', group.length, MAX_GROUP_BYTES)
   const { at, words } = REQUEST

@@ -16,7 +16,7 @@ function nativeCrc32(): Crc32 | null {
   return zlib?.crc32 ?? null
 }
 
-/** `TABLES[256 × k + b]`: what byte b does to the checksum when k more bytes follow it. */
+/** `TABLES[256 × k + b]`: the effect of byte b on the checksum if k more bytes follow it. */
 const TABLES = makeTables()
 
 function makeTables(): Int32Array {

@@ -33,7 +33,7 @@ export function sealedFrames(parts: readonly Uint8Array[], limit = MAX_FRAME_BYT
   })
 }
 
-/** The frame inside a sealed one, as a view; null if the checksum does not fit. */
+/** The frame inside a sealed one, as a view; null if the checksum does not match. */
 export function unsealed(bytes: Uint8Array): Uint8Array | null {
   if (bytes.length < SEAL_BYTES || bytes.length > MAX_FRAME_BYTES) return null
   const seal = new DataView(bytes.buffer, bytes.byteOffset, SEAL_BYTES).getUint32(0, true)
@@ -41,7 +41,7 @@ export function unsealed(bytes: Uint8Array): Uint8Array | null {
   return crc32(content) === seal ? content : null
 }
 
-/** The parts behind so many bytes of room. */
+/** The parts, after `room` bytes of room. */
 function joined(parts: readonly Uint8Array[], room: number): Uint8Array {
   let size = room
   for (const part of parts) size += part.length

@@ -41,10 +41,10 @@ export const MAX_ASK_SLOTS = 1 << 16
 /** The incarnation of a member: random, so that nobody guesses it and no two are equal. */
 export const INCARNATION_BYTES = 16
 
-/** What tells one cluster from another: a hash of its members' incarnations. */
+/** Distinguishes clusters: a hash of the incarnations of the members. */
 export const CLUSTER_ID_BYTES = 16
 
-/** One start of a data directory: random, never guessed nor drawn twice. */
+/** One start of a data directory: random, so that nobody guesses it and no two are equal. */
 export const START_NONCE_BYTES = 16
 
 /** The server's random challenge to a client. */

@@ -1,7 +1,10 @@
 import type { Vector } from '../engine/engine.ts'
 import { assert } from '../protocol/assert.ts'
 
-/** Which instances are executed: per row a prefix, and the slots beyond it. An instance is entered once: that it executes twice cannot go unseen. */
+/**
+ * Which instances have executed: per row a prefix, and the slots beyond it. An instance is entered once, so a second
+ * execution is always noticed.
+ */
 export class ExecutedSet {
   readonly #prefix: number[]
   readonly #beyond: Set<number>[]
@@ -11,17 +14,17 @@ export class ExecutedSet {
     this.#beyond = this.#prefix.map(() => new Set())
   }
 
-  /** Per row: every slot up to here is executed. */
+  /** Per row: every slot up to here has executed. */
   get vector(): Vector {
     return [...this.#prefix]
   }
 
-  /** The executed slots of a row behind the first gap, ascending. */
+  /** The executed slots of a row after the first gap, ascending. */
   beyond(row: number): number[] {
     return [...(this.#beyond[row] as Set<number>)].sort((a, b) => a - b)
   }
 
-  /** Whether nothing is executed behind a gap: the vector says all. */
+  /** Whether nothing has executed after a gap, so that the vector says everything. */
   get isPrefix(): boolean {
     return this.#beyond.every(({ size }) => size === 0)
   }

@@ -18,11 +18,14 @@ export interface ExecutorOptions {
   readonly ownRow: number
   /** What sessions may keep; the same at all replicas. */
   readonly sessionLimits?: Limits
-  /** The batch of a committed instance; null where it was committed as a no-op. Asked once, when the instance executes. */
+  /**
+   * The batch of a committed instance; null if it was committed as a no-op. Called once, when the instance executes.
+   */
   batchOf(row: number, slot: number): Batch | null
   /**
-   * An instance was executed, in this order. `results` holds the results of its groups (results.ts), bytes of their own; null for a no-op and
-   * for the instances of other rows. May commit further instances, may not call `run`.
+   * Called for each executed instance, in order. `results` holds the results of its groups (results.ts) in bytes of
+   * their own; null for a no-op and for the instances of other rows. It may commit further instances, but must not call
+   * `run`.
    */
   onExecuted(row: number, slot: number, results: Uint8Array | null): void
 }
@@ -30,16 +33,18 @@ export interface ExecutorOptions {
 /** Counted since the executor was made. */
 export interface ExecutionCounts {
   instances: number
-  /** Commands of executed instances, those included that were not applied because they had been before. */
+  /**
+   * Commands of executed instances, including those that were not applied again because they had been applied before.
+   */
   commands: number
   noops: number
   /** Components of more than one instance. */
   cycles: number
-  /** Batches whose bytes are no groups: a faulty peer made them. Skipped, at every replica alike. */
+  /** Batches whose bytes are not groups: a faulty peer made them. Every replica skips them. */
   voidBatches: number
 }
 
-/** An instance that is being executed. */
+/** The instance that is executing. */
 interface Present {
   readonly row: number
   readonly slot: number
@@ -48,9 +53,9 @@ interface Present {
 }
 
 /**
- * Applies committed instances to the state machine in execution order (protocol.md §6), each request of a session once. A batch may take several
- * slices: then the state between two of its commands can be seen in between, and nothing else comes of that.
- * A machine that throws leaves the executor unusable: the replica must stop.
+ * Applies committed instances to the state machine in execution order (protocol.md §6), and each request of a session
+ * once. A batch may take several slices; the only effect is that the state between two of its commands is visible in
+ * between. A machine that throws makes the executor unusable: the replica must stop.
  */
 export class Executor {
   readonly sessions: SessionTable
@@ -60,14 +65,14 @@ export class Executor {
   readonly #group = new GroupReader()
   readonly #batch: BatchRun
   readonly #results = new ResultWriter()
-  /** The order as the engine gave it: a copy, because it is gone with the next commits. */
+  /** The order of the engine, copied, because the next commits overwrite it. */
   #order = new Float64Array(256)
   #words = 0
   #at = 0
-  /** Members of the present component that are not executed. */
+  /** Members of the current component that have not executed. */
   #members = 0
   #present: Present | null = null
-  /** Something was committed since the engine was asked for an order. */
+  /** Whether anything was committed since the engine last returned an order. */
   #fresh = false
   #running = false
 
@@ -82,24 +87,27 @@ export class Executor {
     return { ...this.#counts, commands: this.#batch.commands }
   }
 
-  /** Whether {@link run} may have something to do. */
+  /** Whether {@link run} may have work to do. */
   get pending(): boolean {
     return this.#fresh || !this.betweenComponents || this.#at < this.#words
   }
 
-  /** Whether no component is executed in part: the state is that of a set of instances, and contains all that they depend on. */
+  /**
+   * Whether no component has executed only in part: the state is that of a set of instances that contains everything
+   * they depend on.
+   */
   get betweenComponents(): boolean {
     return this.#members === 0
   }
 
-  /** The instance is committed with `deps`, or as a no-op (`null`). A commit that comes again has no effect. */
+  /** The instance is committed with `deps`, or as a no-op (`null`). A repeated commit has no effect. */
   commit(row: number, slot: number, deps: Vector | null): void {
     if (this.executed.has(row, slot)) return
     this.#options.engine.commit(row, slot, deps)
     this.#fresh = true
   }
 
-  /** Goes on with what has become executable, until the budget is spent; returns the number of instances that ended. */
+  /** Executes what has become executable, until the budget is spent; returns the number of instances that ended. */
   run(budget: Budget = UNLIMITED): number {
     assert(!this.#running, 'execution is not re-entered, and does not go on after a machine threw')
     this.#running = true
@@ -111,8 +119,9 @@ export class Executor {
   }
 
   /**
-   * A hash of the machine's state and of the sessions: equal at replicas that have executed the same. While a batch is executed in part, it says so:
-   * it is equal only to that of a replica that is as far with the same one.
+   * A hash of the machine's state and of the sessions: equal at replicas that have executed the same. If a batch has
+   * executed only in part, the hash includes how far: it equals only that of a replica that is equally far in the same
+   * batch.
    */
   stateHash(): string {
     const { machine } = this.#options
@@ -122,8 +131,8 @@ export class Executor {
   }
 
   /**
-   * A short form of {@link stateHash}, from 1 and below 2^53, that costs next to nothing. 0 where a batch is executed in part, more is
-   * executed than the prefixes, or the machine has no hash at hand.
+   * A short form of {@link stateHash}, from 1 and below 2^53, that costs almost nothing. 0 if a batch has executed only
+   * in part, if more than the prefixes has executed, or if the machine has no hash at hand.
    */
   quickHash(): number {
     if (this.#present !== null || !this.executed.isPrefix || this.#options.machine.stateHash === undefined) return 0
@@ -145,7 +154,7 @@ export class Executor {
     this.#at = 0
   }
 
-  /** Begins the next instance of the order; false where there is none, or the budget is spent. */
+  /** Begins the next instance of the order; returns false if there is none, or the budget is spent. */
   #begin(budget: Budget): boolean {
     if (this.#at === this.#words || budget.spent) return false
     budget.spend(0)
@@ -165,7 +174,7 @@ export class Executor {
     return true
   }
 
-  /** Whether the instance has ended. */
+  /** Returns whether the instance has ended. */
   #goOn(budget: Budget): boolean {
     if (!this.#batch.goOn(budget)) return false
     const { row, slot, batch } = this.#present as Present

@@ -2,43 +2,55 @@ import { CommandError, EpaxosError, ErrorCode } from '../errors.ts'
 import { copyBytes, readU32, writeU32 } from './bytes.ts'
 
 /**
- * The results of an instance, per group in the order of its batch: `u32 size` (this word included), `u32 count`, and per command
- * `u8 status, u32 length, bytes`. Little-endian, no padding. What a client is answered are the bytes of its group.
+ * The results of an instance, group by group in the order of its batch: `u32 size` (including this word), `u32 count`,
+ * and per command `u8 status, u32 length, bytes`. Little-endian, no padding. A client gets the bytes of its group.
  */
 export const Status = {
   /** Done now; the result is the machine's. */
   applied: 0,
-  /** Done by an earlier execution of the same request; the result is that one's. */
+  /** Done by an earlier execution of the same request; this is its result. */
   kept: 1,
-  /** The request was acknowledged before, or its session was expired: this execution did nothing, an earlier one may have. No result. */
+  /**
+   * The request was acknowledged before, or its session has expired: this execution did nothing, but an earlier one may
+   * have. No result.
+   */
   expired: 2,
   /**
-   * The request number is too far beyond the acknowledged one, or the session keeps too many bytes of results: this execution did nothing, that of
-   * a copy may do it. No result.
+   * The request number is too far beyond the acknowledged one, or the session keeps too many bytes of results: this
+   * execution did nothing, but that of a copy may do it. No result.
    */
   refused: 3,
-  /** Done, but its result does not fit beside the others of its group ({@link MAX_GROUP_RESULT_BYTES}): ask for it alone. */
+  /**
+   * Done, but its result does not fit beside the others of its group ({@link MAX_GROUP_RESULT_BYTES}): request it
+   * alone.
+   */
   omitted: 4,
-  /** Done, but its result does not fit beside those of the other groups of its instance ({@link MAX_INSTANCE_RESULT_BYTES}): ask for it again. */
+  /**
+   * Done, but its result does not fit beside those of the other groups of its instance ({@link
+   * MAX_INSTANCE_RESULT_BYTES}): request it again.
+   */
   crowded: 5,
-  /** Done by an earlier execution of the same request, whose result is not kept any more. No result. */
+  /** Done by an earlier execution of the same request, whose result is no longer kept. No result. */
   gone: 6,
 } as const
 export type Status = (typeof Status)[keyof typeof Status]
 
-/** Reads of large values could multiply to any size: results beyond this many bytes of their group are omitted. */
+/** Reads of large values could add up to any size: results beyond this many bytes of their group are omitted. */
 export const MAX_GROUP_RESULT_BYTES = 8 << 20
 
 /** The same for all groups of an instance. */
 export const MAX_INSTANCE_RESULT_BYTES = 64 << 20
 
-/** A shorter one is never omitted: whoever changes something hears what came of it, whatever else was read beside it. */
+/**
+ * A shorter result is never omitted: a client that changes something learns the result, whatever else was read beside
+ * it.
+ */
 const SMALL_RESULT_BYTES = 64
 
 const GROUP_HEADER_BYTES = 8
 const RESULT_HEADER_BYTES = 5
 
-/** Gathers the results of one instance after the other, in a buffer that is used again. */
+/** Gathers the results of instance after instance, in a buffer that is reused. */
 export class ResultWriter {
   #bytes = new Uint8Array(4096)
   #length = 0
@@ -52,12 +64,12 @@ export class ResultWriter {
     this.#count = 0
   }
 
-  /** The longest result that is not left out. */
+  /** The longest result that is not omitted. */
   get room(): number {
     return Math.max(Math.min(this.#groupRoom, this.#instanceRoom), SMALL_RESULT_BYTES)
   }
 
-  /** A result that is longer than the room was not even made. */
+  /** For a result longer than the room, which was not even made. */
   addMissing(): void {
     this.add(this.#groupRoom <= this.#instanceRoom ? Status.omitted : Status.crowded, NOTHING)
   }
@@ -82,7 +94,7 @@ export class ResultWriter {
     writeU32(this.#bytes, this.#groupStart + 4, this.#count)
   }
 
-  /** All groups since the last call, as bytes of their own. */
+  /** All groups since the last call, as a copy. */
   take(): Uint8Array {
     const results = this.#bytes.slice(0, this.#length)
     this.#length = 0
@@ -106,18 +118,18 @@ export class ResultWriter {
   }
 }
 
-/** The result of what has none. */
+/** The result of a command without a result. */
 export const NOTHING = new Uint8Array(0)
 
-/** Where the group of results that begins at `start` ends, and the next one begins. */
+/** The end of the group of results that begins at `start`, where the next group begins. */
 export function groupEnd(results: Uint8Array, start: number): number {
   return start + readU32(results, start)
 }
 
-/** Reads the results of one group, as a client got them. */
+/** Reads the results of one group, as a client gets them. */
 export class ResultReader {
   readonly count: number
-  /** Of the result that {@link next} found: its status, and its bytes as a view. */
+  /** The status of the result that {@link next} found, and its bytes as a view. */
   status: Status = Status.applied
   result: Uint8Array = NOTHING
   readonly #bytes: Uint8Array
@@ -139,7 +151,7 @@ export class ResultReader {
     this.#bytes = bytes
   }
 
-  /** Goes to the next result; false behind the last one. */
+  /** Goes to the next result; false after the last one. */
   next(): boolean {
     const at = this.#at
     if (at === this.#bytes.length) return false
@@ -151,8 +163,9 @@ export class ResultReader {
 }
 
 /**
- * The result of the only command of a group, as a view. Throws a `CommandError` where there is none, always `unknown`: what an execution did not do
- * may have been done by another execution of the same request, or be done by one that is still to come (protocol.md §8).
+ * The result of the only command of a group, as a view. Throws a `CommandError` if there is none, always with
+ * `unknown`: what this execution did not do may have been done by another execution of the same request, or may be done
+ * by a later one (protocol.md §8).
  */
 export function onlyResult(results: Uint8Array): Uint8Array {
   const reader = new ResultReader(results)

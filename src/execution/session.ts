@@ -3,25 +3,26 @@ import { NOTHING, Status } from './results.ts'
 import { contentOf, mix } from './session-hash.ts'
 
 /**
- * How far a request number may be beyond the acknowledged one, and how many bytes of results are kept before no more requests are taken. A client
- * that never acknowledges is refused here, at the same request at every replica, instead of filling their memory.
+ * How far a request number may be beyond the acknowledged one, and how many bytes of results are kept before the
+ * session accepts no more requests. A client that never acknowledges is refused here, at the same request at every
+ * replica, instead of filling their memory.
  */
 export const MAX_REQUEST_WINDOW = 1 << 20
 export const MAX_KEPT_BYTES = 64 << 20
 
-/** What a kept result costs beside its bytes: the objects that hold it. */
+/** The cost of a kept result beside its bytes: the objects that hold it. */
 export const RESULT_COST_BYTES = 128
 
-/** Stands for the result of a request that was executed and whose result is not kept. */
+/** Stands for the result of a request that was executed but whose result is not kept. */
 export const GONE = new Uint8Array(0)
 
 const FIRST_CAPACITY = 4
 
-/** What all sessions of a table keep together, and the hash of it. Each session keeps its share up to date. */
+/** What all sessions of a table keep together, and its hash. Each session keeps its share up to date. */
 export class SessionTotals {
-  /** Of kept results, with what each costs beside its bytes. */
+  /** Of kept results, including the cost of each beside its bytes. */
   bytes = 0
-  /** Request numbers that are remembered, whether their results are kept or not. */
+  /** Remembered request numbers, with or without kept results. */
   numbers = 0
   lo = 0
   hi = 0
@@ -33,22 +34,22 @@ export class SessionTotals {
 }
 
 /**
- * The executed requests of one session above `acknowledged`, with their results. A set, not a highest number: requests of one client are
- * pipelined, and one that became a no-op is proposed again and executes after its successors.
+ * The executed requests of one session above `acknowledged`, with their results. A set, not a highest number: requests
+ * of one client are pipelined, and a request that became a no-op is proposed again and executes after its successors.
  *
- * Nearly always the set is a dense window, kept in a ring; what lies far beyond it is kept in a map, so that memory follows the number of
- * requests, never the gaps between them.
+ * Nearly always the set is a dense window, kept in a ring. What lies far beyond the window is kept in a map, so that
+ * memory follows the number of requests, never the gaps between them.
  */
 export class Session {
   #acknowledged = 0
   #size = 0
-  /** Requests whose results are kept, and the bytes of these. */
+  /** Requests with kept results, and the bytes of these. */
   #kept = 0
   #bytes = 0
-  /** What {@link #bytesUpTo} found last, while nothing was entered or trimmed since; 0 for nothing. */
+  /** What {@link #bytesUpTo} found last, if nothing was entered or trimmed since; otherwise 0. */
   #addedUpTo = 0
   #addedBytes = 0
-  /** Request `acknowledged + 1 + i` stands at `(head + i) & (capacity - 1)`, or in `#far`. */
+  /** Request `acknowledged + 1 + i` is at `(head + i) & (capacity - 1)`, or in `#far`. */
   #ring: (Uint8Array | null)[] = new Array(FIRST_CAPACITY).fill(null)
   #head = 0
   #far: Map<number, Uint8Array> | null = null
@@ -59,11 +60,11 @@ export class Session {
   #lo = 0
   #hi = 0
 
-  /** The result that {@link judge} found kept. */
+  /** The kept result that {@link judge} found. */
   kept: Uint8Array = NOTHING
 
   /**
-   * @param totals what it adds to, by {@link leave} no more
+   * @param totals what it adds to, until {@link leave}
    * @param salt a hash of its name
    * @param usedIn the generation of its table
    */
@@ -88,7 +89,7 @@ export class Session {
     return this.#bytes + RESULT_COST_BYTES * this.#kept
   }
 
-  /** The generation of the table in which it was used last. */
+  /** The generation of the table in which it was last used. */
   get usedIn(): number {
     return this.#usedIn
   }
@@ -101,8 +102,8 @@ export class Session {
   }
 
   /**
-   * What is to be done with request `number`, sent by a client that had acknowledged everything up to `acknowledged`:
-   * `applied` (to be applied, then entered), `kept`, `gone`, `expired` or `refused`.
+   * What to do with request `number` of a client that had acknowledged everything up to `acknowledged` when it sent it:
+   * `applied` (apply it, then enter it), `kept`, `gone`, `expired` or `refused`.
    */
   judge(number: number, acknowledged: number): Status {
     if (number <= this.#acknowledged) return Status.expired
@@ -117,7 +118,7 @@ export class Session {
     return full ? Status.refused : Status.applied
   }
 
-  /** As {@link enter}, from a snapshot: false where it cannot be part of one. */
+  /** Like {@link enter}, from a snapshot; false if it cannot be part of one. */
   restore(number: number, result: Uint8Array): boolean {
     const offset = number - this.#acknowledged - 1
     if (offset < 0 || offset >= MAX_REQUEST_WINDOW || this.#find(number) !== undefined) return false
@@ -125,7 +126,7 @@ export class Session {
     return true
   }
 
-  /** Request `number`, judged to be applied, was applied. Its result is not kept where it is {@link GONE}. */
+  /** Request `number`, judged as to be applied, was applied. Its result is not kept if it is {@link GONE}. */
   enter(number: number, result: Uint8Array): void {
     const offset = number - this.#acknowledged - 1
     if (offset < 0) return
@@ -139,7 +140,7 @@ export class Session {
     this.#tally(number, result, 1)
   }
 
-  /** The client needs no result up to `upTo` any more, and sends none of these requests again. */
+  /** The client no longer needs any result up to `upTo`, and sends none of these requests again. */
   trim(upTo: number): void {
     const steps = upTo - this.#acknowledged
     if (steps <= 0) return
@@ -160,7 +161,7 @@ export class Session {
     this.#head &= this.#ring.length - 1
   }
 
-  /** Forgets the results, and remembers that their requests were executed. */
+  /** Forgets the results, but remembers that their requests were executed. */
   forgetResults(): void {
     this.#addedUpTo = 0
     for (let i = 0; i < this.#ring.length; i++) {
@@ -176,14 +177,17 @@ export class Session {
     }
   }
 
-  /** Remembers nothing up to the highest request that was executed: none of these is ever applied, as if they were acknowledged. */
+  /**
+   * Forgets everything up to the highest executed request: none of these requests is ever applied, as if they were
+   * acknowledged.
+   */
   cut(): void {
     let highest = this.#acknowledged
     for (const [number] of this.entries()) highest = number
     this.trim(highest)
   }
 
-  /** It is no part of the table any more. */
+  /** It is no longer part of the table. */
   leave(): void {
     this.#totals.bytes -= this.cost
     this.#totals.numbers -= this.#size
@@ -203,7 +207,7 @@ export class Session {
     yield* far.slice(next)
   }
 
-  /** By the shorter way: over the numbers that go, or over all that are far. */
+  /** The shorter way: over the numbers to remove, or over all that are far. */
   #trimFar(far: Map<number, Uint8Array>, upTo: number): void {
     const isShort = upTo - this.#acknowledged < far.size
     const numbers = isShort ? numbersFrom(this.#acknowledged + 1, upTo) : far.keys()
@@ -222,7 +226,10 @@ export class Session {
     return near ?? this.#far?.get(number)
   }
 
-  /** Bytes of the results that go when the client has acknowledged so far: added up once for the requests of a group. */
+  /**
+   * Bytes of the results that are removed when the client has acknowledged this far: added up once for the requests of
+   * a group.
+   */
   #bytesUpTo(acknowledged: number): number {
     if (acknowledged <= this.#acknowledged) return 0
     if (acknowledged === this.#addedUpTo) return this.#addedBytes
@@ -235,7 +242,7 @@ export class Session {
     return bytes
   }
 
-  /** A request that is remembered comes (`sign` 1) or goes (-1): it is counted and hashed. */
+  /** A remembered request comes (`sign` 1) or goes (-1): it is counted and hashed. */
   #tally(number: number, result: Uint8Array, sign: 1 | -1): void {
     const totals = this.#totals
     this.#size += sign

@@ -1,9 +1,9 @@
 import type { Session } from './session.ts'
 import type { SessionTable } from './sessions.ts'
 
-/** What all sessions may keep together. */
+/** How much all sessions together may keep. */
 export interface Limits {
-  /** Results with what each costs beside its bytes. */
+  /** Results, including the cost of each beside its bytes. */
   readonly bytes: number
   /** Request numbers that were executed and are not acknowledged. */
   readonly numbers: number
@@ -11,21 +11,24 @@ export interface Limits {
   readonly sessions: number
 }
 
-/** Results 256 MiB; numbers up to 200 MiB where they lie far apart; sessions up to 100 MiB. */
+/** Results: 256 MiB. Numbers: up to 200 MiB if they lie far apart. Sessions: up to 100 MiB. */
 export const SESSION_LIMITS: Limits = { bytes: 256 << 20, numbers: 1 << 22, sessions: 1 << 17 }
 
-/** A sweep makes room above this share of a limit, until this share is left: there is room for what is executed meanwhile. */
+/**
+ * A sweep makes room above this share of a limit, down to this share, so that there is room for what executes
+ * meanwhile.
+ */
 const FULL = 3 / 4
 const LEFT = 1 / 2
 
-/** So much of a limit is a generation: what was not used for some of them is idle. */
+/** A generation is this share of a limit: a session that was not used for some generations is idle. */
 const GENERATION = 1 / 8
 
-/** Names of sessions to which a sweep did something, in the order in which it did. */
+/** Names of sessions that a sweep changed, in the order of the changes. */
 export interface Swept {
   /** Their results are forgotten: a repetition is answered as done, without its result. */
   readonly forgotten: readonly string[]
-  /** What they have not acknowledged is forgotten up to their highest number: a repetition is answered as expired. */
+  /** Everything unacknowledged is forgotten up to their highest number: a repetition is answered as expired. */
   readonly cut: readonly string[]
   /** They are closed. */
   readonly expired: readonly string[]
@@ -36,12 +39,12 @@ export function isFull({ kept, limits }: SessionTable): boolean {
   return exceeds(kept, limits, FULL)
 }
 
-/** Whether more is kept than may be. */
+/** Whether more is kept than allowed. */
 export function isOverfull({ kept, limits }: SessionTable): boolean {
   return exceeds(kept, limits, 1)
 }
 
-/** Whether so much has come since `before` that a new generation is due. */
+/** Whether so much was added since `before` that a new generation is due. */
 export function isGenerationDue({ kept, limits }: SessionTable, before: Limits): boolean {
   const come = {
     bytes: kept.bytes - before.bytes,
@@ -57,9 +60,9 @@ function exceeds(kept: Limits, limits: Limits, share: number): boolean {
 }
 
 /**
- * Makes room in a table that is full: forgets results, cuts sessions off what they have not acknowledged, closes sessions. It begins with those that
- * were not used for the longest time, and among them with those that keep most. What it does depends on the table alone, not on the order in which
- * its sessions came here.
+ * Makes room in a full table: forgets results, cuts unacknowledged numbers off sessions, closes sessions. It begins
+ * with the sessions that were not used for the longest time, and among these with those that keep most. What it does
+ * depends only on the table, not on the order in which its sessions came.
  */
 export function sweepSessions(table: SessionTable, open: Iterable<readonly [string, Session]>): Swept {
   const swept = { forgotten: [] as string[], cut: [] as string[], expired: [] as string[] }
@@ -104,7 +107,7 @@ export function sweepSessions(table: SessionTable, open: Iterable<readonly [stri
   return swept
 }
 
-/** Names are compared where all else is equal, so that there is one order. */
+/** If everything else is equal, names are compared, so that there is one order. */
 function oldestFirst(weight: (session: Session) => number) {
   return ([a, one]: readonly [string, Session], [b, other]: readonly [string, Session]): number => {
     return one.usedIn - other.usedIn || weight(other) - weight(one) || (a < b ? -1 : 1)

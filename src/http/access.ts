@@ -57,7 +57,7 @@ export class Access {
   /** Throws `unauthorized` unless the Authorization header contains the secret. */
   authorize(authorization: string): void {
     if (this.#secret === null) return
-    // Node's parser gives each byte of a line as one character.
+    // Node's parser returns each byte of a line as one character.
     const token = /^Bearer +(.+)$/i.exec(authorization)?.[1] ?? ''
     if (!timingSafeEqual(digest(Buffer.from(token, 'latin1')), this.#secret)) {
       throw new EpaxosError(ErrorCode.unauthorized, 'the secret is missing or wrong: Authorization: Bearer SECRET')

@@ -4,12 +4,12 @@ import type { HttpConnection } from './connection.ts'
 import type { Head } from './head.ts'
 import type { Reply } from './reply.ts'
 
-/** Unfinished bodies of all requests together; above, requests are refused. */
+/** The total of unfinished bodies of all requests; beyond it, requests are refused. */
 export const MAX_RECEIVING_BYTES = 64 << 20
 
 const NO_BODY = new Uint8Array(0)
 
-/** What a body comes with. */
+/** Everything that comes with a body. */
 export interface Receiving {
   readonly request: IncomingMessage
   readonly head: Head
@@ -21,7 +21,7 @@ export interface Receiving {
 export class Bodies {
   #receiving = 0
 
-  /** Calls `done` with the whole body; not at all where the request was refused or the client has gone. */
+  /** Calls `done` with the whole body; does not call it if the request was refused or the client is gone. */
   read({ request, head, reply, connection }: Receiving, limit: number, done: (body: Uint8Array) => void): void {
     if (!head.hasBody) return done(NO_BODY)
     const tooLarge = () => reply.hangUp(ErrorCode.tooLarge, `a body has at most ${limit} bytes here`)

@@ -20,25 +20,25 @@ import type { Replica } from '../node/replica.ts'
 import type { LinkEvents, LinkOptions, LinkSocket } from '../transport/server.ts'
 import { answerStale } from './stale.ts'
 
-/** A client that does not say its part of the handshake in this time is hung up on. */
+/** A link is closed if its client does not send its part of the handshake in this time. */
 const HANDSHAKE_TIMEOUT_MS = 3000
 
-/** What of one client may be unanswered; above, its requests are refused. */
+/** The unanswered bytes that one client may have; beyond it, its requests are refused. */
 export const MAX_IN_FLIGHT_BYTES = 16 << 20
 
-/** What a request costs beside its bytes. */
+/** The cost of a request beside its bytes. */
 const REQUEST_OVERHEAD_BYTES = 256
 
-/** Longer frames are cut: each that arrives is a sign of life, on however slow a link. */
+/** Longer frames are split: each that arrives is a sign of life, on however slow a link. */
 const FRAME_BYTES = 256 << 10
 
-/** Answers wait here while so much of the link's is not taken by the system. */
+/** Answers wait here while the system has not accepted this many bytes of the link. */
 const SEND_BELOW_BYTES = 1 << 20
 
-/** Answers that a client does not take: above, it is hung up on. */
+/** Answers that a client does not read: beyond this its link is closed. */
 export const MAX_UNSENT_BYTES = 64 << 20
 
-/** A silent client is pinged before, and hung up on when nothing comes. */
+/** A silent client is pinged first; its link is closed if nothing comes. */
 const SILENT_CLIENT_MS = 32_000
 
 export const CLIENT_LINKS: LinkOptions = {
@@ -48,27 +48,30 @@ export const CLIENT_LINKS: LinkOptions = {
   pings: true,
 }
 
-/** A link knows its socket only while that is open: touching a closed one throws. */
+/** A link knows its socket only while that is open: touching a closed socket throws. */
 interface ClientLink {
   readonly nonce: Uint8Array
   socket: LinkSocket | null
   stage: 'challenged' | 'proving' | 'admitted'
   handshakeTimer: NodeJS.Timeout | null
   inFlightBytes: number
-  /** Answers of this turn, encoded. */
+  /** Encoded answers of this turn. */
   parts: Uint8Array[]
-  /** Frames that the system has not been given. */
+  /** Frames that were not handed to the system. */
   unsent: Uint8Array[]
   unsentBytes: number
 }
 
-/** The WebSockets of the client library: each request is one group of commands, and all answers of a turn leave as one frame. */
+/**
+ * The WebSockets of the client library: each request is one group of commands, and all answers of a turn are sent as
+ * one frame.
+ */
 export class ClientLinks {
   readonly #replica: Replica
   readonly #secret: Uint8Array | null
   readonly #logger: Logger
   readonly #links = new Set<ClientLink>()
-  /** Those with answers that have not left. */
+  /** The links with unsent answers. */
   #answered: ClientLink[] = []
   #dropped = 0
 
@@ -78,7 +81,7 @@ export class ClientLinks {
     this.#logger = logger
   }
 
-  /** The turn is over: what was answered in it leaves. */
+  /** The turn is over: sends its answers. */
   flush(): void {
     if (this.#answered.length === 0) return
     const answered = this.#answered
@@ -91,7 +94,7 @@ export class ClientLinks {
     for (const link of [...this.#links]) this.#hangUp(link, 1001)
   }
 
-  /** A client's WebSocket has opened. */
+  /** The WebSocket of a client has opened. */
   opened(socket: LinkSocket): LinkEvents {
     const link: ClientLink = {
       nonce: randomBytes(NONCE_BYTES),
@@ -120,7 +123,7 @@ export class ClientLinks {
       if (!(error instanceof EpaxosError)) throw error
       this.#drop(link, error.message)
     }
-    // What was answered at once: refusals and stale reads. All else leaves when its turn ends.
+    // Sends what was answered at once: refusals and stale reads. Everything else is sent when its turn ends.
     this.flush()
   }
 
@@ -143,7 +146,7 @@ export class ClientLinks {
     else this.#refuse(link, ErrorCode.unauthorized, 'the secret is missing or wrong')
   }
 
-  /** @param expected the cluster that the client belongs to; empty for none yet */
+  /** @param expected the cluster that the client belongs to; empty if it belongs to none yet */
   #admit(link: ClientLink, expected: string): void {
     if (link.socket === null) return
     const { id, clientUrls, clusterId } = this.#replica
@@ -157,7 +160,7 @@ export class ClientLinks {
     link.socket.send(encodeWelcome({ version: FORMAT_VERSION, id, clientUrls, clusterId }))
   }
 
-  /** A response before the welcome says why there is none. */
+  /** A response before the welcome says why there is no welcome. */
   #refuse(link: ClientLink, code: ErrorCode, message: string): void {
     link.socket?.send(encodeNotDone(0, 'refused', code, message))
     this.#note(message)
@@ -178,7 +181,7 @@ export class ClientLinks {
   }
 
   #respond(link: ClientLink, id: number, answer: Answer): void {
-    // The answers of a client that has gone are not even encoded.
+    // Answers for a client that is gone are not even encoded.
     if (link.socket === null) return
     if (answer.outcome === 'done') this.#answer(link, encodeDone(id, answer.results))
     else this.#answer(link, encodeNotDone(id, answer.outcome, answer.code, answer.message))
@@ -199,7 +202,9 @@ export class ClientLinks {
     if (link.unsentBytes > MAX_UNSENT_BYTES) this.#cutOff(link, 'the client does not take its answers')
   }
 
-  /** Gives the system what it takes. The rest stays here, where it is counted, and goes on when the link has drained. */
+  /**
+   * Gives the system what it accepts. The rest stays here, where it is counted, and is sent when the link has drained.
+   */
   #sendOn(link: ClientLink): void {
     const { socket, unsent } = link
     while (socket !== null && link.socket === socket && unsent.length > 0) {
@@ -216,7 +221,7 @@ export class ClientLinks {
     this.#hangUp(link, 1008)
   }
 
-  /** A good-bye would only wait behind what is not taken. */
+  /** A good-bye would only wait behind the unread answers. */
   #cutOff(link: ClientLink, why: string): void {
     const { socket } = link
     this.#note(why)
@@ -224,7 +229,7 @@ export class ClientLinks {
     socket?.close()
   }
 
-  /** A flood of garbage must not become a flood of lines. */
+  /** A flood of garbage must not become a flood of log lines. */
   #note(why: string): void {
     this.#dropped++
     if (this.#dropped > 100 && this.#dropped % 1000 !== 0) return
@@ -237,7 +242,7 @@ export class ClientLinks {
     socket?.end(code)
   }
 
-  /** From here on the link's socket is not touched. */
+  /** From here on the link does not touch its socket. */
   #forget(link: ClientLink): void {
     if (link.socket === null) return
     link.socket = null

@@ -3,10 +3,10 @@ import type { Socket } from 'node:net'
 import type { ErrorCode } from '../errors.ts'
 import { ContentType, errorBody } from './reply.ts'
 
-/** With so many requests waiting for the answers before theirs, the connection is not read on. */
+/** With this many requests waiting for earlier answers, the connection is not read any further. */
 const MAX_WAITING = 32
 
-/** A connection that is refused is read on for so long: what was sent already must not destroy the answer. */
+/** A refused connection is read for this much longer: what was already sent must not destroy the answer. */
 const LINGER_MS = 500
 
 interface Exchange {
@@ -23,8 +23,8 @@ export interface Failure {
 }
 
 /**
- * The requests of one connection, one after the other: the next is begun when the one before has been answered. After the first that is
- * refused for good, or cannot be read, nothing that follows is run.
+ * The requests of one connection, one after the other: the next begins when the one before has been answered. After the
+ * first request that is refused for good, or cannot be read, nothing that follows is run.
  */
 export class HttpConnection {
   readonly #socket: Socket
@@ -32,7 +32,7 @@ export class HttpConnection {
   #running: Exchange | null = null
   #failure: Failure | null = null
   #ended = false
-  /** What the running exchange does when its body turns out to be none. */
+  /** What the running exchange does if its body cannot be read. */
   #onFailure: ((failure: Failure) => void) | null = null
 
   constructor(socket: Socket) {
@@ -63,7 +63,7 @@ export class HttpConnection {
     if (this.#waiting.length === MAX_WAITING) this.#socket.pause()
   }
 
-  /** The running request is refused and the connection closed after that. */
+  /** The running request is refused; the connection is closed afterwards. */
   endWithAnswer(): void {
     this.#ended = true
     this.#waiting.length = 0
@@ -74,7 +74,10 @@ export class HttpConnection {
     this.#onFailure = onFailure
   }
 
-  /** What came cannot be read. Requests that are whole are answered first; one whose body this is, is refused with it. */
+  /**
+   * The bytes that came cannot be read. Whole requests are answered first; a request whose body contains these bytes is
+   * refused with them.
+   */
   fail(failure: Failure): void {
     if (this.ended) return
     this.#failure = failure
@@ -93,7 +96,7 @@ export class HttpConnection {
 
   #run(exchange: Exchange): void {
     this.#running = exchange
-    // What the answer before allowed the client for taking it is no limit for this one.
+    // The time limit for reading the previous answer does not apply to this one.
     this.#socket.setTimeout(0)
     exchange.response.once('close', () => this.#next())
     exchange.run()

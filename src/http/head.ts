@@ -1,10 +1,10 @@
 import type { IncomingMessage } from 'node:http'
 import { EpaxosError, ErrorCode } from '../errors.ts'
 
-/** More header lines than any client sends; the size of all together is limited by the parser. */
+/** More header lines than any client sends; the parser limits their total size. */
 export const MAX_HEADER_LINES = 100
 
-/** What must not come twice: two answers to one question, of which another program may believe the other. */
+/** Headers that must not come twice: with two values, another program may believe the other one. */
 const ONCE: ReadonlySet<string> = new Set([
   'authorization',
   'content-length',
@@ -24,21 +24,21 @@ const ONCE: ReadonlySet<string> = new Set([
 const HOST = /^(?:\[[0-9a-fA-F:.]+\]|[\w.~!$&'()*+,;=%-]*)(?::\d*)?$/
 const ABSOLUTE = /^https?:\/\/([^/?#]*)(.*)$/i
 
-/** What a request's lines say, after everything that could be understood in two ways was refused. */
+/** The head of a request, after everything ambiguous was refused. */
 export interface Head {
   readonly method: string
-  /** As it was sent: nothing is decoded, no dots are resolved. */
+  /** As it was sent: not decoded, dots not resolved. */
   readonly path: string
   /** Without its question mark. */
   readonly query: string
   readonly host: string
   readonly origin: string
   readonly hasBody: boolean
-  /** Empty where there is none. */
+  /** Empty if there is none. */
   header(name: string): string
 }
 
-/** A request that is not served, and after which its connection is closed: nobody knows what its bytes are. */
+/** A request that is not served and whose connection is closed afterwards, because nobody knows what its bytes mean. */
 export class BadRequest extends EpaxosError {
   readonly status: number
 
@@ -48,7 +48,7 @@ export class BadRequest extends EpaxosError {
   }
 }
 
-/** Only the path of clients opens WebSockets; what follows such a request elsewhere is never run. */
+/** Only the path of clients opens WebSockets; what follows such a request on another path is never run. */
 export const NO_WEBSOCKET = [400, ErrorCode.malformed, 'there is no WebSocket on this path'] as const
 
 /** Throws a {@link BadRequest}. */
@@ -92,7 +92,7 @@ function checkRepetitions(rawHeaders: readonly string[]): void {
   }
 }
 
-/** Where a request ends must be beyond doubt: whoever counts otherwise takes its body for a request. */
+/** The end of a request must be beyond doubt: a program that counts differently takes its body for a request. */
 function checkFraming({ headers, httpVersion }: IncomingMessage): boolean {
   const length = headers['content-length']
   const coding = headers['transfer-encoding']
@@ -104,7 +104,7 @@ function checkFraming({ headers, httpVersion }: IncomingMessage): boolean {
   return true
 }
 
-/** Of the absolute form, which proxies use, the authority counts and not the Host line. */
+/** In the absolute form, which proxies use, the authority counts and not the Host line. */
 function targetOf(url: string): { authority: string | null; target: string } {
   if (url.startsWith('/') || url === '*') return { authority: null, target: url }
   const [, authority, rest] = ABSOLUTE.exec(url) ?? []

@@ -4,7 +4,7 @@ import type { Address } from '../transport/links.ts'
 import { printed } from '../transport/links.ts'
 import { cannotListen } from '../transport/server.ts'
 
-/** Listens, and gives the port: the one that the system chose, for port 0. Rejects with code `configuration`. */
+/** Listens, and returns the port: the one that the system chose, for port 0. Rejects with code `configuration`. */
 export function listen(server: Server, { host, port }: Address): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', () => reject(cannotListen(printed({ host, port }))))

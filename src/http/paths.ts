@@ -22,8 +22,9 @@ const KV = '/kv/'
 const INCREMENT = '/increment'
 
 /**
- * What a request is for. Slashes belong to the key, and so do `.` and `..`. A POST increments what stands before its last `/increment`; any
- * other method takes the whole for the key. Throws an `EpaxosError` with code `not_found`, `malformed` or `too_large`.
+ * What a request is for. Slashes belong to the key, and so do `.` and `..`. A POST increments the key before its last
+ * `/increment`; any other method uses everything as the key. Throws an `EpaxosError` with code `not_found`, `malformed`
+ * or `too_large`.
  *
  * @param method in lower case
  */

@@ -3,7 +3,7 @@ import { EpaxosError, ErrorCode } from '../errors.ts'
 import type { HttpConnection } from './connection.ts'
 import { BadRequest } from './head.ts'
 
-/** Of each code the status; of an outcome "unknown" it is 504, whatever the code. */
+/** The status of each code; the outcome "unknown" is always 504, whatever the code. */
 const STATUS: Partial<Record<ErrorCode, number>> = {
   [ErrorCode.malformed]: 400,
   [ErrorCode.badCommand]: 400,
@@ -29,10 +29,13 @@ export const ContentType = {
 } as const
 export type ContentType = (typeof ContentType)[keyof typeof ContentType]
 
-/** A client that takes nothing of its answer for so long has gone. */
+/** A client that reads nothing of its answer for this long is gone. */
 const STALLED_MS = 30_000
 
-/** A refused request is read on for so long, and up to so many bytes: what is on its way must not destroy the answer. */
+/**
+ * A refused request is read for this much longer, and up to this many bytes: what is in flight must not destroy the
+ * answer.
+ */
 const LINGER_MS = 500
 const LINGER_BYTES = 8 << 20
 
@@ -45,7 +48,7 @@ export function errorBody(code: ErrorCode, message: string): string {
   return JSON.stringify({ error: { code, message } })
 }
 
-/** The answer to one HTTP request: given once, and never after the client has gone. */
+/** The answer to one HTTP request: given once, and never after the client is gone. */
 export class Reply {
   readonly #request: IncomingMessage
   readonly #connection: HttpConnection
@@ -63,12 +66,12 @@ export class Reply {
     response.once('close', () => this.#end())
   }
 
-  /** False once it was answered, or the client has gone. */
+  /** False once it was answered, or the client is gone. */
   get open(): boolean {
     return this.#response !== null
   }
 
-  /** A body follows: who is refused before it was read is hung up on. */
+  /** A body follows: if the request is refused before the body was read, the connection is closed. */
   announceBody(): void {
     this.#hasBody = true
   }
@@ -79,13 +82,13 @@ export class Reply {
     this.#expected = false
   }
 
-  /** Calls `listener` when the reply is answered or the client gone; one at a time. */
+  /** Calls `listener` when the reply is answered or the client is gone; one listener at a time. */
   onEnd(listener: () => void): void {
     this.#ended = listener
   }
 
   send(status: number, type: ContentType, body: string | Uint8Array, headers: Record<string, string> = {}): void {
-    // The bytes of a result are another's when this returns.
+    // The bytes of a result belong to somebody else when this returns.
     const bytes = Buffer.from(body as Uint8Array)
     this.#write(status, { 'Content-Type': type, 'X-Content-Type-Options': 'nosniff', ...headers }, bytes)
   }
@@ -98,29 +101,31 @@ export class Reply {
     this.#write(204, {}, null)
   }
 
-  /** Says what went wrong; `headers` go with it. */
+  /** Reports what went wrong, with these `headers`. */
   refuse(code: ErrorCode, message: string, headers: Record<string, string> = {}): void {
     this.send(statusOf(code), ContentType.json, errorBody(code, message), headers)
   }
 
-  /** It may be done, or be done later. */
+  /** It may be done, now or later. */
   unknown(code: ErrorCode, message: string): void {
     this.json(UNKNOWN, { error: { code, message } })
   }
 
-  /** As {@link refuse}; what is no `EpaxosError` is passed on. After a {@link BadRequest} the connection is closed. */
+  /**
+   * Like {@link refuse}; throws on what is not an `EpaxosError`. After a {@link BadRequest} the connection is closed.
+   */
   fail(error: unknown): void {
     if (!(error instanceof EpaxosError)) throw error
     if (error instanceof BadRequest) this.hangUp(error.code, error.message, error.status)
     else this.refuse(error.code, error.message)
   }
 
-  /** As {@link refuse}, and hangs up: nothing that follows on this connection is run. */
+  /** Like {@link refuse}, and closes the connection: nothing that follows on it is run. */
   hangUp(code: ErrorCode, message: string, status = statusOf(code)): void {
     this.#write(status, { 'Content-Type': ContentType.json }, Buffer.from(errorBody(code, message)), true)
   }
 
-  /** An answer before its request is whole ends the connection, too. */
+  /** An answer before its request is whole also ends the connection. */
   #write(
     status: number,
     headers: Record<string, string>,
@@ -150,7 +155,7 @@ export class Reply {
   }
 }
 
-/** Reads and forgets what follows of a request, within limits, before its connection is closed. */
+/** Reads and discards the rest of a request, within limits, before its connection is closed. */
 function drain(request: IncomingMessage, done: () => void): void {
   let size = 0
   let finished = false

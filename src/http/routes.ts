@@ -21,25 +21,25 @@ import { ContentType, Reply } from './reply.ts'
 import { sessionOf } from './session-headers.ts'
 import { parseTransaction, transactionJson } from './transaction-json.ts'
 
-/** A transaction in JSON: as long as what it may become. */
+/** A transaction in JSON: as long as the command that it may become. */
 const MAX_TRANSACTION_BYTES = 4 << 20
 
-/** The digits of a step, and blanks around them. */
+/** The digits of a step, and white space around them. */
 const MAX_STEP_BYTES = 64
 
-/** Bodies that mean nothing (of a GET, for instance) are read and forgotten. */
+/** Bodies without meaning (of a GET, for instance) are read and discarded. */
 const MAX_IGNORED_BODY_BYTES = 64 << 10
 
 const OK = 200
 
-/** One request, with what of it outlives the call that brought it. */
+/** One request, with everything that outlives the call that brought it. */
 interface Call extends Receiving {
   readonly method: string
   readonly stale: boolean
   readonly session: GroupOptions | undefined
 }
 
-/** The HTTP of the client port (plain requests for the key-value machine, and what operators ask). */
+/** The HTTP of the client port: plain requests for the key-value store, and those of operators. */
 export class Routes {
   readonly #replica: Replica
   readonly #access: Access
@@ -51,8 +51,8 @@ export class Routes {
   }
 
   /**
-   * Handles any request; whatever it holds, it is answered.
-   * @param admitted called when the client has shown that it may ask
+   * Handles any request; whatever it contains, it is answered.
+   * @param admitted called when the client has shown that it may use the port
    */
   handle(
     request: IncomingMessage,
@@ -80,7 +80,7 @@ export class Routes {
     }
   }
 
-  /** Nothing is run before its request is whole: what its body turns out to be must not contradict the answer. */
+  /** Nothing is run before its request is whole: a bad body must not contradict the answer. */
   #begin(target: Target, call: Call): void {
     if (call.method === 'put' || call.method === 'post') return this.#route(target, call)
     this.#bodies.read(call, MAX_IGNORED_BODY_BYTES, () => {
@@ -162,8 +162,8 @@ export class Routes {
   }
 
   /**
-   * Submits one command; `answer` is called with its result where it was done, and must answer the reply. One that only reads, and whose result had no
-   * room, is refused: it can be asked for again.
+   * Submits one command. Calls `answer` with its result if it was done; `answer` must answer the reply. A command that
+   * only reads, and whose result had no room, is refused: it can be sent again.
    */
   #submit(
     command: Uint8Array,
@@ -181,14 +181,14 @@ export class Routes {
       } catch (error) {
         const isUnknown = error instanceof CommandError && error.outcome === 'unknown' && !onlyReads
         if (isUnknown) return reply.unknown(error.code, error.message)
-        // Within the replica's turn nothing may throw: what cannot be read is what another state machine said.
+        // Nothing may throw within the replica's turn. What cannot be read came from another state machine.
         reply.refuse(error instanceof EpaxosError ? error.code : ErrorCode.malformed, (error as Error).message)
       }
     })
   }
 }
 
-/** Only these are answered by a replica that is not ready. */
+/** A replica that is not ready answers only these. */
 function isStaleRead({ name }: Target, { method, stale }: Call): boolean {
   return stale && name === 'value' && (method === 'get' || method === 'head')
 }

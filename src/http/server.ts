@@ -14,56 +14,66 @@ import { listen } from './listen.ts'
 import { statusOf } from './reply.ts'
 import { Routes } from './routes.ts'
 
-/** Where clients' WebSockets are opened. */
+/** The path at which clients open WebSockets. */
 export const CLIENT_PATH = '/client'
 
-/** The lines of a request, all together; beyond: 431. */
+/** All header lines of a request together; beyond this: 431. */
 export const MAX_HEADER_BYTES = 16 << 10
 
-/** A request's lines have so long to arrive, and the whole with its body. */
+/** The time limit for the header lines of a request, and for the whole request with its body. */
 export const HEADERS_TIMEOUT_MS = 10_000
 const REQUEST_TIMEOUT_MS = 60_000
 
-/** An idle connection is kept longer than the 60 s of the usual proxies: who closes first must not be the one that is asked. */
+/**
+ * An idle connection is kept longer than the 60 s of common proxies: the side that closes first must not be the one
+ * that gets the request.
+ */
 const KEEP_ALIVE_MS = 75_000
 
-/** Connections that are refused and still wait for their answer to be read, beside those that are open. */
+/** Refused connections whose answer is not read yet, besides the open connections. */
 const MAX_REFUSED = 8
 
-/** A lack of connections is logged so often. */
+/** The interval between log lines about a lack of connections. */
 const WARNING_INTERVAL_MS = 10_000
 
-/** How often these are looked at. */
+/** How often the limits are checked. */
 const CHECK_MS = 1000
 
-/** Connections that have neither asked for anything that they may, nor proved themselves over the WebSocket. Beyond, the oldest goes. */
+/**
+ * Connections that have neither requested anything that they may, nor proved themselves over the WebSocket. Beyond this
+ * number the oldest is closed.
+ */
 export const MAX_STRANGERS = 256
 
-/** Who comes in a crowd has so long to ask. */
+/** A connection in a crowd has this much time for its request. */
 const STRANGER_GRACE_MS = 250
 
 export interface ServeOptions {
   /** Where to listen; port 0 lets the system choose. */
   readonly host: string
   readonly port: number
-  /** What clients must know: bytes, or a string for its UTF-8. Absent or null for nothing. */
+  /** The secret that clients must know: bytes, or a string, which is encoded as UTF-8. Absent or null for none. */
   readonly secret?: Uint8Array | string | null
-  /** Origins of pages that may use the port beside its own, e.g. `https://example.org`. */
+  /** Origins of pages that may use the port besides its own, e.g. `https://example.org`. */
   readonly allowedOrigins?: readonly string[]
-  /** So many connections are open at most; beyond, strangers and then idle ones make room, or the new one is refused. No limit where absent. */
+  /**
+   * The maximum number of open connections. Beyond it, strangers and then idle connections make room, or the new one is
+   * refused. No limit if absent.
+   */
   readonly maxConnections?: number
   readonly logger?: Logger
 }
 
 export interface ClientServer {
   readonly port: number
-  /** Closes the port and every connection. Close the replica before, so that what is in flight is answered. */
+  /** Closes the port and every connection. Close the replica first, so that what is in flight is answered. */
   close(): Promise<void>
 }
 
 /**
- * Serves a replica to clients: HTTP and the client library's WebSocket on one port. The replica may still be replaying its journal: until it is ready
- * all client work is refused. Rejects with an `EpaxosError` with code `configuration`.
+ * Serves a replica to clients: HTTP and the WebSocket of the client library on one port. The replica may still be
+ * replaying its journal: until it is ready all client work is refused. Rejects with an `EpaxosError` with code
+ * `configuration`.
  */
 export async function serveClients(replica: Replica, options: ServeOptions): Promise<ClientServer> {
   const server = new ClientPort(replica, options)
@@ -71,10 +81,10 @@ export async function serveClients(replica: Replica, options: ServeOptions): Pro
   return { port, close: () => server.close() }
 }
 
-/** What was sent and is on its way when the port closes has so long to leave. */
+/** When the port closes, what was sent and is in flight gets this much time. */
 const CLOSE_MS = 200
 
-/** Plain HTTP is parsed by Node's own parser; `ws` takes over what asks for the clients' WebSocket. */
+/** Node's own parser reads plain HTTP; `ws` takes over the requests for the clients' WebSocket. */
 class ClientPort {
   readonly #options: ServeOptions
   readonly #replica: Replica
@@ -87,7 +97,7 @@ class ClientPort {
   readonly #connections = new Map<Socket, HttpConnection>()
   readonly #strangers: Strangers<Socket>
   #endFlush: () => void = () => {}
-  /** Connections beyond the limit that no line of the log has told of yet, and when the last one did. */
+  /** Connections beyond the limit that no log line has reported yet, and the time of the last log line. */
   #beyondLimit = 0
   #warnedAtMs = Number.NEGATIVE_INFINITY
 
@@ -143,16 +153,16 @@ class ClientPort {
       requestTimeout: REQUEST_TIMEOUT_MS,
       keepAliveTimeout: KEEP_ALIVE_MS,
       connectionsCheckingInterval: CHECK_MS,
-      // Answered by us, with a reason.
+      // We answer this ourselves, with a reason.
       requireHostHeader: false,
       noDelay: true,
     })
-    // Lines beyond a limit of the parser's would be left out in silence; head.ts counts them.
+    // The parser would silently drop lines beyond its limit; head.ts counts them.
     server.maxHeadersCount = 0
     const { maxConnections } = this.#options
     if (maxConnections !== undefined) server.maxConnections = maxConnections + MAX_REFUSED
     server.on('drop', () => this.#warnOfLimit())
-    // Who has said that nothing follows waits for the answer nevertheless.
+    // A client that has announced the end of its data still waits for the answer.
     Object.assign(server, { httpAllowHalfOpen: true })
     server.on('connection', (socket) => this.#onConnection(socket))
     server.on('request', (request, response) => this.#onRequest(request, response, false))
@@ -189,7 +199,7 @@ class ClientPort {
     this.#beyondLimit = 0
   }
 
-  /** Somebody who has not asked for anything goes, else those who ask for nothing at present. */
+  /** Closes a connection that has not requested anything, or else one without a request at present. */
   #makeRoom(): boolean {
     if (this.#strangers.evictOne()) return true
     const before = this.#connections.size
@@ -229,8 +239,8 @@ class ClientPort {
   }
 
   /**
-   * Another protocol is offered, HTTP/2 by many clients: it may be declined by answering the request as it is. Node's server has given the
-   * connection up already, so it gets it again, with the request but without the offer.
+   * The client offers another protocol (many clients offer HTTP/2). Answering the request as it is declines the offer.
+   * Node's server has already given the connection up, so it gets it again, with the request but without the offer.
    */
   #decline(request: IncomingMessage, socket: Socket, head: Buffer): void {
     const { method, url, httpVersion, rawHeaders } = request
@@ -243,7 +253,7 @@ class ClientPort {
     this.#server.emit('connection', socket)
   }
 
-  /** What the parser cannot read, or what does not arrive in time. */
+  /** For what the parser cannot read, and what does not arrive in time. */
   #onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
     const connection = this.#connections.get(socket)
     if (connection === undefined || error.code === 'ECONNRESET' || !socket.writable) socket.destroy()

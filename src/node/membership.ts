@@ -11,22 +11,22 @@ export interface MembershipOptions {
   readonly nonce: Uint8Array
   /** Writes records into one journal value; resolves with its number when it is durable. */
   readonly write: (records: readonly MemberRecord[]) => Promise<number>
-  /** The highest number of a durable journal value heard from the peer since this start. */
+  /** The highest number of a durable journal value that the peer has reported since this start. */
   readonly heard: (peer: number) => number
-  /** A later start of the peer is about to be admitted: nothing more may be heard from an earlier one. */
+  /** Called before a later start of the peer is admitted: nothing from an earlier start may be handled any more. */
   readonly superseded: (peer: number) => void
   /** Called once, when all members are known to know each other. */
   readonly founded: () => void
 }
 
 /**
- * Who the members are, durably: by the incarnation of each one's directory, and by its latest start. Whoever has lost its votes, or runs on
- * a copy of a directory, is refused (protocol.md §9).
+ * The members, durably: the incarnation of each member's directory, and its latest start. A member that has lost its
+ * votes, or runs on a copy of a directory, is refused (protocol.md §9).
  *
- * - PEER is durable before a peer is welcomed. When it is there for all, the members have a name: the cluster id.
- * - MET says that a peer named the same id, so it has all of this durably, too. When it is there for all, the cluster is founded: whoever
- *   votes from then on is known to all. Whoever hears of the founding from one member needs nothing from the others, since that one has it
- *   from all.
+ * - PEER is durable before a peer is welcomed. With a PEER for every member, the members have a name: the cluster id.
+ * - MET says that a peer named the same id, so it has all of this durably, too. With a MET for every member, the
+ *   cluster is founded: every member that votes from then on is known to all. A replica that hears of the founding from
+ *   one member needs nothing from the others, because that member has it from all.
  */
 export class Membership {
   readonly #options: MembershipOptions
@@ -34,7 +34,7 @@ export class Membership {
   /** Peers whose incarnation is durable here. */
   readonly #written = new Set<number>()
   readonly #met = new Set<number>()
-  /** By peer: the record of its latest start that is not durable yet. */
+  /** By peer: the record of its latest start, if it is not durable yet. */
   readonly #pending = new Map<number, Promise<void>>()
   #start: Start
   #startedAt = 0
@@ -56,13 +56,13 @@ export class Membership {
     }
   }
 
-  /** After the journal is replayed. */
+  /** Called after the journal is replayed. */
   restored(): void {
     this.#name()
     this.#found()
   }
 
-  /** Writes this start down. Resolves when it is durable: no link may be made before. */
+  /** Writes this start down. Resolves when it is durable; no link may be made before. */
   async start(): Promise<void> {
     this.#startedAt = await this.#options.write([{ type: RecordType.start, ...this.#start }])
   }
@@ -71,18 +71,18 @@ export class Membership {
     return { start: this.#start, journal: this.#startedAt, clusterId: this.#clusterId, founded: this.#founded }
   }
 
-  /** Peers that founding waits for. */
+  /** The peers that founding waits for. */
   get missing(): number[] {
     return this.#peers.filter((peer) => !this.#founded && !this.#met.has(peer))
   }
 
-  /** As `TransportHandlers.admit`. */
+  /** See `TransportHandlers.admit`. */
   async admit(peer: number, claim: Claim, dialled: boolean): Promise<Verdict> {
     const refusal = this.#refusal(peer, claim)
     if (refusal !== null) return refusal
     if (claim.start.number > (this.#known.get(peer)?.start.number ?? 0)) this.#learn(peer, claim)
     await this.#pending.get(peer)
-    // A later start may have come meanwhile.
+    // A later start may have come in the meantime.
     if (!isSame(this.#known.get(peer)?.start.nonce, claim.start.nonce)) return 'copy'
     if (claim.founded) await this.#meet(this.#peers)
     else if (dialled && claim.clusterId !== null && claim.clusterId === this.#clusterId) await this.#meet([peer])
@@ -90,7 +90,8 @@ export class Membership {
   }
 
   #refusal(peer: number, claim: Claim): Refusal | null {
-    // The founded one was welcomed by all members, each of which knew all: whoever knows them not, or others, is none of them.
+    // All members welcomed a founded member, and each of them knew all members: a replica that does not know them, or
+    // knows others, is not a member.
     if (claim.founded && claim.clusterId !== this.#clusterId) return 'foreign'
     const known = this.#known.get(peer)
     if (known === undefined) return null
@@ -99,8 +100,8 @@ export class Membership {
   }
 
   /**
-   * A start is a journal value of its own, so it comes after all that earlier starts called durable. Of one start that need not be asked: its
-   * handshakes and heartbeats overtake each other.
+   * A start is a journal value of its own, so it comes after everything that earlier starts reported as durable. Within
+   * one start this need not be checked: its handshakes and heartbeats overtake each other.
    */
   #isOlder(known: PeerRecord, { start, journal }: Claim): boolean {
     if (start.number !== known.start.number) {
@@ -128,7 +129,7 @@ export class Membership {
     this.#found()
   }
 
-  /** The cluster has a name as soon as all its members are known, durably. */
+  /** The cluster has a name as soon as all its members are durably known. */
   #name(): void {
     if (this.#clusterId !== null || this.#written.size < this.#options.replicas - 1) return
     const { id, replicas, incarnation } = this.#options

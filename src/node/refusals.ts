@@ -2,11 +2,11 @@ import type { Refusal, Standing } from '../transport/transport.ts'
 
 interface Refused {
   readonly reason: Refusal
-  /** The refuser's; null where it has none or did not say. */
+  /** The cluster id of the refuser; null if it has none or did not name it. */
   readonly clusterId: string | null
 }
 
-/** What refusals say of the one who is refused. */
+/** What each refusal says about the refused replica. */
 const MEANINGS: { readonly [reason in Refusal]: string } = {
   version: 'it speaks another version of the protocol',
   cluster: "it has another cluster's name",
@@ -19,19 +19,19 @@ const MEANINGS: { readonly [reason in Refusal]: string } = {
 }
 
 /**
- * Which peers refuse this replica at present: the outcome of the latest handshake with each. One peer's word ends nobody, since that peer
- * may be the one that does not belong here (protocol.md §9).
+ * Which peers refuse this replica at present: the outcome of the latest handshake with each. The word of one peer never
+ * ends a replica, because that peer may be the one that does not belong here (protocol.md §9).
  */
 export class Refusals {
   readonly #latest = new Map<number, Refused>()
   readonly #crashes: number
 
-  /** @param crashes f, which the cluster survives */
+  /** @param crashes f, the number of crashes that the cluster survives */
   constructor(crashes: number) {
     this.#crashes = crashes
   }
 
-  /** Returns whether that is news. */
+  /** Returns whether this is new. */
   refused(peer: number, reason: Refusal, clusterId: string | null): boolean {
     const before = this.#latest.get(peer)
     this.#latest.set(peer, { reason, clusterId })
@@ -42,7 +42,7 @@ export class Refusals {
     this.#latest.delete(peer)
   }
 
-  /** Why this replica must end for good; null where it need not. */
+  /** Why this replica must end for good; null if it need not. */
   whyEnd({ clusterId, founded }: Standing): string | null {
     const refusers = founded ? this.#byOwn(clusterId) : this.#bySome()
     if (refusers === null) return null
@@ -50,16 +50,17 @@ export class Refusals {
     const meaning = whole.includes('amnesiac')
       ? 'they know this id with another data directory'
       : 'they have seen a later start of this data directory: this one is an older copy'
-    return `replicas ${refusers.map(([peer]) => peer).join(', ')} refuse this one, which must not vote under its id: ${meaning}`
+    const peers = refusers.map(([peer]) => peer).join(', ')
+    return `replicas ${peers} refuse this one, which must not vote under its id: ${meaning}`
   }
 
-  /** Who refuses this replica and why, for people; empty where nobody does. */
+  /** Who refuses this replica and why, for people; empty if nobody does. */
   describe(nameOf: (peer: number) => string): string {
     const each = [...this.#latest].sort(([a], [b]) => a - b)
     return each.map(([peer, { reason }]) => `refused by ${nameOf(peer)}: ${MEANINGS[reason]}`).join('; ')
   }
 
-  /** More than f members of the own cluster, or null. */
+  /** More than f members of its own cluster, or null. */
   #byOwn(clusterId: string | null): [number, Refused][] | null {
     const refusers = [...this.#latest].filter(
       ([, { reason, clusterId: its }]) => its === clusterId && (reason === 'amnesiac' || reason === 'copy'),
@@ -68,8 +69,8 @@ export class Refusals {
   }
 
   /**
-   * A replica that is not founded has no cluster of its own. More than f peers, and two at least, of one cluster that know its id with
-   * another directory say that it is the empty disk of one of their members.
+   * A replica that is not founded has no cluster of its own. If more than f peers of one cluster, and at least two,
+   * know its id with another directory, it is the empty disk of one of their members.
    */
   #bySome(): [number, Refused][] | null {
     for (const [, { clusterId }] of this.#latest) {

@@ -4,13 +4,13 @@ import type { Journal } from '../storage/journal.ts'
 import type { Clock } from './clock.ts'
 import type { Membership } from './membership.ts'
 
-/** The event loop is let go on this often, in ms. */
+/** How often the event loop may continue, in ms. */
 const SLICE_MS = 20
 
 /**
- * Gives the journal back to the core, and what it committed to the execution as it goes, so that batches do not gather in memory. `execute` does
- * a turn's work of that, and says whether it was all.
- * Throws an `EpaxosError` with code `damaged` at a record that is not what was written.
+ * Gives the journal back to the core, and passes what it committed on to the execution at once, so that batches do not
+ * pile up in memory. `execute` does one turn's work of that, and returns whether it was everything. Throws an
+ * `EpaxosError` with code `damaged` at a record that is not what was written.
  */
 export async function replayJournal(
   journal: Journal,

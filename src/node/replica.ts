@@ -21,13 +21,13 @@ import { type ReplicaOptions, type ResolvedOptions, resolveOptions } from './opt
 import type { Respond } from './proposals.ts'
 import type { Status } from './status.ts'
 
-/** Often enough that nobody fills what is kept free in between. */
+/** Often enough that the reserved space cannot fill up in between. */
 const DISK_POLL_MS = 200
 
-/** A journal of this size is worth a warning: nothing is truncated in this version. */
+/** A journal of this size deserves a warning: this version truncates nothing. */
 const LARGE_JOURNAL_BYTES = 4 * 2 ** 30
 
-/** One replica of a replicated state machine: give it commands, it gives their results once they have executed. */
+/** One replica of a replicated state machine: it takes commands and returns their results once they have executed. */
 export class Replica {
   readonly #options: ResolvedOptions
   readonly #directory: DataDirectory | null
@@ -41,14 +41,17 @@ export class Replica {
   #diskFull = false
   #warnedOfSize = false
 
-  /** Opens the data directory, replays the journal, listens and connects. Resolves when the replica takes part, ready or not. */
+  /**
+   * Opens the data directory, replays the journal, listens and connects. Resolves when the replica takes part, ready or
+   * not.
+   */
   static async open(options: ReplicaOptions): Promise<Replica> {
     const replica = await Replica.create(options)
     await replica.start()
     return replica
   }
 
-  /** As {@link open}, but without the start: for servers that want to say "not ready" meanwhile. */
+  /** Like {@link open}, but without the start: for servers that want to answer "not ready" in the meantime. */
   static async create(options: ReplicaOptions): Promise<Replica> {
     const resolved = resolveOptions(options)
     const { id, cluster, peers, data } = resolved
@@ -107,19 +110,19 @@ export class Replica {
   }
 
   /**
-   * Of the cluster: 32 hexadecimal digits, the same at all members, another one at every other cluster; null until all members know each
-   * other, which the first start needs all of them for.
+   * The id of the cluster: 32 hexadecimal digits, the same at all members, and different at every other cluster. Null
+   * until all members know each other; the first start needs all of them for that.
    */
   get clusterId(): string | null {
     return this.#member.clusterId
   }
 
-  /** Null when the replica answers clients; otherwise why it does not. */
+  /** Null if the replica answers clients; otherwise why it does not. */
   get notReady(): string | null {
     return this.#member.notReady
   }
 
-  /** Null when the replica answers stale reads; otherwise why it does not. */
+  /** Null if the replica answers stale reads; otherwise why it does not. */
   get notReadable(): string | null {
     return this.#member.notReadable ?? (this.clusterId === null ? 'the cluster is not founded yet' : null)
   }
@@ -135,7 +138,7 @@ export class Replica {
     try {
       let polling = false
       this.#stopPollingDisk = realClock.every(DISK_POLL_MS, () => {
-        // A disk that hangs must not take all threads of the pool.
+        // A disk that hangs must not occupy all threads of the pool.
         if (polling) return
         polling = true
         this.#pollDisk()
@@ -152,9 +155,10 @@ export class Replica {
   }
 
   /**
-   * Proposes one command and resolves with its result, after its execution here. With a session the command is done once, however often and
-   * at whichever replica it is proposed. Rejects with a `CommandError`: `refused`, this try is certainly not done;
-   * `unknown`, it may be done. What its session says, `session_expired` or `busy`, is unknown: another copy of the request may be done.
+   * Proposes one command and resolves with its result, after its execution here. With a session the command is done
+   * once, however often and at whichever replica it is proposed. Rejects with a `CommandError`: `refused`, this try is
+   * certainly not done; `unknown`, it may be done. `session_expired` and `busy` from the session are unknown: another
+   * copy of the request may be done.
    */
   propose(command: Uint8Array, session?: GroupOptions): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
@@ -170,23 +174,24 @@ export class Replica {
   }
 
   /**
-   * Submits a group of commands (groups.ts), whose bytes are copied. `respond` is called exactly once: at once where the group is refused, and with views that are
-   * valid until it returns.
+   * Submits a group of commands (groups.ts); its bytes are copied. `respond` is called exactly once: at once if the
+   * group is refused; with views that are valid until it returns.
    */
   submit(group: Uint8Array, respond: Respond): void {
     this.#member.submit(group, respond)
   }
 
   /**
-   * Applies a command that only reads to the state as it is here, which may lack what was answered elsewhere: whether the replica is ready does not
-   * matter. Throws a `CommandError` (`refused`): `not_ready` while the journal is being replayed, before the cluster is founded and after
-   * {@link close}, or what is wrong with the command, which must not write.
+   * Applies a command that only reads to the current state of this replica, which may lack what was answered elsewhere;
+   * the replica need not be ready. Throws a `CommandError` (`refused`): `not_ready` while the journal is being
+   * replayed, before the cluster is founded and after {@link close}, or what is wrong with the command, which must not
+   * write.
    */
   readStale(command: Uint8Array): Uint8Array {
     return this.readStaleWithin(command, Number.POSITIVE_INFINITY) as Uint8Array
   }
 
-  /** As {@link readStale}; may return null instead of a result of more than `room` bytes. */
+  /** Like {@link readStale}; may return null instead of a result of more than `room` bytes. */
   readStaleWithin(command: Uint8Array, room: number): Uint8Array | null {
     const { notReadable } = this
     if (notReadable !== null) throw new CommandError(ErrorCode.notReady, 'refused', notReadable)
@@ -203,12 +208,15 @@ export class Replica {
     return applyWithin(machine, command, room)
   }
 
-  /** Where clients reach each replica; empty for those that are not known. */
+  /** The URLs at which clients reach each replica; empty if unknown. */
   get clientUrls(): readonly string[] {
     return this.#peers.map(({ client }) => client)
   }
 
-  /** Calls `listener` after each turn: answers that a server gathered in the turn may leave. Returns what ends it. */
+  /**
+   * Calls `listener` after each turn, when a server may send the answers that it gathered. Returns a function that ends
+   * this.
+   */
   onTurn(listener: () => void): () => void {
     return this.#member.onTurn(listener)
   }
@@ -241,7 +249,10 @@ export class Replica {
     }
   }
 
-  /** Stops taking commands, waits for those in flight within the request timeout, makes everything durable and closes. */
+  /**
+   * Stops accepting commands, waits for those in flight within the request timeout, makes everything durable and
+   * closes.
+   */
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
@@ -263,7 +274,7 @@ export class Replica {
     return { cluster, epoch: 0, replicas: peers.length, id, incarnation, clientUrl }
   }
 
-  /** What is written into a directory that is gone is lost: nothing more may be called durable. */
+  /** What is written to a deleted directory is lost: nothing more may be reported as durable. */
   #fail(error: EpaxosError): void {
     if (this.#closing !== null) return
     this.#options.logger.error({ code: error.code }, error.message)

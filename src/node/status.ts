@@ -1,18 +1,18 @@
 import type { ServerKind } from '../transport/server.ts'
 import type { Durability, EngineKind } from './options.ts'
 
-/** What `GET /status` says of a replica. */
+/** The answer of a replica to `GET /status`. */
 export interface Status {
   readonly id: number
   readonly cluster: string
-  /** The same at all members, another one at every other cluster; null until all members know each other. */
+  /** The same at all members, and different at every other cluster; null until all members know each other. */
   readonly clusterId: string | null
   readonly epoch: number
   readonly ready: boolean
-  /** Why it is not ready; empty where it is. */
+  /** Why it is not ready; empty if it is ready. */
   readonly reason: string
   readonly replicas: readonly { readonly id: number; readonly client: string; readonly up: boolean }[]
-  /** Per row: every slot up to here is committed, or executed, here. */
+  /** Per row: every slot up to here is committed, or has executed, here. */
   readonly committed: readonly number[]
   readonly executed: readonly number[]
   readonly counts: {
@@ -22,23 +22,26 @@ export interface Status {
     /** Instances that this replica committed by recovering them. */
     readonly recovered: number
     readonly noop: number
-    /** Executed commands, and components of more than one instance among what was executed. */
+    /** Executed commands, and executed components of more than one instance. */
     readonly commands: number
     readonly cycles: number
-    /** Messages that were dropped because they could not be read, or said what no replica says. */
+    /** Messages dropped because they could not be read, or because no replica sends them. */
     readonly dropped: number
-    /** Requests of peers beyond their allowance: not answered, to be asked again. */
+    /** Requests of peers beyond their allowance: not answered; the peer asks again. */
     readonly deferred: number
   }
-  /** What sessions keep for repetitions: how many are open, their request numbers, and the cost of their results. */
+  /**
+   * What sessions keep for repetitions: the number of open sessions, their request numbers, and the cost of their
+   * results.
+   */
   readonly sessions: { readonly open: number; readonly numbers: number; readonly bytes: number }
   readonly oldestUncommittedMs: number
   readonly journalBytes: number
-  /** How long the journal's last replay took. */
+  /** How long the last replay of the journal took. */
   readonly replayMs: number
   readonly durability: Durability
   readonly engine: EngineKind
-  /** What serves the peer port. */
+  /** The server of the peer port. */
   readonly server: ServerKind
   /** Equal at replicas that have executed the same. */
   readonly stateHash: string

@@ -2,18 +2,18 @@ import type { SessionTable } from '../execution/sessions.ts'
 import { isFull, isGenerationDue, isOverfull } from '../execution/sweep.ts'
 import type { Answer } from './proposals.ts'
 
-/** Between sweeps that only end a generation: each makes all commands wait for each other once. */
+/** The time between sweeps that only end a generation: each makes all commands wait for each other once. */
 const GENERATION_MS = 5000
 
 /**
- * Sees to it that the sessions are swept in time (sessions.ts). Each replica looks at its own table and proposes a sweep of the present generation; of
- * several only the first to execute has an effect.
+ * Proposes sweeps of the sessions in time (sessions.ts). Each replica looks at its own table and proposes a sweep of
+ * the current generation; if several do, only the first to execute has an effect.
  */
 export class Sweeper {
   readonly #sessions: SessionTable
   readonly #submitSweep: (generation: number, respond: (answer: Answer) => void) => void
   #running = false
-  /** The least that was kept since the last sweep. */
+  /** The minimum that was kept since the last sweep. */
   #least = { bytes: 0, numbers: 0, sessions: 0 }
   #generation = 0
   #sweptMs = Number.NEGATIVE_INFINITY
@@ -28,7 +28,7 @@ export class Sweeper {
     return isOverfull(this.#sessions)
   }
 
-  /** Proposes a sweep where one is due. */
+  /** Proposes a sweep if one is due. */
   poll(nowMs: number): void {
     const sessions = this.#sessions
     const { generation, kept } = sessions

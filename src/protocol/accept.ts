@@ -83,7 +83,7 @@ export function onAccept(context: Context, from: number, message: Accept): void 
     const nack = { type: MessageType.nack, epoch: context.epoch, row, slot, ballot: instance.ballot }
     return context.send(from, instance, nack)
   }
-  // An instance has one batch for ever: one that is known here is the one that is meant.
+  // An instance has one batch for ever: if one is known here, it is the right one.
   if (command === Command.batch && message.batch !== null) learnBatch(context, instance, message.batch)
   if (command === Command.batch && !instance.known) return askFor(context, instance, from)
   const voted = instance.phase === Phase.accepted && instance.voteBallot === ballot

@@ -1,8 +1,8 @@
 import type { Context } from './context.ts'
 
 /**
- * What the requests of one peer may make this replica do between two looks (`timing.lookMs`). Asking is cheap and
- * answering is not, so what goes beyond is dropped like a lost message, and whoever needs it asks again.
+ * How much work the requests of one peer may cause at this replica between two checks (`timing.lookMs`). Asking is
+ * cheap and answering is not. So what exceeds the allowance is dropped like a lost message, and the peer asks again.
  */
 export interface Allowance {
   /** Bytes of batches, in all answers. */
@@ -15,7 +15,9 @@ export interface Allowance {
   recoveries: number
 }
 
-/** Asks may use half of the bytes and the answers: a peer that catches up goes on taking part in recoveries. */
+/**
+ * Asks may use half of the bytes and of the answers, so that a peer that catches up can still take part in recoveries.
+ */
 const ALLOWED: Readonly<Allowance> = { bytes: 4 << 20, answers: 1024, slots: 8192, recoveries: 256 }
 
 export function freshAllowance(): Allowance {
@@ -26,13 +28,13 @@ export function renewAllowances(context: Context): void {
   for (const peer of context.peers.others) Object.assign(context.peers.of(peer).allowance, ALLOWED)
 }
 
-/** Whether the peer may be answered once more. The last answer may go beyond the bytes. */
+/** Whether the peer may get one more answer. The last answer may exceed the bytes. */
 export function mayAnswer(context: Context, peer: number): boolean {
   const { bytes, answers } = context.peers.of(peer).allowance
   return isLeft(context, bytes > 0 && answers > 0)
 }
 
-/** As {@link mayAnswer}, for an answer to an Ask. */
+/** Like {@link mayAnswer}, for an answer to an Ask. */
 export function mayAnswerAsk(context: Context, peer: number): boolean {
   const { bytes, answers, slots } = context.peers.of(peer).allowance
   return isLeft(context, bytes > ALLOWED.bytes / 2 && answers > ALLOWED.answers / 2 && slots > 0)

@@ -1,11 +1,14 @@
 import { EpaxosError, ErrorCode } from '../errors.ts'
 
-/** A broken invariant: the replica must stop, because nothing it says can be trusted any more. */
+/** A broken invariant: the replica must stop, because nothing that it sends can be trusted any more. */
 export class ProtocolError extends Error {
   override readonly name = 'ProtocolError'
 }
 
-/** What a peer says and what is known here cannot both be true. Whoever sees it must not go on: one of the two has lost what it knew. */
+/**
+ * What a peer says and what this replica knows cannot both be true. The replica that notices this must not continue:
+ * one of the two has lost what it knew.
+ */
 export function contradiction(what: string): EpaxosError {
   return new EpaxosError(ErrorCode.contradiction, what)
 }

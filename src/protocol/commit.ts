@@ -9,7 +9,7 @@ import { equal, zeros } from './vector.ts'
 import { hasVote, type Votes } from './votes.ts'
 import { reconsiderWaits } from './wait.ts'
 
-/** The batch of an instance became known: from now on it is in the conflict index, whatever becomes of the instance. */
+/** The batch of an instance became known: from now on it is in the conflict index, whatever happens to the instance. */
 export function learnBatch(context: Context, instance: Instance, batch: Batch): void {
   if (instance.known) return
   instance.learn(batch)
@@ -17,8 +17,8 @@ export function learnBatch(context: Context, instance: Instance, batch: Batch): 
 }
 
 /**
- * This replica, as its coordinator, decides the instance and tells all. `durably`: nothing but the commit record itself says so
- * (a fast commit), so the message, the execution and the answer wait for it.
+ * This replica, as its coordinator, decides the instance and tells all. `durably`: only the commit record itself proves
+ * the decision (a fast commit), so the message, the execution and the answer wait for it.
  */
 export function decide(
   context: Context,
@@ -34,7 +34,7 @@ export function decide(
 
 function tell(context: Context, instance: Instance, holders: Votes): void {
   const bare = commitMessage(context, instance, false)
-  // In ballot 0 the batch is on its way to everyone already; who missed it asks.
+  // In ballot 0 the batch is already on its way to everyone; a replica that missed it asks.
   const whole = instance.voteBallot === 0 ? bare : commitMessage(context, instance, true)
   for (const peer of context.peers.others) {
     context.send(peer, instance, hasVote(holders, peer) ? bare : whole)
@@ -54,14 +54,17 @@ function commitMessage(context: Context, instance: Instance, whole: boolean): Co
   }
 }
 
-/** The batch of a committed instance, read back from the journal where it has left memory; null where all members have executed it. */
+/**
+ * The batch of a committed instance, read back from the journal if it has left memory; null if all members have
+ * executed it.
+ */
 function batchOf(context: Context, instance: Instance): Batch | null {
   if (instance.batch !== null || context.readBatch === null) return instance.batch
   assert(instance.batchNumber > 0, `the batch of ${instance} is in the journal`)
   return context.readBatch(instance.batchNumber, instance.batchIndex)
 }
 
-/** Whoever asks anything about an instance that is committed here gets its Commit, batch included. */
+/** Any request about an instance that is committed here is answered with its Commit, including the batch. */
 export function answerCommit(context: Context, instance: Instance, to: number): void {
   if (mayAnswer(context, to)) answerCommitSized(context, instance, to)
 }
@@ -104,7 +107,7 @@ function commit(
   if (context.waits.size > 0) reconsiderWaits(context)
 }
 
-/** What follows from an instance being committed, at run time and in a replay. */
+/** The consequences of a commit, at run time and in a replay. */
 export function enterCommitted(context: Context, instance: Instance): void {
   if (instance.command === Command.noop) context.counts.noop++
   const deps = instance.deps as Vector
@@ -140,11 +143,14 @@ export function onCommit(context: Context, from: number, message: Commit): void 
   if (message.command === Command.batch && !instance.known) return askFor(context, instance, from)
   const attempt = instance.attempt
   commit(context, instance, message.ballot, message.command, message.deps, null)
-  // Whoever coordinates passes it on.
+  // A coordinator passes it on.
   if (attempt !== null) tell(context, instance, attempt.holders)
 }
 
-/** Of a committed instance. An instance has one payload for ever, so a second one is a contradiction as well. */
+/**
+ * Whether the Commit contradicts a committed instance. An instance has one payload for ever, so a second payload is a
+ * contradiction as well.
+ */
 function contradicts(context: Context, instance: Instance, { command, deps, batch }: Commit): boolean {
   if (instance.command !== command) return true
   if (command === Command.noop) return false
@@ -157,7 +163,7 @@ function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i])
 }
 
-/** The batch is missing: asks the sender of a message that takes it for known. */
+/** The batch is missing: asks the sender of a message that assumes it is known. */
 export function askFor(context: Context, instance: Instance, from: number): void {
   if (instance.askedMs > 0 && context.nowMs < instance.askedMs + context.timing.askMs) return
   instance.askedMs = Math.max(1, context.nowMs)

@@ -3,17 +3,17 @@ import { assert } from './assert.ts'
 import type { Attempt } from './attempt.ts'
 import { type Batch, Command, Mode, Phase } from './messages.ts'
 
-/** What one replica knows of one instance: the table of protocol.md §2, and where its batch stands in the journal. */
+/** What one replica knows about one instance: the table of protocol.md §2, and where its batch is in the journal. */
 export class Instance {
   readonly row: number
   readonly slot: number
   phase: Phase = Phase.none
   /** The highest promised. */
   ballot = 0
-  /** Of the last vote, or of the commit; a promise never changes it. */
+  /** The ballot of the last vote, or of the commit; a promise never changes it. */
   voteBallot = 0
   command: Command = Command.unknown
-  /** The initial command is known exactly when these are: only PreAccept and Validate set them. */
+  /** Set exactly if the initial command is known: only PreAccept and Validate set them. */
   initDeps: Vector | null = null
   deps: Vector | null = null
   mode: Mode = Mode.all
@@ -22,11 +22,11 @@ export class Instance {
   /** Whether the batch was ever known here; it leaves memory after execution. */
   known = false
   batch: Batch | null = null
-  /** The journal value and the record in it that hold the batch; 0 while none does. */
+  /** The journal value and the record in it that hold the batch; 0 if none does. */
   batchNumber = 0
   batchIndex = 0
 
-  /** Messages about this instance may leave when the journal is durable up to this number. */
+  /** Messages about this instance may be sent when the journal is durable up to this number. */
   gate = 0
   executed = false
 
@@ -37,7 +37,7 @@ export class Instance {
   /** The largest count heard in a Waiting for this instance (protocol.md §4). */
   waitingHeard = 0
 
-  /** When something is done about it if it is still uncommitted, in ms; 0 for not planned yet. */
+  /** When something is done about it if it is still uncommitted, in ms; 0 if nothing is scheduled. */
   dueMs = 0
   /** When a tick first found it uncommitted, in ms; 0 for never. */
   noticedMs = 0
@@ -53,7 +53,7 @@ export class Instance {
     return this.phase === Phase.committed
   }
 
-  /** Adopts the batch: an instance has one for ever. */
+  /** Adopts the batch: an instance has one batch for ever. */
   learn(batch: Batch): void {
     this.known = true
     if (!this.executed) this.batch = batch
@@ -64,25 +64,28 @@ export class Instance {
   }
 }
 
-/** The instances of one row, with how far they are all committed. */
+/** The instances of one row, and how far they are all committed. */
 export class Row {
   readonly row: number
   #instances = new Map<number, Instance>()
   /** Every slot up to here is committed. */
   committedPrefix = 0
-  /** Every slot up to here is executed. */
+  /** Every slot up to here has executed. */
   executedPrefix = 0
   #releasedPrefix = 0
-  /** The highest slot that was seen, or that somebody depends on. */
+  /** The highest slot that was seen, or that an instance depends on. */
   highest = 0
-  /** The highest slot that a message may name, as of the last second; and as the peers claim to have committed (reach.ts). */
+  /**
+   * The highest slot that a message may name: as of the last second, and as the peers claim to have committed
+   * (reach.ts).
+   */
   reach = 0
   claimed = 0
   /** The peer that was asked, -1 for none. */
   askedPeer = -1
-  /** The last slot that a peer was asked for, 0 for none, and when to ask (again), in ms; 0: nothing is missing. */
+  /** The last slot that a peer was asked for, 0 for none; and when to ask (again), in ms, 0 if nothing is missing. */
   askedTo = 0
-  /** How far it was committed when it asked, and at the last look. */
+  /** How far the row was committed when it asked, and at the last check. */
   askedPrefix = 0
   lookedPrefix = 0
   askDueMs = 0
@@ -95,7 +98,7 @@ export class Row {
     return this.#instances.get(slot)
   }
 
-  /** The instance, made if need be. */
+  /** Returns the instance; makes it if necessary. */
   at(slot: number): Instance {
     let instance = this.#instances.get(slot)
     if (instance === undefined) {
@@ -107,7 +110,7 @@ export class Row {
     return instance
   }
 
-  /** Somebody depends on every slot up to this one. */
+  /** An instance depends on every slot up to this one. */
   mention(slot: number): void {
     if (slot > this.highest) this.highest = slot
   }
@@ -120,7 +123,7 @@ export class Row {
     while (this.#instances.get(this.executedPrefix + 1)?.executed) this.executedPrefix++
   }
 
-  /** The batches up to `slot`, executed everywhere, leave memory. */
+  /** Removes the batches up to `slot`, which have executed everywhere, from memory. */
   releaseBatches(slot: number): void {
     for (; this.#releasedPrefix < slot; this.#releasedPrefix++) {
       const instance = this.#instances.get(this.#releasedPrefix + 1)

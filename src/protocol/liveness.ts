@@ -12,19 +12,21 @@ import { resendValidate } from './validate.ts'
 import { addVote, hasVote, type Votes } from './votes.ts'
 import { resendWaiting } from './wait.ts'
 
-/** Uncommitted slots looked at per row and tick: an instance behind them waits for its turn. */
+/** Uncommitted slots checked per row and tick; an instance behind them waits for its turn. */
 export const OPEN_PER_ROW = 256
 
-/** Slots asked for at once by a row that is behind. */
+/** Slots that a row that is behind asks for at once. */
 const ASK_COUNT = 256
 
-/** Bytes of batches in the answer to one Ask; the asker asks on from where it ended. */
+/** Bytes of batches in the answer to one Ask; the next Ask continues where it ended. */
 const ANSWER_BYTES = 1 << 20
 
-/** Tries in one way before another is taken: a nudged replica recovers, or an attempt starts again with a higher ballot. */
+/** Tries in one way before another way: a nudged replica recovers, or an attempt starts again with a higher ballot. */
 const TRIES = 3
 
-/** Looks after what is open: deadlines at once, missing commits and instances that nobody finishes at an interval. */
+/**
+ * Takes care of what is open: deadlines at once; missing commits, and instances that nobody finishes, at an interval.
+ */
 export function lookAfter(context: Context): void {
   if (context.impatient.size > 0) expirePatience(context)
   if (context.nowMs < context.lookMs) return
@@ -34,7 +36,7 @@ export function lookAfter(context: Context): void {
     askForMissing(context, row)
     let seen = 0
     for (let slot = row.committedPrefix + 1; slot <= row.highest && seen < OPEN_PER_ROW; slot++) {
-      // An own slot that somebody depends on is used, whoever used it.
+      // An own slot that an instance depends on is in use, whoever used it.
       const instance = context.instance(row.row, slot)
       if (instance.committed) continue
       seen++
@@ -49,7 +51,7 @@ export function lookAfter(context: Context): void {
   }
 }
 
-/** A peer went down: what it coordinates is due soon, and what was hoped for from it is given up. */
+/** A peer went down: what it coordinates is due soon, and nobody waits for its answers any more. */
 export function hurry(context: Context, peer: number): void {
   for (const instance of [...context.impatient]) reconsider(context, instance)
   const row = context.row(peer)
@@ -74,7 +76,7 @@ function expirePatience(context: Context): void {
   }
 }
 
-/** Decides an attempt that has hoped for more answers, if it can now. */
+/** Decides an attempt that has waited for more answers, if possible now. */
 function reconsider(context: Context, instance: Instance): void {
   const { attempt } = instance
   if (attempt?.kind === 'preAccepting') decidePreAccept(context, instance, attempt)
@@ -100,7 +102,7 @@ function tryRecoverMessage(context: Context, { row, slot }: Instance): TryRecove
   return { type: MessageType.tryRecover, epoch: context.epoch, row, slot }
 }
 
-/** Sends again what the attempt waits for, to those of `whom` that owe an answer and to whom it is not still on its way. */
+/** Sends again what the attempt waits for, to those of `whom` that owe an answer and do not have it in flight. */
 function resend(context: Context, instance: Instance, whom: Votes): void {
   const { attempt } = instance
   if (attempt === null) return
@@ -120,7 +122,10 @@ function resend(context: Context, instance: Instance, whom: Votes): void {
   }
 }
 
-/** A nudge: finish the instance. One that is not being coordinated here is recovered, otherwise everybody would nudge for ever. */
+/**
+ * A nudge: finish the instance. If nobody coordinates it here, it is recovered, otherwise everybody would nudge for
+ * ever.
+ */
 export function onTryRecover(context: Context, from: number, message: TryRecover): void {
   const instance = context.instance(message.row, message.slot)
   if (instance.committed) return answerCommit(context, instance, from)
@@ -128,7 +133,7 @@ export function onTryRecover(context: Context, from: number, message: TryRecover
     if (context.nowMs >= instance.attempt.sentMs + context.timing.recoverMs) resend(context, instance, ~0)
     return
   }
-  // Somebody has just been promised a ballot: it may finish.
+  // Another replica has just been promised a ballot: it may finish.
   const busy = instance.ballot > 0 && instance.dueMs > context.nowMs
   if (busy || !mayBeginRecovery(context, from)) return
   context.peers.of(from).allowance.recoveries--
@@ -140,7 +145,7 @@ export function onTryRecover(context: Context, from: number, message: TryRecover
 /** Asks a peer that is further for the commits that a row lacks, once they have been missing for a while. */
 function askForMissing(context: Context, row: Row): void {
   const due = row.askDueMs > 0 && context.nowMs >= row.askDueMs
-  // An answer ends at its limit: what came of it has come when the row stands still.
+  // An answer ends at its limit; when the row stands still, the whole answer has arrived.
   const stands = row.committedPrefix === row.lookedPrefix && row.committedPrefix > row.askedPrefix
   row.lookedPrefix = row.committedPrefix
   const progressed = row.askedTo > 0 && (row.committedPrefix >= row.askedTo || stands)
@@ -156,7 +161,7 @@ function askForMissing(context: Context, row: Row): void {
   else if (progressed || due) askOn(context, row, peer, committed)
 }
 
-/** The peer that is up and claims most of the row; `silent`, which did not answer, only where nobody else is further. */
+/** The peer that is up and claims most of the row; `silent`, which did not answer, only if no other peer is further. */
 function furthest(context: Context, row: Row, silent: number): number {
   const claimOf = (peer: number): number => context.peers.of(peer).committed[row.row] as number
   const further = context.peers.others.filter(
@@ -178,7 +183,7 @@ function askOn(context: Context, row: Row, peer: number, committed: number): voi
 }
 
 export function onAsk(context: Context, from: number, message: Ask): void {
-  // It asks again; what it asks for may be on its way.
+  // It asks again; what it asks for may be in flight.
   if (hasVote(context.peers.behind, from)) return
   const row = context.row(message.row)
   const end = message.slot + Math.min(message.count, ASK_COUNT)

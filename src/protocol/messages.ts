@@ -2,8 +2,8 @@ import type { Vector } from '../engine/engine.ts'
 import type { Footprint } from '../engine/footprint.ts'
 
 /**
- * What replicas say to each other. One table of all messages, with who answers what, is in this folder's README.
- * Sources: protocol.md §3 and §4; every message about an instance names its epoch, row and slot.
+ * The messages between replicas. This folder's README has one table of all messages and their answers. Sources:
+ * protocol.md §3 and §4; every message about an instance names its epoch, row and slot.
  */
 
 /** A batch of commands: proposed as one instance, the same bytes at every replica, never changed. */
@@ -16,7 +16,7 @@ export interface Batch {
 export const Phase = { none: 0, preAccepted: 1, accepted: 2, committed: 3 } as const
 export type Phase = (typeof Phase)[keyof typeof Phase]
 
-/** Which command an instance carries: an instance has one batch for ever, so its outcome is that batch or a no-op. */
+/** Which command an instance carries. An instance has one batch for ever, so its outcome is that batch or a no-op. */
 export const Command = { unknown: 0, batch: 1, noop: 2 } as const
 export type Command = (typeof Command)[keyof typeof Command]
 
@@ -63,7 +63,7 @@ export interface PreAcceptOk extends About {
   readonly deps: Vector
 }
 
-/** `command` is never `unknown`; `batch` is null for a no-op, and where the receiver is thought to have it. */
+/** `command` is never `unknown`; `batch` is null for a no-op, and if the receiver is assumed to have it. */
 export interface Accept extends About {
   readonly type: typeof MessageType.accept
   readonly ballot: number
@@ -99,10 +99,10 @@ export interface RecoverOk extends About {
   readonly command: Command
   readonly mode: Mode
   readonly ok: boolean
-  /** Known exactly when the initial command is. */
+  /** Known exactly if the initial command is known. */
   readonly initDeps: Vector | null
   readonly deps: Vector | null
-  /** The batch, where it is known: also beside `command: noop`. */
+  /** The batch, if it is known; also with `command: noop`. */
   readonly batch: Batch | null
 }
 
@@ -126,7 +126,7 @@ export interface ValidateOk extends About {
   readonly conflicts: readonly Conflict[]
 }
 
-/** `count` is |R|, what protocol.md §4 calls k. */
+/** `count` is |R|, called k in protocol.md §4. */
 export interface Waiting extends About {
   readonly type: typeof MessageType.waiting
   readonly count: number
@@ -141,7 +141,10 @@ export interface TryRecover extends About {
   readonly type: typeof MessageType.tryRecover
 }
 
-/** Asks for the Commits, payload included, of `count` slots from `slot` on: whatever of them is committed at the receiver. */
+/**
+ * Asks for the Commits, including payloads, of those of the `count` slots from `slot` on that are committed at the
+ * receiver.
+ */
 export interface Ask extends About {
   readonly type: typeof MessageType.ask
   readonly count: number
@@ -153,20 +156,23 @@ export interface Truncated extends About {
   readonly executed: Vector
 }
 
-/** Sent to every peer at an interval, whatever else is sent. Times are of the sender's clock, in ms, and only come back to it. */
+/**
+ * Sent to every peer at an interval, whatever else is sent. Times are of the sender's clock, in ms, and only return to
+ * the sender.
+ */
 export interface Heartbeat {
   readonly type: typeof MessageType.heartbeat
   readonly epoch: number
   readonly sentMs: number
-  /** `sentMs` of the newest heartbeat heard from the receiver, plus the ms it was held here; 0 for none. */
+  /** `sentMs` of the newest heartbeat from the receiver, plus the ms that it was held here; 0 for none. */
   readonly echoMs: number
   /** Per row: every slot up to here is committed at the sender. */
   readonly committed: Vector
-  /** Per row: every slot up to here is executed, durably, at the sender. */
+  /** Per row: every slot up to here has executed, durably, at the sender. */
   readonly executed: Vector
   /** The number of the sender's last durable journal value. */
   readonly journal: number
-  /** A hash of the state after `executed`, below 2^53; 0 where none is said. */
+  /** A hash of the state after `executed`, below 2^53; 0 for none. */
   readonly state: number
 }
 

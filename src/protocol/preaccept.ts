@@ -89,7 +89,7 @@ export function onPreAccept(context: Context, from: number, message: PreAccept):
     const known = context.engine.dependencies(row, slot, message.batch.footprint)
     preAccept(context, instance, initDeps, union(initDeps, known))
   }
-  // A repeated PreAccept gets the stored reply, never a recomputed one; one overtaken by Accept(0) gets none.
+  // A repeated PreAccept gets the stored reply, never a recomputed one. If Accept(0) has overtaken it, it gets none.
   if (instance.phase === Phase.preAccepted) context.send(from, instance, preAcceptOk(context, instance))
 }
 
@@ -108,7 +108,7 @@ export function onPreAcceptOk(context: Context, from: number, message: PreAccept
   const instance = context.row(message.row).find(message.slot)
   const attempt = instance?.attempt
   if (instance === undefined || attempt?.kind !== 'preAccepting') {
-    // The holders of a batch matter to a later Accept, too.
+    // A later Accept also needs to know who holds the batch.
     if (attempt) attempt.holders = addVote(attempt.holders, from)
     return
   }
@@ -127,8 +127,8 @@ export function onPreAcceptRefused(context: Context, from: number, instance: Ins
 }
 
 /**
- * Fast as soon as n − e replies equal the initial dependencies, whatever others say; slow as soon as that has become impossible and n − f
- * have answered; while it is possible, it is waited for, a bounded time.
+ * Fast as soon as n − e replies equal the initial dependencies, whatever others say. Slow as soon as that has become
+ * impossible and n − f have answered. While it is possible, the coordinator waits for it, for a bounded time.
  */
 export function decidePreAccept(context: Context, instance: Instance, attempt: PreAccepting): void {
   const { fast, slow } = context.quorums
@@ -162,7 +162,7 @@ function awaited(context: Context, attempt: PreAccepting, peer: number): boolean
   return context.peers.alive(peer) && !hasVote(attempt.answered, peer) && !hasVote(attempt.refused, peer)
 }
 
-/** How much longer the nearest of those not heard from yet may take: its round trip, as measured, and half as much again. */
+/** How much longer the nearest peer that has not answered may take: its measured round trip, and half as much again. */
 function patience(context: Context, attempt: PreAccepting): number {
   let nearest = context.timing.patienceMs
   for (const peer of context.peers.others) {

@@ -15,8 +15,8 @@ import {
 import { reachOf } from './reach.ts'
 
 /**
- * Whether a correct peer can have sent the message: the range of every field, as this folder's README lists them. The
- * codec has checked what needs no knowledge: rows exist, slots count from 1, numbers are whole and below 2^53.
+ * Whether a correct peer can have sent the message: this folder's README lists the range of every field. The codec has
+ * checked what needs no knowledge: rows exist, slots count from 1, numbers are whole and below 2^53.
  */
 export function isInRange(context: Context, from: number, message: InstanceMessage): boolean {
   const { epoch, row, slot } = message
@@ -50,12 +50,12 @@ export function isInRange(context: Context, from: number, message: InstanceMessa
     case MessageType.ask:
       return true
     case MessageType.truncated:
-      // Nothing is forgotten in this version, so nobody says so.
+      // This version forgets nothing, so nobody sends this.
       return false
   }
 }
 
-/** Whether a correct peer can have sent the heartbeat: what executed is committed. */
+/** Whether a correct peer can have sent the heartbeat: what has executed is committed. */
 export function isHeartbeatInRange(context: Context, { epoch, committed, executed }: Heartbeat): boolean {
   return epoch === context.epoch && executed.every((slot, row) => slot <= (committed[row] as number))
 }
@@ -69,7 +69,10 @@ function isOf(context: Context, replica: number, message: Balloted): boolean {
   )
 }
 
-/** Whether a replica can have computed the vector for the instance: its own row ends below it, the others within reach. */
+/**
+ * Whether a replica can have computed the vector for the instance: its own row ends below it, and the others are within
+ * reach.
+ */
 function isComputed(context: Context, deps: Vector, row: number, slot: number): boolean {
   return deps[row] === slot - 1 && deps.every((last, r) => r === row || last <= reachOf(context, r))
 }
@@ -97,7 +100,7 @@ function isAnswer(context: Context, message: RecoverOk): boolean {
         isDecision(context, { row, slot, command, deps: deps as Vector })
       )
     case Phase.committed:
-      // Case a comes as a Commit: counted as an answer, a decision would look like one that knows nothing.
+      // Case a comes as a Commit: counted as an answer, a decision would look like an answer that knows nothing.
       return false
   }
 }

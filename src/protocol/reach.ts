@@ -1,21 +1,24 @@
 import type { Context } from './context.ts'
 
 /**
- * How far messages may go in a row. A slot far beyond all others would be harmful: every slot below it would be
+ * How far messages may reach in a row. A slot far beyond all others would be harmful: every slot below it would be
  * recovered, and every interfering command would wait for that. So a message that names a slot beyond the reach of its
  * row is dropped, and comes again. The reach follows what is known:
  *
- * - what is committed here, and what members claim in their heartbeats: by the claim of one member alone the reach grows
- *   only while no other member is up, so that one broken member moves nothing;
- * - the highest slot of the row, looked at once a second: no correct replica uses {@link MAX_SLOTS_AHEAD} slots within
+ * - What is committed here, and what members claim in their heartbeats. The claim of one member alone extends the reach
+ *   only while no other member is up, so that one broken member moves nothing.
+ * - The highest slot of the row, checked once a second: no correct replica uses {@link MAX_SLOTS_AHEAD} slots within
  *   that time.
  */
 export const MAX_SLOTS_AHEAD = 1 << 14
 
-/** The same for the own row. Its slots in use are known here, so others can name at most what nobody ever proposed. */
+/**
+ * The same for the own row. This replica knows its slots in use, so others can name at most slots that nobody ever
+ * proposed.
+ */
 export const MAX_OWN_SLOTS_AHEAD = 1 << 10
 
-/** Members whose claims must agree, where so many are up. */
+/** The number of members whose claims must agree, if so many are up. */
 const WITNESSES = 2
 
 const FOLLOW_MS = 1000
@@ -27,7 +30,9 @@ export function reachOf(context: Context, row: number): number {
   return Math.max(reach, Math.max(committedPrefix, claimed) + MAX_SLOTS_AHEAD)
 }
 
-/** After a heartbeat: what the members that are up claim. A claim is never kept for longer than they make it. */
+/**
+ * Applies what the members that are up claim, after a heartbeat. A claim never outlives the time in which they make it.
+ */
 export function believeClaims(context: Context): void {
   const alive = context.peers.others.filter((peer) => context.peers.alive(peer))
   const witnesses = Math.min(WITNESSES, alive.length)

@@ -2,8 +2,8 @@ import type { Vector } from '../engine/engine.ts'
 import type { Batch, Command, Mode } from './messages.ts'
 
 /**
- * What a replica writes down before it speaks (protocol.md §9). A batch stands once in the journal of a replica, in the first record
- * that needs it; later records of the same instance carry `batch: null` beside `command: batch`.
+ * What a replica writes before it sends (protocol.md §9). A batch is once in the journal of a replica, in the first
+ * record that needs it; later records of the same instance carry `batch: null` with `command: batch`.
  */
 export const RecordType = { pre: 1, acc: 2, bal: 3, val: 4, com: 5, peer: 6, met: 7, start: 8 } as const
 export type RecordType = (typeof RecordType)[keyof typeof RecordType]
@@ -37,7 +37,7 @@ export interface BalRecord extends About {
   readonly ballot: number
 }
 
-/** Validated: the initial command and dependencies as a recoverer told them. */
+/** Validated: the initial command and dependencies, as a recoverer sent them. */
 export interface ValRecord extends About {
   readonly type: typeof RecordType.val
   readonly initDeps: Vector
@@ -52,26 +52,29 @@ export interface ComRecord extends About {
   readonly batch: Batch | null
 }
 
-/** One start of a data directory. Of two starts the one with the higher number came later (protocol.md §9). */
+/** One start of a data directory. Of two starts, the one with the higher number came later (protocol.md §9). */
 export interface Start {
   /** From 1. */
   readonly number: number
-  /** 16 random bytes: copies of a directory draw different ones. */
+  /** 16 random bytes, which differ between copies of a directory. */
   readonly nonce: Uint8Array
 }
 
-/** What is known of a peer: another incarnation of its row is refused for ever, an older start as well (protocol.md §9). */
+/**
+ * What is known about a peer: another incarnation of its row is refused for ever, and so is an older start (protocol.md
+ * §9).
+ */
 export interface PeerRecord {
   readonly type: typeof RecordType.peer
   readonly row: number
   /** 16 random bytes. */
   readonly incarnation: Uint8Array
   readonly start: Start
-  /** The highest number of a durable journal value that was heard from it. */
+  /** The highest number of a durable journal value that it has reported. */
   readonly heard: number
 }
 
-/** The peer has durably written down all members, the same ones as this replica has. */
+/** The peer has durably recorded all members, the same as this replica has. */
 export interface MetRecord {
   readonly type: typeof RecordType.met
   readonly row: number

@@ -15,11 +15,14 @@ import { equal, zeros } from './vector.ts'
 import { addVote, countVotes, hasVote, type Votes } from './votes.ts'
 import { onLateRecoverOk } from './wait.ts'
 
-/** Begins a recovery of the instance, in a ballot of this replica above all that it has heard of (protocol.md §4). */
+/**
+ * Begins a recovery of the instance, in a ballot of this replica above every ballot that it has heard of (protocol.md
+ * §4).
+ */
 export function recover(context: Context, instance: Instance): void {
   assert(!instance.committed, `${instance} is recovered only while it is uncommitted`)
   const ballot = nextBallot(Math.max(instance.ballot, instance.seenBallot), context.id, context.quorums.replicas)
-  // No correct replica comes here: somebody has used the ballots up.
+  // No correct replica gets here: somebody has used the ballots up.
   if (ballot > MAX_BALLOT) return
   context.counts.recoveries++
   promise(context, instance, ballot)
@@ -51,7 +54,7 @@ export function resendRecover(context: Context, instance: Instance, attempt: Rec
   }
 }
 
-/** Promises the ballot: whatever was coordinated here in a lower one is over, ballot 0 included. */
+/** Promises the ballot: every attempt here in a lower ballot is over, including ballot 0. */
 function promise(context: Context, instance: Instance, ballot: number): void {
   instance.ballot = ballot
   instance.attempt = null
@@ -129,8 +132,9 @@ function countAnswer(
 }
 
 /**
- * Decides once per ballot, on the answers of Q: at once where one has accepted, otherwise when every member that is up has answered, or
- * a bounded time after the first quorum. (Case a does not come here: a committed instance is answered with its Commit.)
+ * Decides once per ballot, on the answers of Q: at once if one has accepted; otherwise when every member that is up has
+ * answered, or a bounded time after the first quorum. (Case a does not get here: a committed instance is answered with
+ * its Commit.)
  */
 export function decideRecover(context: Context, instance: Instance, attempt: Recovering): void {
   if (countVotes(attempt.answered) < context.quorums.recovery) return
@@ -170,7 +174,7 @@ function choose(
   accepted: RecoverOk | undefined,
 ): void {
   if (accepted !== undefined) return adopt(context, instance, accepted)
-  // It has promised this ballot, so it never will fast-commit.
+  // It has promised this ballot, so it will never fast-commit.
   if (hasVote(attempt.answered, instance.row)) return acceptNoop(context, instance)
   const agreeing = answers.filter((a) => a.phase === Phase.preAccepted && equal(a.deps as Vector, a.initDeps as Vector))
   const size = answers.length

@@ -3,12 +3,12 @@ import type { Context } from './context.ts'
 import type { Heartbeat } from './messages.ts'
 import { equal } from './vector.ts'
 
-/** A difference must last this long, in ms: every peer that is up has said its state meanwhile. */
+/** A difference must last this long, in ms: every peer that is up has reported its state in that time. */
 const LASTING_MS = 1000
 
 /**
- * The hash of the state to put into a heartbeat, or 0. Only a state that has stood still since the last heartbeat is said: under load hashes
- * would cost, and nobody could compare them.
+ * The hash of the state for a heartbeat, or 0. Only a state that has not changed since the last heartbeat is reported:
+ * under load hashes would cost time, and nobody could compare them.
  */
 export function stateToSay(context: Context, executed: readonly number[]): number {
   const stands = equal(executed, context.lastExecuted)
@@ -17,8 +17,8 @@ export function stateToSay(context: Context, executed: readonly number[]): numbe
 }
 
 /**
- * Different states after the same instances: silence would be the worst outcome (protocol.md §9). The replica stops, unless more members
- * agree with it than do not: one broken member must not stop the others.
+ * Different states after the same instances: silence would be the worst outcome (protocol.md §9). The replica stops,
+ * unless more members agree with it than disagree: one broken member must not stop the others.
  */
 export function compareStates(context: Context, from: number, { state, executed }: Heartbeat): void {
   if (state === 0 || context.rows.some((row) => row.executedPrefix !== executed[row.row])) return

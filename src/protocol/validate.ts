@@ -12,7 +12,7 @@ import { includes } from './vector.ts'
 import { addVote, countVotes, hasVote, type Votes } from './votes.ts'
 import { startWait } from './wait.ts'
 
-/** Case e of a recovery: asks all of Q what would invalidate the command, its own answer first. */
+/** Case e of a recovery: asks all of Q what would invalidate the command, with its own answer first. */
 export function startValidate(
   context: Context,
   instance: Instance,
@@ -71,7 +71,7 @@ export function onValidate(context: Context, from: number, message: Validate): v
   context.send(from, instance, validateOk)
 }
 
-/** Stores the initial command and dependencies, enters the command into the conflict index, and gives I. */
+/** Stores the initial command and dependencies, enters the command into the conflict index, and returns I. */
 function validate(context: Context, instance: Instance, batch: Batch, deps: Vector): Conflict[] {
   assert(
     instance.phase === Phase.none || instance.phase === Phase.preAccepted,
@@ -92,7 +92,7 @@ function validate(context: Context, instance: Instance, batch: Batch, deps: Vect
   return invalidating(context, instance, batch, deps)
 }
 
-/** I of protocol.md §4: over every indexed instance outside the prefix, not over the highest of each row. */
+/** I of protocol.md §4: over every indexed instance outside the prefix, not only the highest of each row. */
 function invalidating(context: Context, instance: Instance, batch: Batch, deps: Vector): Conflict[] {
   const { row, slot } = instance
   const open: Conflict[] = []
@@ -100,7 +100,7 @@ function invalidating(context: Context, instance: Instance, batch: Batch, deps: 
     const other = context.row(id.row).find(id.slot)
     assert(other !== undefined, `${id.row}.${id.slot} is indexed, so it is known`)
     if (other.committed) {
-      // One that is committed decides alone, so the others need not travel with it.
+      // A committed one decides alone, so the others need not be sent with it.
       if (invalidates(other, row, slot)) return [{ row: id.row, slot: id.slot, phase: Phase.committed }]
     } else if (other.initDeps !== null && !includes(other.initDeps, row, slot)) {
       open.push({ row: id.row, slot: id.slot, phase: other.phase })
@@ -109,7 +109,10 @@ function invalidating(context: Context, instance: Instance, batch: Batch, deps: 
   return open
 }
 
-/** Whether a committed, interfering instance outside the dependencies of (row, slot) shows that those cannot have been committed. */
+/**
+ * Whether a committed, interfering instance outside the dependencies of (row, slot) proves that those cannot have been
+ * committed.
+ */
 export function invalidates(committed: Instance, row: number, slot: number): boolean {
   return committed.command !== Command.noop && !includes(committed.deps as Vector, row, slot)
 }

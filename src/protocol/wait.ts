@@ -15,7 +15,10 @@ import { acceptNoop, adopt } from './recover.ts'
 import { invalidates } from './validate.ts'
 import { hasVote, type Votes } from './votes.ts'
 
-/** The last resort of case e: the outcome hangs on the instances of I, whose fates are awaited (protocol.md §4). */
+/**
+ * The last resort of case e: the outcome depends on the instances of I, so the recoverer waits for theirs (protocol.md
+ * §4).
+ */
 export function startWait(
   context: Context,
   instance: Instance,
@@ -40,7 +43,7 @@ export function startWait(
   context.waits.add(instance)
   resendWaiting(context, instance, attempt, ~0)
   decideWait(context, instance, attempt)
-  // Another wait here may have waited for just this.
+  // Another wait here may have waited for this.
   reconsiderWaits(context)
 }
 
@@ -64,7 +67,7 @@ export function onWaiting(context: Context, from: number, message: WaitingMessag
   reconsiderWaits(context)
 }
 
-/** A RecoverOk of the running ballot from outside Q: counts from the decision on Q on. */
+/** A RecoverOk of the running ballot from outside Q: it counts from the decision on Q on. */
 export function onLateRecoverOk(
   context: Context,
   from: number,
@@ -77,7 +80,7 @@ export function onLateRecoverOk(
   if (attempt.kind === 'waiting') decideWait(context, instance, attempt)
 }
 
-/** After a commit, or a Waiting: some wait may be over. */
+/** After a commit, or a Waiting: a wait may be over. */
 export function reconsiderWaits(context: Context): void {
   for (const instance of [...context.waits]) {
     if (instance.attempt?.kind === 'waiting') decideWait(context, instance, instance.attempt)

@@ -11,7 +11,7 @@ const JOURNAL = 'journal'
 /** The journal of a directory that has no identity yet. */
 const NEW_JOURNAL = '.new-journal'
 
-/** Whose data a directory holds. */
+/** The owner of the data in a directory. */
 export interface Owner {
   /** The cluster's name. */
   readonly cluster: string
@@ -19,7 +19,7 @@ export interface Owner {
   readonly id: number
   /** How many replicas the cluster has. */
   readonly replicas: number
-  /** Version of everything that is written into the directory. */
+  /** The version of everything that is written into the directory. */
   readonly formatVersion: number
 }
 
@@ -31,9 +31,10 @@ interface IdentityFile extends Owner {
 /**
  * The directory that holds all that one replica keeps: its identity, its lock (lock.ts) and its journal (lmdb.ts).
  *
- * The directory's incarnation is drawn when it is made and never again: a replica whose identity or journal is lost must not vote under its old
- * name (protocol.md §9), so a directory that has one without the other is refused. The two come into being together: the journal is made under another
- * name, the identity is written, the journal gets its name; whatever moment a crash comes at, the next start finishes it or begins again.
+ * The directory's incarnation is drawn when it is made and never again: a replica whose identity or journal is lost
+ * must not vote under its old name (protocol.md §9), so a directory that has one without the other is refused. The two
+ * come into being together: the journal is made under another name, the identity is written, the journal gets its name;
+ * whatever moment a crash comes at, the next start finishes it or begins again.
  */
 export class DataDirectory {
   /** 16 random bytes, made with the directory. */
@@ -50,8 +51,9 @@ export class DataDirectory {
   /**
    * Opens and locks the directory, or makes it, readable by this user only.
    *
-   * @throws EpaxosError `locked` while a process uses it; `foreign_directory` where it belongs to another cluster, replica or format, or is not ours at all;
-   * `damaged` where its journal is gone; `storage` where it cannot be read or written
+   * @throws EpaxosError `locked` while a process uses it; `foreign_directory` where it belongs to another cluster,
+   *   replica or format, or is not ours at all; `damaged` where its journal is gone; `storage` where it cannot be read
+   *   or written
    */
   static async open(directory: string, owner: Owner): Promise<DataDirectory> {
     const path = resolve(directory)
@@ -77,18 +79,18 @@ export class DataDirectory {
     }
   }
 
-  /** Give it to `LmdbJournal.open`. */
+  /** The path for `LmdbJournal.open`. */
   get journalPath(): string {
     return join(this.path, JOURNAL)
   }
 
-  /** Lets others use the directory. Close the journal first. */
+  /** Lets other processes use the directory. Close the journal first. */
   async close(): Promise<void> {
     await this.#lock.release()
   }
 }
 
-/** Before anything is written: a directory without an identity holds nothing but what is ours. */
+/** Checks, before anything is written, that a directory without an identity only holds files of ours. */
 async function refuseForeign(path: string): Promise<void> {
   const names = await readdir(path)
   if (names.includes(IDENTITY_FILE)) return

@@ -1,24 +1,24 @@
 import { readFileSync } from 'node:fs'
 
-/** What the system lets this process have (`ulimit`). Infinity where there is no limit, or the system does not say. */
+/** The limits of this process (`ulimit`). Infinity if there is no limit, or if the system does not say. */
 
-/** With less, peers that come at the same time would be in each other's way. */
+/** With fewer, peers that arrive at the same time would block each other. */
 const MIN_STRANGERS = 8
 
-/** How many files and sockets it may have open. Reads a file, and needs a descriptor for that. */
+/** The maximum number of open files and sockets. Reads a file, and needs a descriptor for that. */
 export function descriptorLimit(): number {
   return procLimit('Max open files') ?? reportedDescriptors()
 }
 
 /**
- * How many of them strangers at a port may take, at most `wanted`: they are refused before this process has none left for
- * its peers and its files.
+ * How many of them strangers at a port may use, at most `wanted`: strangers are refused before the process has no
+ * descriptors left for its peers and its files.
  */
 export function descriptorsForStrangers(wanted: number, limit = descriptorLimit()): number {
   return Math.min(wanted, Math.max(MIN_STRANGERS, Math.floor(limit / 8)))
 }
 
-/** How many bytes of addresses it may still map. */
+/** How many bytes of address space it may still map. */
 export function freeAddressSpace(): number {
   const limit = procLimit('Max address space')
   if (limit === null || limit === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY
@@ -26,7 +26,7 @@ export function freeAddressSpace(): number {
   return limit - Number(used ?? 0) * 1024
 }
 
-/** The soft limit of this name on Linux; null elsewhere. */
+/** The soft limit of this name on Linux; null on other systems. */
 function procLimit(name: string): number | null {
   const line = readProc('limits')
     .split('\n')
@@ -36,7 +36,7 @@ function procLimit(name: string): number | null {
   return soft === 'unlimited' ? Number.POSITIVE_INFINITY : Number(soft)
 }
 
-/** Empty where there is no such file, which is so on all systems but Linux. */
+/** Empty if the file does not exist, as on all systems except Linux. */
 function readProc(file: string): string {
   try {
     return readFileSync(`/proc/self/${file}`, 'utf8')

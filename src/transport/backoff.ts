@@ -2,13 +2,13 @@
 export const FIRST_PAUSE_MS = 50
 export const LONGEST_PAUSE_MS = 1000
 
-/** A link that stood this long ends the backing off. */
+/** A link that was open this long resets the pauses. */
 export const STABLE_MS = 1000
 
-/** Until a peer is dialled again that was of no use yet: it changes without a sign to this side. */
+/** The pause before a peer that was not useful yet is dialled again: it changes without notice to this side. */
 export const AGAIN_MS = 250
 
-/** Runs `action` once after `delayMs`, never before it returns; what it returns cancels that. */
+/** Runs `action` once after `delayMs`, never before the call returns; the returned function cancels it. */
 export type Schedule = (delayMs: number, action: () => void) => () => void
 
 export const systemSchedule: Schedule = (delayMs, action) => {
@@ -16,12 +16,15 @@ export const systemSchedule: Schedule = (delayMs, action) => {
   return () => clearTimeout(timer)
 }
 
-/** Pauses that double from {@link FIRST_PAUSE_MS} to {@link LONGEST_PAUSE_MS}, each jittered to between half and all of it. */
+/**
+ * Pauses that double from {@link FIRST_PAUSE_MS} to {@link LONGEST_PAUSE_MS}, each with jitter between half and all of
+ * it.
+ */
 export class Backoff {
   readonly #random: () => number
   #nextMs = FIRST_PAUSE_MS
 
-  /** `random` gives numbers in [0, 1). */
+  /** `random` returns numbers in [0, 1). */
   constructor(random: () => number) {
     this.#random = random
   }

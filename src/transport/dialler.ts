@@ -26,7 +26,7 @@ import {
   type Verdict,
 } from './transport.ts'
 
-/** After so many pings without a sign of life the link is closed. */
+/** After this many pings without a sign of life the link is closed. */
 export const MAX_SILENT_PINGS = 3
 
 /** A mask of zeros: ws then sends the caller's bytes as they are, without a copy. */
@@ -38,7 +38,8 @@ const OPTIONS = {
   generateMask: (mask: Buffer) => {
     mask[0] = mask[1] = mask[2] = mask[3] = 0
   },
-  // Where a name has several addresses, the next one is tried after this; the last has what is left of the handshake's time.
+  // If a name has several addresses, the next one is tried after this time; the last one has the rest of the
+  // handshake's time.
   autoSelectFamily: true,
   autoSelectFamilyAttemptTimeout: 500,
 } as const
@@ -50,7 +51,7 @@ export interface DiallerOptions {
   readonly secret: Uint8Array | null
   readonly peer: number
   readonly address: Address
-  /** Gives the addresses of the peer's host, where that is a name. */
+  /** Provides the addresses of the peer's host, if that is a name. */
   readonly lookup: NetLookup
   readonly schedule: Schedule
   readonly random: () => number
@@ -61,14 +62,17 @@ interface OutgoingLink {
   readonly socket: WebSocket
   readonly nonce: string
   stage: 'dialled' | 'greeted' | 'admitting' | 'up'
-  /** Given up by this side: what still arrives on it is nothing. */
+  /** Given up by this side: what still arrives on it is ignored. */
   ended: boolean
   nonces: Nonces | null
-  /** Cancels the handshake's timeout, later the next ping. */
+  /** Cancels the timeout of the handshake, later the next ping. */
   cancelTimer: () => void
   cancelStable: () => void
   silentPings: number
-  /** The peer is there, and this side waits for something else: it is dialled again after {@link AGAIN_MS}, not sooner. */
+  /**
+   * The peer is there, and this side waits for something else: the peer is dialled again after {@link AGAIN_MS}, not
+   * sooner.
+   */
   again: boolean
 }
 
@@ -79,10 +83,10 @@ export class Dialler {
   readonly #backoff: Backoff
   readonly #url: string
   #link: OutgoingLink | null = null
-  /** The link's socket while frames may be sent. */
+  /** The socket of the link while frames may be sent. */
   #open: WebSocket | null = null
   #cancelRedial: (() => void) | null = null
-  /** The pause that is under way must last. */
+  /** The current pause must not be cut short. */
   #patient = false
   #onClosed: (() => void) | null = null
 
@@ -129,14 +133,15 @@ export class Dialler {
       link.silentPings = 0
     })
     socket.on('ping', () => {
-      // A peer that pings lives, but may not hear: that counts only while the pings of this side wait behind a backlog.
+      // A peer that pings is alive, but may not hear. Its pings count only while the pings of this side wait behind a
+      // backlog.
       if (socket.bufferedAmount > 0) link.silentPings = 0
     })
     socket.on('error', (error) => this.#onError(error))
     socket.on('close', () => this.#onClose(link))
   }
 
-  /** The peer is known to be there: a pause that is under way is cut to the shortest. */
+  /** The peer is known to be there: shortens the current pause to the shortest one. */
   hurry(): void {
     if (this.#cancelRedial === null || this.#patient) return
     this.#cancelRedial()
@@ -144,12 +149,12 @@ export class Dialler {
     this.#redial(this.#backoff.pause())
   }
 
-  /** Ends the link where it is up. */
+  /** Ends the link if it is up. */
   drop(): void {
     if (this.#link?.stage === 'up') this.#end(this.#link)
   }
 
-  /** Resolves when the link is closed, and `down` has been reported where it was up. */
+  /** Resolves when the link is closed, and `down` has been reported if it was up. */
   close(): Promise<void> {
     this.#cancelRedial?.()
     this.#cancelRedial = null
@@ -219,7 +224,7 @@ export class Dialler {
     this.#handlers.up(id, { cluster, epoch, replicas, id, incarnation, clientUrl })
   }
 
-  /** Counts pings, not time: a turn of this process that took long is not held against the peer. */
+  /** Counts pings, not time: a long turn of this process is not the fault of the peer. */
   #ping(link: OutgoingLink): void {
     if (link.silentPings === MAX_SILENT_PINGS) {
       this.#end(link)
@@ -252,14 +257,14 @@ export class Dialler {
     this.#handlers.dropped(why)
   }
 
-  /** No frame leaves from now on; what is left is done when the socket reports that it is closed. */
+  /** No frame is sent from now on; the rest happens when the socket reports that it is closed. */
   #end(link: OutgoingLink): void {
     link.ended = true
     this.#open = null
     link.socket.terminate()
   }
 
-  /** Peers that are not there are no news; what breaks WebSocket's rules is. */
+  /** A peer that is not there is not worth a line; a violation of the WebSocket rules is. */
   #onError(error: Error & { code?: string }): void {
     const unruly = error.code?.startsWith('WS_ERR_') === true || error.message.startsWith('Unexpected server response')
     if (unruly) this.#handlers.dropped(`link to replica ${this.#options.peer}: ${error.message}`)

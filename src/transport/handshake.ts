@@ -12,20 +12,20 @@ import type { Versioned } from './admission.ts'
 import type { Claim, Refusal } from './transport.ts'
 
 /**
- * What is said on a dialled link before its first frame, as small JSON texts; the sequence is drawn in this folder's README.
+ * The messages on a dialled link before its first frame, as small JSON texts; this folder's README shows the sequence.
  * A text is read strictly: its own fields, each of its own type, nothing else.
  */
 export const MAX_HANDSHAKE_BYTES = 4096
 
 const PROOF_BYTES = 32
 
-/** The accepting side begins: its nonce makes every proof good for one link only. */
+/** The accepting side begins: its nonce makes every proof valid for one link only. */
 export interface Challenge {
   readonly type: 'challenge'
   readonly nonce: string
 }
 
-/** `to` is the id that was dialled: a proof made for one replica is worth nothing at another. */
+/** `to` is the id that was dialled: a proof made for one replica is worthless at another. */
 export interface Hello extends Versioned {
   readonly type: 'hello'
   readonly to: number
@@ -44,7 +44,10 @@ export interface Welcome extends Versioned {
   readonly proof: string | null
 }
 
-/** `clusterId` is the refuser's; a refusal for the version keeps the form that all versions have, and names none. */
+/**
+ * `clusterId` is that of the refuser. A refusal because of the version has the form that all versions have, and names
+ * no id.
+ */
 export interface Refused {
   readonly type: 'refusal'
   readonly reason: Refusal
@@ -86,30 +89,33 @@ export function refusalText(
   return JSON.stringify({ type: 'refusal', ...said, proof: proofOf(secret, 'refusal', nonces, Object.values(said)) })
 }
 
-/** Whether the dialler knows the secret; without one, that it names none. */
+/** Whether the dialler knows the secret; if there is no secret, that it sends no proof. */
 export function helloIsProved(hello: Hello, challenge: string, secret: Uint8Array | null): boolean {
   const nonces = { challenge, hello: hello.nonce }
   return same(hello.proof, proofOf(secret, 'hello', nonces, [...claimFields(hello), hello.to]))
 }
 
-/** Whether the replica that was dialled, by `dialler`, knows the secret. */
+/** Whether the replica that `dialler` dialled knows the secret. */
 export function welcomeIsProved(welcome: Welcome, dialler: number, nonces: Nonces, secret: Uint8Array | null): boolean {
   return same(welcome.proof, proofOf(secret, 'welcome', nonces, [...claimFields(welcome), dialler]))
 }
 
-/** Whether a refusal comes from who knows the secret. */
+/** Whether a refusal comes from a replica that knows the secret. */
 export function refusalIsProved(refusal: Refused, nonces: Nonces, secret: Uint8Array | null): boolean {
   const { reason, clusterId } = refusal
   const said = reason === 'version' ? [reason] : [reason, clusterId]
   return same(refusal.proof, proofOf(secret, 'refusal', nonces, said))
 }
 
-/** Whether a refusal speaks of this replica's directory: enough of these end it for good, so strangers must not be able to say them. */
+/**
+ * Whether a refusal is about this replica's directory: enough of these end it for good, so strangers must not be able
+ * to send them.
+ */
 export function needsProof({ reason }: Refused): boolean {
   return reason === 'foreign' || reason === 'amnesiac' || reason === 'copy'
 }
 
-/** Reads what a dialler says. Throws an `EpaxosError` with code `malformed`. */
+/** Reads the message of a dialler. Throws an `EpaxosError` with code `malformed`. */
 export function readHello(bytes: Uint8Array): Hello | ForeignHello {
   const fields = readFields(bytes)
   if (fields.type !== 'hello') throw malformed('not a hello')
@@ -125,7 +131,7 @@ export function readHello(bytes: Uint8Array): Hello | ForeignHello {
   }
 }
 
-/** Reads what the replica that was dialled says. Throws an `EpaxosError` with code `malformed`. */
+/** Reads the message of the replica that was dialled. Throws an `EpaxosError` with code `malformed`. */
 export function readAnswer(bytes: Uint8Array): Challenge | Welcome | Refused {
   const fields = readFields(bytes)
   switch (fields.type) {
@@ -164,7 +170,7 @@ function claimFields(claim: Claim): readonly unknown[] {
   return Object.values(writtenClaim(claim))
 }
 
-/** HMAC-SHA256 over an unambiguous list that names the kind of proof, so that none can stand for another. */
+/** HMAC-SHA256 over an unambiguous list that names the kind of proof, so that no proof can stand for another. */
 function proofOf(
   secret: Uint8Array | null,
   kind: 'hello' | 'welcome' | 'refusal',

@@ -16,13 +16,16 @@ import { type Address, HANDSHAKE_TIMEOUT_MS, PEER_PATH, PING_INTERVAL_MS } from 
 import type { ChosenServer, LinkEvents, LinkServer, LinkSocket } from './server.ts'
 import { type Claim, type Identity, MAX_FRAME_BYTES, type Refusal, type TransportHandlers } from './transport.ts'
 
-/** Links that may be open without being admitted: each can hold one unfinished frame, so their number bounds that memory. */
+/**
+ * Links that may be open without being admitted. Each can hold one unfinished frame, so their number bounds that
+ * memory.
+ */
 export const MAX_STRANGERS = 64
 
-/** The accepting side sends only the handshake, pings and pongs: what a peer does not take beyond this is not kept. */
+/** The accepting side sends only the handshake, pings and pongs; unsent bytes beyond this close the link. */
 const MAX_ANSWER_BACKPRESSURE_BYTES = 64 << 10
 
-/** A link without a byte is closed; the dialler pings far more often. */
+/** A link without a byte for this long is closed; the dialler pings far more often. */
 const SILENT_LINK_MS = 8000
 
 export interface ListenerHandlers extends Pick<TransportHandlers, 'frame' | 'standing' | 'admit' | 'dropped'> {
@@ -32,7 +35,7 @@ export interface ListenerHandlers extends Pick<TransportHandlers, 'frame' | 'sta
 
 /** An incoming link; without its socket once it is closed. */
 interface IncomingLink {
-  /** Rises with every link: of two from one peer the newer stays. */
+  /** Rises with every link: of two links from one peer the newer one stays. */
   readonly serial: number
   readonly challenge: string
   socket: LinkSocket | null
@@ -42,7 +45,7 @@ interface IncomingLink {
   cancelTimeout: () => void
 }
 
-/** Accepts the links that peers dial, and takes frames from those that were admitted. */
+/** Accepts the links that peers dial, and receives frames from admitted peers. */
 export class Listener {
   readonly #identity: Identity
   readonly #secret: Uint8Array | null
@@ -60,7 +63,7 @@ export class Listener {
     this.#handlers = handlers
   }
 
-  /** Rejects with code `configuration` where the address cannot be listened on. */
+  /** Rejects with code `configuration` if it cannot listen on the address. */
   async listen(chosen: ChosenServer, address: Address): Promise<void> {
     const options = {
       path: PEER_PATH,
@@ -79,7 +82,7 @@ export class Listener {
     this.#server = server
   }
 
-  /** Hangs up on the peer, where it is admitted. */
+  /** Closes the link of the peer, if it is admitted. */
   drop(peer: number): void {
     const link = this.#admitted.get(peer)
     if (link !== undefined) this.#hangUp(link)
@@ -141,7 +144,10 @@ export class Listener {
     }
   }
 
-  /** The order of the reasons: version, cluster, replicas, row, secret; what the directory is comes last, in {@link #admit}. */
+  /**
+   * The order of the reasons: version, cluster, replicas, row, secret. The directory is checked last, in {@link
+   * #admit}.
+   */
   #judge(link: IncomingLink, hello: Hello | ForeignHello): { nonces: Nonces; refusal: Refusal | null } {
     const { challenge } = link
     if (hello.type === 'foreign') return { nonces: { challenge, hello: '' }, refusal: 'version' }
@@ -207,12 +213,12 @@ export class Listener {
     if (link.socket === null) return
     const { stage, peer } = link
     this.#forget(link)
-    // The server itself closes what breaks WebSocket's rules, and says why.
+    // The server itself closes a link that violates the WebSocket rules, and says why.
     if (reason !== '' && stage === 'admitted') this.#handlers.dropped(`link from replica ${peer}: ${reason}`)
     else if (stage === 'challenged' && this.#server !== null) this.#handlers.dropped(`link without a hello: ${reason}`)
   }
 
-  /** From here on the link's socket is not touched, and nothing more of it is reported. */
+  /** From here on the socket of the link is not touched, and nothing more is reported about it. */
   #forget(link: IncomingLink): void {
     if (link.socket === null) return
     link.socket = null

@@ -5,20 +5,23 @@ import { cannotListen, type LinkServer, type LinkServerHandlers, type LinkServer
 import { Strangers } from './strangers.ts'
 import { WsLinks } from './ws-links.ts'
 
-/** The opening of a link is far below. */
+/** The opening of a link is far smaller. */
 const MAX_HEADER_BYTES = 8 << 10
 
-/** How often the time that a request may take is looked at. */
+/** How often the time limit of requests is checked. */
 const CHECK_MS = 500
 
-/** Links over `node:http` and `ws`. Each connection is a stranger from its first moment until its link has shown who it is. */
+/**
+ * Links over `node:http` and `ws`. Each connection is a stranger from its first moment until its link has shown who it
+ * is.
+ */
 export class NodeServer implements LinkServer {
   readonly #options: LinkServerOptions
   readonly #handlers: LinkServerHandlers
   readonly #server: Server
   readonly #links: WsLinks
   readonly #strangers: Strangers<Socket>
-  /** Connections whose request was answered, or whose end is reported otherwise. */
+  /** Connections whose request was answered, or whose end is reported elsewhere. */
   readonly #reported = new WeakSet<Socket>()
   #closed = false
 
@@ -92,7 +95,7 @@ export class NodeServer implements LinkServer {
       this.#drop('request that is no link')
       return this.#refuse(connection, '404 Not Found')
     }
-    // No replica sends an origin; a browser always does, and a page must not reach a peer port through it.
+    // No replica sends an Origin; a browser always does, and a page must not reach a peer port through it.
     if (request.headers.origin !== undefined) {
       this.#drop('link from a browser')
       return this.#refuse(connection, '403 Forbidden')

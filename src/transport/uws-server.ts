@@ -12,24 +12,31 @@ import {
 import { Strangers } from './strangers.ts'
 import type { UWebSockets } from './uws.ts'
 
-/** A plain listen shares its port with any other process that asks for it: every connection would then go to one of the two. */
+/**
+ * A plain listen shares its port with any other process that asks for it; every connection would then go to one of the
+ * two.
+ */
 const EXCLUSIVE = 1
 
 /**
- * Connections that have not asked for a link yet. The library tells neither which is the oldest nor when one becomes a
- * link; it closes each after 10 s. Beyond this the new one is closed. Without descriptors the library would spin.
+ * Connections that have not asked for a link yet. The library reports neither which is the oldest nor when one becomes
+ * a link; it closes each after 10 s. Beyond this number the new one is closed. Without descriptors the library would
+ * spin.
  */
 const MAX_ASKING = 1024
 
-/** `listen` as it is; the declarations lack this form. */
+/** The real `listen`; the declarations lack this form. */
 type Listen = (host: string, port: number, options: number, done: (socket: unknown) => void) => void
 
-/** What the library hands back with each event: it copies the fields of what it is given, so a link is one of them. */
+/**
+ * What the library returns with each event. It copies the fields of the object that it gets, so a link is one of the
+ * fields.
+ */
 interface Carrier {
   readonly link: UwsLink
 }
 
-/** A link of uWebSockets.js. It knows its socket only while that is open: touching a closed one throws. */
+/** A link of uWebSockets.js. It knows its socket only while that is open: touching a closed socket throws. */
 class UwsLink implements LinkSocket {
   readonly remoteAddress: string
   socket: WebSocket<Carrier> | null = null
@@ -45,7 +52,7 @@ class UwsLink implements LinkSocket {
     return this.socket?.getBufferedAmount() ?? 0
   }
 
-  /** What the server cannot take closes the link by itself (`closeOnBackpressureLimit`). */
+  /** If the server cannot accept the bytes, it closes the link by itself (`closeOnBackpressureLimit`). */
   send(message: string | Uint8Array): void {
     this.socket?.send(message, typeof message !== 'string')
   }
@@ -77,8 +84,9 @@ class UwsLink implements LinkSocket {
 }
 
 /**
- * Links over uWebSockets.js. What it answers by itself (a request line in two packets: 505) is answered before anything runs, and a
- * dialler that meets it dials again. Connections that ask for nothing cannot be seen one by one: the library closes them after 10 s.
+ * Links over uWebSockets.js. The library's own answers (505 to a request line in two packets) come before anything
+ * runs, and a dialler that gets one dials again. Connections that ask for nothing cannot be seen one by one: the
+ * library closes them after 10 s.
  */
 export class UwsServer implements LinkServer {
   readonly #handlers: LinkServerHandlers
@@ -87,7 +95,7 @@ export class UwsServer implements LinkServer {
   readonly #maxAsking = descriptorsForStrangers(MAX_ASKING)
   #asking = 0
   #closed = false
-  /** Requests that were answered and reported, whose connections have not closed yet. */
+  /** Requests that were answered and reported, and whose connections have not closed yet. */
   #answered = 0
 
   constructor(uws: typeof UWebSockets, options: LinkServerOptions, handlers: LinkServerHandlers) {
@@ -137,7 +145,7 @@ export class UwsServer implements LinkServer {
     this.#strangers.close()
   }
 
-  /** Counts only connections that never became links: an upgraded one is not reported as closed. */
+  /** Counts only connections that never became links: an upgraded connection is not reported as closed. */
   #onConnection(response: HttpResponse, change: number): void {
     this.#asking += change
     if (this.#closed) return
@@ -159,7 +167,7 @@ export class UwsServer implements LinkServer {
   }
 
   #onUpgrade(response: HttpResponse, request: HttpRequest, context: us_socket_context_t): void {
-    // No replica sends an origin; a browser always does, and a page must not reach a peer port through it.
+    // No replica sends an Origin; a browser always does, and a page must not reach a peer port through it.
     if (request.getHeader('origin') !== '') return this.#reject(response, '403 Forbidden', 'link from a browser')
     const address = new TextDecoder().decode(response.getRemoteAddressAsText())
     response.upgrade<Carrier>(

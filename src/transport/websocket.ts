@@ -14,23 +14,23 @@ export interface WebSocketTransportOptions {
   readonly identity: Identity
   /** Where this replica listens for its peers. */
   readonly listen: Address
-  /** Where each replica is dialled: the position is its id, this replica's own is not dialled. */
+  /** The address of each replica, by id; this replica's own address is not dialled. */
   readonly peers: readonly Address[]
-  /** Shared by all replicas; null where links need no proof. */
+  /** Shared by all replicas; null if links need no proof. */
   readonly secret: Uint8Array | null
-  /** What serves the peer port; chosen by itself where absent. */
+  /** The server of the peer port; chosen automatically if absent. */
   readonly server?: ChosenServer
-  /** Looks up the hosts of peers; the system where absent. */
+  /** Looks up the hosts of peers; the system's lookup if absent. */
   readonly lookUp?: LookUp
-  /** Timers; the system's where absent. */
+  /** Timers; the system's if absent. */
   readonly schedule?: Schedule
-  /** Jitter, in [0, 1); `Math.random` where absent. */
+  /** Jitter, in [0, 1); `Math.random` if absent. */
   readonly random?: () => number
 }
 
 /**
- * Links over WebSockets: one server for the links that the peers dial, one dialled link to each peer. Frames are received only on the former
- * and sent only on the latter.
+ * Links over WebSockets: one server for the links that the peers dial, one dialled link to each peer. Frames are
+ * received only on the former and sent only on the latter.
  */
 export class WebSocketTransport implements Transport {
   readonly #options: WebSocketTransportOptions
@@ -38,7 +38,7 @@ export class WebSocketTransport implements Transport {
   #diallers: (Dialler | null)[] = []
   #closing: Promise<void> | null = null
 
-  /** Throws an `EpaxosError` with code `configuration` for an identity or addresses that cannot be. */
+  /** Throws an `EpaxosError` with code `configuration` for an impossible identity or address. */
   constructor(options: WebSocketTransportOptions) {
     const { identity, peers } = options
     if (peers.length !== identity.replicas) {
@@ -89,7 +89,7 @@ export class WebSocketTransport implements Transport {
     this.#diallers[peer]?.drop()
   }
 
-  /** Closes the port and every link. `down` is reported for those that were up; after that, nothing. */
+  /** Closes the port and every link. `down` is reported for the links that were up; after that, nothing. */
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
@@ -101,10 +101,10 @@ export class WebSocketTransport implements Transport {
   }
 }
 
-/** For all transports of this process: they share its threads. */
+/** For all transports of this process, because they share its threads. */
 const systemResolver = new Resolver((host) => lookup(host, { all: true }), systemSchedule)
 
-/** What this replica says of itself must be what its peers read. */
+/** Checks that the peers can read what this replica says about itself. */
 function assertSayable(identity: Identity): void {
   const standing = {
     ...{ start: { number: 1, nonce: new Uint8Array(START_NONCE_BYTES) }, journal: 1 },

@@ -6,16 +6,16 @@ import type { LinkEvents, LinkOptions, LinkSocket } from './server.ts'
 /** What a stranger may send before it has shown who it is: more than any handshake, whatever its frames announce. */
 export const MAX_STRANGER_BYTES = 64 << 10
 
-/** A link is looked at so often within the time in which it may be silent. */
+/** How often a link is checked within the time in which it may be silent. */
 const LOOKS = 4
 
-/** The other side has so long to answer the end of a link. */
+/** The time that the other side has to answer the end of a link. */
 const END_MS = 1000
 
 const MESSAGE = { binary: true, compress: false } as const
 const TEXT = { binary: false, compress: false } as const
 
-/** A link of `ws`. It leaves its socket alone once it is closed. */
+/** A link of `ws`. It does not touch its socket once that is closed. */
 class WsLink implements LinkSocket {
   readonly remoteAddress: string
   readonly #connection: Socket
@@ -71,7 +71,7 @@ class WsLink implements LinkSocket {
     this.#leave()?.terminate()
   }
 
-  /** Once a look: nothing heard since the last ones, so it is asked, and closed when that is not answered. */
+  /** Runs at each check: if nothing arrived since the last ones, pings; closes the link if that is not answered. */
   look(): void {
     const { bytesRead } = this.#connection
     this.#silentLooks = bytesRead === this.#bytesRead ? this.#silentLooks + 1 : 0
@@ -86,7 +86,7 @@ class WsLink implements LinkSocket {
     this.#socket?.terminate()
   }
 
-  /** A pong is an answer like any other: what is not taken is not kept. */
+  /** A pong is an answer like any other: unsent bytes beyond the limit close the link. */
   #pong(data: Buffer): void {
     const socket = this.#socket
     if (socket?.readyState !== WebSocket.OPEN) return
@@ -97,7 +97,7 @@ class WsLink implements LinkSocket {
   #onError(error: Error & { code?: string }): void {
     const tooBig = error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH'
     this.#error = tooBig ? 'Received too big message' : error.message
-    // ws has said good-bye, and would wait for the other side's.
+    // ws has sent the close frame, and would wait for that of the other side.
     this.#socket?.terminate()
   }
 
@@ -107,7 +107,7 @@ class WsLink implements LinkSocket {
     events?.closed(this.#error || reason)
   }
 
-  /** Its `closed` is reported when the socket is gone. */
+  /** `closed` is reported when the socket is gone. */
   #cutOff(): void {
     this.#socket?.terminate()
   }
@@ -121,7 +121,7 @@ class WsLink implements LinkSocket {
   }
 }
 
-/** No Buffer: the `slice` of one is no copy. */
+/** Not a Buffer: the `slice` of a Buffer does not copy. */
 function plain({ buffer, byteOffset, byteLength }: Buffer): Uint8Array {
   return new Uint8Array(buffer, byteOffset, byteLength)
 }
@@ -135,7 +135,7 @@ export class WsLinks {
   #timer: NodeJS.Timeout | null = null
   #problem: string | null = null
 
-  /** @param onSettled a connection's link has shown who it is */
+  /** @param onSettled called when the link of a connection has shown who it is */
   constructor(options: LinkOptions, onSettled: (connection: Socket) => void) {
     this.options = options
     this.#onSettled = onSettled
@@ -152,8 +152,8 @@ export class WsLinks {
   }
 
   /**
-   * Opens a link; `opened` is called at once. Otherwise returns what is wrong with the request, which the caller answers. Only the
-   * WebSocket of the standard is spoken: older ones name their origin elsewhere.
+   * Opens a link; `opened` is called at once. Otherwise returns what is wrong with the request, which the caller
+   * answers. Only the standard WebSocket protocol is accepted: older ones name their origin elsewhere.
    */
   accept(
     request: IncomingMessage,

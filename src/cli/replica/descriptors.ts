@@ -2,18 +2,20 @@ import { EpaxosError, ErrorCode } from '../../errors.ts'
 import { descriptorsForStrangers } from '../../system/limits.ts'
 import { MAX_STRANGERS } from '../../transport/listener.ts'
 
-/** What a replica has open besides its links: files, the event loop, the journal, the ports; and some for what comes and goes. */
+/**
+ * Descriptors of a replica besides its links: files, the event loop, the journal, the ports, and some that come and go.
+ */
 const OWN = 40
 
-/** A link in each direction, and the new ones that take their places. */
+/** A link in each direction, and the new links that replace them. */
 const PER_PEER = 4
 
-/** With fewer a replica is of no use. */
+/** With fewer connections a replica is useless. */
 const MIN_CLIENTS = 8
 
 /**
- * How many connections clients may have, where a process may have so many descriptors: the others are kept for the peers,
- * for strangers on their port, and for files. Throws an `EpaxosError` with code `resources` where that leaves too few.
+ * How many connections clients may have in a process with this limit of descriptors; the others are kept for the peers,
+ * for strangers on their port, and for files. Throws an `EpaxosError` with code `resources` if that leaves too few.
  */
 export function clientConnections(limit: number, replicas: number): number {
   const strangers = 2 * descriptorsForStrangers(MAX_STRANGERS, limit)
@@ -23,7 +25,7 @@ export function clientConnections(limit: number, replicas: number): number {
   throw new EpaxosError(ErrorCode.resources, `${why}: one of ${replicas} replicas needs at least ${minimum(replicas)}`)
 }
 
-/** The least limit that {@link clientConnections} takes. */
+/** The lowest limit that {@link clientConnections} accepts. */
 function minimum(replicas: number): number {
   const fixed = OWN + PER_PEER * (replicas - 1) + MIN_CLIENTS
   let limit = fixed
