@@ -65,6 +65,9 @@ export interface ResolvedOptions {
 
 const CLUSTER_NAME = /^[A-Za-z0-9._-]{1,64}$/
 
+/** A timer that is set for longer fires at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1
+
 /** Checks the options and fills in the defaults. Throws an `EpaxosError` with code `configuration`. */
 export function resolveOptions(options: ReplicaOptions): ResolvedOptions {
   const { id, machine, cluster = 'local', durability = 'fsync', engine = 'wasm', server } = options
@@ -78,7 +81,8 @@ export function resolveOptions(options: ReplicaOptions): ResolvedOptions {
   check(server === undefined || server === 'uws' || server === 'node', `server is uws or node, not ${server}`)
   check(durability === 'memory' || Boolean(options.data), 'durability fsync needs a data directory')
   const requestTimeoutMs = options.requestTimeoutMs ?? 2000
-  check(Number.isFinite(requestTimeoutMs) && requestTimeoutMs >= 1, `not a timeout in ms: ${requestTimeoutMs}`)
+  const isTimeout = requestTimeoutMs >= 1 && requestTimeoutMs <= MAX_TIMER_MS
+  check(isTimeout, `not a timeout from 1 to ${MAX_TIMER_MS} ms: ${requestTimeoutMs}`)
   const secret =
     typeof options.secret === 'string' ? new TextEncoder().encode(options.secret) : (options.secret ?? null)
   check(secret === null || secret.length >= 8, 'a secret has at least 8 bytes')

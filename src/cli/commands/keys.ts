@@ -16,7 +16,7 @@ export const askingFlags = {
 
 const NOTES = [
   'Exit codes: 0 done, 1 not found or condition not met, 2 wrong usage, 3 outcome unknown (it may be done),',
-  '4 no replica reached, or refused (certainly not done).',
+  'or the output could not be written, 4 no replica reached, or refused (certainly not done).',
 ].join('\n')
 
 /** One command against one replica, over HTTP. */

@@ -1,0 +1,39 @@
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { KeyValueStore } from '../../src/machine/key-value.ts'
+import { type ReplicaOptions, resolveOptions } from '../../src/node/options.ts'
+
+const test = suite("a replica's options")
+
+const good: ReplicaOptions = { id: 0, peers: ['127.0.0.1:7101'], data: 'data', machine: new KeyValueStore() }
+
+function refused(wrong: Partial<ReplicaOptions>, why: RegExp): void {
+  assert.throws(
+    () => resolveOptions({ ...good, ...wrong }),
+    (error: { code: string; message: string }) => error.code === 'configuration' && why.test(error.message),
+  )
+}
+
+test('what cannot be is refused, and named', () => {
+  assert.is(resolveOptions(good).requestTimeoutMs, 2000)
+  refused({ id: 1 }, /id 1/)
+  refused({ id: 0.5 }, /id 0\.5/)
+  refused({ peers: [] }, /not 0/)
+  refused({ peers: ['127.0.0.1'] }, /not an address HOST:PORT: 127\.0\.0\.1$/)
+  refused({ peers: ['127.0.0.1:65536'] }, /not an address/)
+  refused({ peers: ['[::g]:1'] }, /not an address/)
+  refused({ peers: ['[127.0.0.1]:1'] }, /not an address/)
+  refused({ peers: ['127.0.0.1:1', '127.0.0.1:01'] }, /twice/)
+  refused({ cluster: 'a b' }, /a b/)
+  refused({ secret: 'short' }, /8 bytes/)
+})
+
+test('a timeout is one that a timer can wait for', () => {
+  // A timer with a longer time fires at once.
+  for (const requestTimeoutMs of [0, -1, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 31]) {
+    refused({ requestTimeoutMs }, /timeout/)
+  }
+  assert.is(resolveOptions({ ...good, requestTimeoutMs: 2 ** 31 - 1 }).requestTimeoutMs, 2 ** 31 - 1)
+})
+
+test.run()
