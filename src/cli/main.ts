@@ -19,9 +19,9 @@ const SCARCE = new Set(['EMFILE', 'ENFILE', 'ENOMEM'])
 /** The loader opens up to this many files at a time. With fewer descriptors its errors are misleading. */
 const TO_LOAD = 128
 
-const descriptors = descriptorLimit()
 const exitBeforeStart = EXIT_BEFORE_START.get(process.argv[2] ?? '')
 if (exitBeforeStart !== undefined) catchSignals(exitBeforeStart)
+const descriptors = descriptorLimit()
 try {
   // Loaded late: signals are caught by now, and a failure to load the program is reported.
   const { main } = await import('./program.ts')

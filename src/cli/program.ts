@@ -27,7 +27,7 @@ export async function main(args: readonly string[]): Promise<number> {
 }
 
 async function run([word, ...args]: readonly string[]): Promise<number> {
-  if (word === undefined) return refuse('no command', 'epaxos --help')
+  if (word === undefined) return refuse(`no command\n\n${overview(commands)}`, 'epaxos --help')
   if (word === '--version') return args.length === 0 ? say(version()) : refuse(unexpected(args), 'epaxos --help')
   if (word === '--help' || word === 'help') return help(args)
   const command = commands.find(({ name }) => name === word)
