@@ -21,6 +21,7 @@ export class Readiness {
 
   /** Why it is not ready; null if it is ready. */
   get reason(): string | null {
+    if (this.#core.isDiskHung) return 'the disk hangs'
     if (!this.#core.hasQuorum) return 'no quorum of replicas is connected'
     if (!this.#decided) return 'commands of before the restart are being decided'
     if (this.#barrier !== 'done') return 'catching up'
@@ -29,7 +30,7 @@ export class Readiness {
 
   /** Starts whatever is missing. */
   poll(): void {
-    if (this.#barrier !== 'none' || !this.#core.hasQuorum || !this.#decided) return
+    if (this.#barrier !== 'none' || this.#core.isDiskHung || !this.#core.hasQuorum || !this.#decided) return
     this.#barrier = 'running'
     this.#submitBarrier(({ outcome }) => {
       this.#barrier = outcome === 'done' ? 'done' : 'none'

@@ -36,17 +36,24 @@ export interface Counts {
   noop: number
   /** Recoveries begun here. */
   recoveries: number
+  /** Peers that were suspected although they only had been silent for long. */
+  falseSuspicions: number
   /** Messages that no correct peer sends, or that name slots beyond their row's reach. */
   dropped: number
   /** Requests of peers beyond their allowance, which were not answered. */
   deferred: number
 }
 
-/** A disk hangs when a write takes so many times what the longest did, of which each shorter one makes a little be forgotten. */
+/**
+ * A disk hangs if a write takes this many times as long as the longest one lately. Each write makes a little of that be
+ * forgotten. One write makes the time after which a disk is said to hang at most twice as long, so a hang hides no
+ * other one soon after, and a disk that is slow all the time is soon told apart.
+ */
 const HUNG_FACTOR = 4
 const FORGETTING = 0.98
 
 const NO_RECORDS: readonly JournalRecord[] = []
+const NO_MESSAGES: readonly Envelope[] = []
 
 /** What the phases share: the instances, the votes' rules, and the effects that gather until the driver takes them. */
 export class Context {
@@ -60,7 +67,16 @@ export class Context {
   readonly stateHash: () => number
   readonly rows: readonly Row[]
   readonly peers: Peers
-  readonly counts: Counts = { fast: 0, slow: 0, recovered: 0, noop: 0, recoveries: 0, dropped: 0, deferred: 0 }
+  readonly counts: Counts = {
+    fast: 0,
+    slow: 0,
+    recovered: 0,
+    noop: 0,
+    recoveries: 0,
+    falseSuspicions: 0,
+    dropped: 0,
+    deferred: 0,
+  }
   /** Instances of which this replica coordinates the Waiting of a recovery. */
   readonly waits = new Set<Instance>()
   /** Instances with an own attempt that has a deadline (patience). */
@@ -108,7 +124,7 @@ export class Context {
     this.readBatch = options.readBatch
     this.stateHash = options.stateHash ?? (() => 0)
     this.rows = Array.from({ length: options.replicas }, (_, row) => new Row(row))
-    this.peers = new Peers(options.id, options.replicas)
+    this.peers = new Peers(options.id, options.replicas, options.timing.suspectMs)
   }
 
   row(row: number): Row {
@@ -186,15 +202,24 @@ export class Context {
     this.#rejected.push(instance)
   }
 
-  /** Whether the disk, whose writes have not taken nearly as long lately, makes nothing durable. One that is only slow keeps what it promises. */
+  /** Whether the disk makes nothing durable, although its writes took much less time lately. A slow disk does not hang. */
   get isDiskHung(): boolean {
-    if (this.durable === this.#number) return false
-    return this.nowMs - this.#writingMs > Math.max(this.timing.suspectMs, HUNG_FACTOR * this.#longestWriteMs)
+    return this.durable !== this.#number && this.nowMs - this.#writingMs > this.#hungAfterMs
+  }
+
+  get #hungAfterMs(): number {
+    return Math.max(this.timing.suspectMs, HUNG_FACTOR * this.#longestWriteMs)
+  }
+
+  /** This replica was stopped, not its disk: the write under way begins anew. */
+  excuseDisk(): void {
+    this.#writingMs = this.nowMs
   }
 
   releaseUpTo(number: number): void {
     if (number > this.durable) {
-      this.#longestWriteMs = Math.max(this.nowMs - this.#writingMs, this.#longestWriteMs * FORGETTING)
+      const tookMs = Math.min(this.nowMs - this.#writingMs, (2 * this.#hungAfterMs) / HUNG_FACTOR)
+      this.#longestWriteMs = Math.max(tookMs, this.#longestWriteMs * FORGETTING)
       this.#writingMs = this.nowMs
     }
     for (let n = this.durable + 1; n <= number; n++) {
@@ -214,7 +239,8 @@ export class Context {
     const effects = {
       records: due ? this.#records : NO_RECORDS,
       number: due ? ++this.#number : this.#number,
-      messages: this.#messages,
+      // Peers count on whoever says anything: a replica that can promise nothing is silent, until its disk is back.
+      messages: this.isDiskHung ? NO_MESSAGES : this.#messages,
       commits: this.#commits,
       rejected: this.#rejected,
     }

@@ -63,6 +63,11 @@ export class Core {
     return this.#context.founded && this.#context.peers.live >= this.#context.quorums.slow
   }
 
+  /** Whether the disk makes nothing durable: nothing is said and nothing gets done until it is back. */
+  get isDiskHung(): boolean {
+    return this.#context.isDiskHung
+  }
+
   alive(peer: number): boolean {
     return this.#context.peers.alive(peer)
   }
@@ -124,8 +129,12 @@ export class Core {
     const context = this.#context
     assert(this.#started, 'nothing is answered before the journal is replayed')
     const peer = context.peers.of(from)
+    if (!peer.alive && peer.linked) {
+      peer.alive = true
+      context.counts.falseSuspicions++
+      peer.patience.suspectedInVain(context.nowMs - peer.heardMs)
+    }
     peer.heardMs = context.nowMs
-    if (!peer.alive && peer.linked) peer.alive = true
     if (message.type === MessageType.heartbeat) return onHeartbeat(context, from, message)
     // A founded peer that does not know yet that this one is not: it sends again.
     if (!context.founded) return
@@ -169,12 +178,16 @@ export class Core {
     const pausedMs = nowMs - context.nowMs
     context.nowMs = Math.max(context.nowMs, nowMs)
     // This replica was stopped, not its peers silent: what they said meanwhile is still to be read.
-    if (pausedMs > context.timing.suspectMs) context.peers.excuse(context.nowMs)
+    if (pausedMs > context.timing.suspectMs) {
+      context.peers.excuse(context.nowMs)
+      context.excuseDisk()
+    }
     for (const peer of suspect(context)) hurry(context, peer)
     if (!context.founded) return
     sendHeartbeats(context)
     followRows(context)
-    lookAfter(context)
+    // Without a disk nothing can be brought to an end.
+    if (!context.isDiskHung) lookAfter(context)
   }
 
   /** The journal is durable up to value `number`: what waited for it comes out of {@link take}. */
@@ -194,6 +207,7 @@ export class Core {
   linkDown(peer: number): void {
     const p = this.#context.peers.of(peer)
     p.linked = false
+    p.patience.reset()
     if (!p.alive) return
     p.alive = false
     hurry(this.#context, peer)

@@ -7,11 +7,9 @@ import { compareStates, stateToSay } from './states.ts'
 /** Weight of a new round-trip measurement in the smoothed one. */
 const SMOOTHING = 1 / 8
 
-/** Who can make nothing durable can promise nothing: it keeps silent, so that the others do not wait for it (scenario 23). */
 export function sendHeartbeats(context: Context): void {
   if (context.nowMs < context.heartbeatMs) return
   context.heartbeatMs = context.nowMs + context.timing.heartbeatMs
-  if (context.isDiskHung) return
   if (context.readBatch === null) releaseExecutedBatches(context)
   const committed = context.rows.map((row) => row.committedPrefix)
   const executed = context.rows.map((row) => row.executedPrefix)
@@ -50,6 +48,7 @@ export function onHeartbeat(context: Context, from: number, message: Heartbeat):
     const measured = Math.max(0, context.nowMs - message.echoMs)
     peer.roundTripMs = peer.roundTripMs === 0 ? measured : peer.roundTripMs + (measured - peer.roundTripMs) * SMOOTHING
   }
+  peer.patience.forget()
   believeClaims(context)
 }
 
@@ -58,7 +57,7 @@ export function suspect(context: Context): number[] {
   const silent: number[] = []
   for (const id of context.peers.others) {
     const peer = context.peers.of(id)
-    if (!peer.alive || context.nowMs - peer.heardMs <= context.timing.suspectMs) continue
+    if (!peer.alive || context.nowMs - peer.heardMs <= peer.patience.ms) continue
     peer.alive = false
     silent.push(id)
   }

@@ -1,4 +1,5 @@
 import { type Allowance, freshAllowance } from './allowance.ts'
+import { Patience } from './patience.ts'
 import { zeros } from './vector.ts'
 import type { Votes } from './votes.ts'
 
@@ -17,6 +18,8 @@ export interface Peer {
   heartbeatMs: number
   committed: readonly number[]
   executed: readonly number[]
+  /** How long its silence is not held against it. */
+  readonly patience: Patience
   /** What is left of what its requests may make this replica do. */
   readonly allowance: Allowance
   /** The highest number of a durable journal value heard from it. */
@@ -33,7 +36,7 @@ export class Peers {
   readonly #peers: readonly Peer[]
   readonly #self: number
 
-  constructor(self: number, replicas: number) {
+  constructor(self: number, replicas: number, suspectMs: number) {
     this.#self = self
     this.others = Array.from({ length: replicas }, (_, id) => id).filter((id) => id !== self)
     this.#peers = Array.from({ length: replicas }, (_, id) => ({
@@ -46,6 +49,7 @@ export class Peers {
       heartbeatMs: 0,
       committed: zeros(replicas),
       executed: zeros(replicas),
+      patience: new Patience(suspectMs),
       allowance: freshAllowance(),
       journal: 0,
       agrees: null,

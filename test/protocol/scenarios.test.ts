@@ -10,7 +10,7 @@ import { Story } from './story.ts'
 /** Scenarios of test/README.md about order, repetition, liveness and size; their numbers are those of the README. */
 const test = suite('scenarios')
 
-const { preAccept, preAcceptOk, accept, commit, tryRecover } = MessageType
+const { preAccept, preAcceptOk, accept, commit, tryRecover, heartbeat } = MessageType
 
 function each(title: string, run: (maker: EngineMaker) => void): void {
   for (const maker of engineMakers) test(`${title} (${maker.kind})`, () => run(maker))
@@ -293,6 +293,73 @@ each('23: a replica whose disk hangs falls silent, and what it left open does no
     for (let ms = 0; ms < 10_000 && cluster.replica(0).executed.length < 2; ms += 10) step(10)
     assert.equal(cluster.replica(0).executed.sort(), cluster.replica(1).executed.sort())
   }
+})
+
+each('23: a replica whose disk hangs says nothing, whatever it lacks, until the disk is back', (maker) => {
+  const cluster = new Cluster({ replicas: 3, makeEngine: maker.make, autoSync: false })
+  let hung = false
+  let said = 0
+  const step = (): void => {
+    cluster.nowMs += 10
+    for (const replica of cluster.replicas) replica.tick()
+    for (const replica of cluster.replicas) if (replica.id !== 0 || !hung) replica.sync()
+    said += cluster.find({ from: 0 }).length
+    // Nothing comes to it but heartbeats, so it lacks what the others commit, and what it would ask for.
+    for (const sent of cluster.find({ to: 0 })) if (sent.message.type !== heartbeat) cluster.drop(sent)
+    cluster.deliverAll()
+  }
+  const wait = (ms: number): void => {
+    for (let i = 0; i < ms / 10; i++) step()
+  }
+  wait(500)
+  for (let round = 0; round < 3; round++) {
+    hung = true
+    cluster.replica(0).propose(batch(`mine ${round}`, 'a'))
+    cluster.replica(1).propose(batch(`other ${round}`, 'b'))
+    // A hang that was called one makes the next one hardly harder to tell.
+    wait(round === 0 ? 500 : 2500)
+    assert.ok(cluster.replica(0).core.isDiskHung, `round ${round}`)
+    said = 0
+    wait(3000)
+    assert.is(said, 0, `round ${round}`)
+    assert.not(cluster.replica(1).core.alive(0))
+    hung = false
+    wait(500)
+    assert.not(cluster.replica(0).core.isDiskHung)
+    assert.ok(said > 0)
+  }
+  cluster.run(() => cluster.replicas.every(({ executed }) => executed.includes('other 2')), 10_000)
+})
+
+each('23: a replica with long turns is not recovered in each of them', (maker) => {
+  const cluster = new Cluster({ replicas: 3, makeEngine: maker.make })
+  let inTurn = false
+  const noops: number[] = []
+  for (let round = 0; round < 20; round++) {
+    for (let ms = 0; ms < 1000; ms += 10) {
+      cluster.nowMs += 10
+      if (ms === 190) cluster.replica(2).propose(batch(`2 ${round}`, 'a'))
+      if (ms === 200) cluster.replica(0).propose(batch(`0 ${round}`, 'a'))
+      inTurn = ms >= 200
+      for (const { id } of cluster.replicas) if (id !== 2 || !inTurn) cluster.replica(id).tick()
+      cluster.deliverAll(({ to, message }) => (to !== 2 || !inTurn) && (ms !== 190 || message.type !== preAcceptOk))
+    }
+    noops.push(cluster.replica(0).core.counts.noop)
+  }
+  const { falseSuspicions } = cluster.replica(0).core.counts
+  assert.ok(falseSuspicions >= 1 && falseSuspicions <= 3, `${falseSuspicions} suspicions`)
+  assert.is(noops.at(-1), noops[3], `${noops} no-ops`)
+  for (const replica of cluster.replicas) replica.tick()
+  cluster.deliverAll()
+  // One that has no such history is suspected as fast as ever, and a closed link at once.
+  for (let ms = 0; ms < 460; ms += 10) {
+    cluster.nowMs += 10
+    cluster.replica(0).tick()
+  }
+  assert.not(cluster.replica(0).core.alive(1))
+  assert.ok(cluster.replica(0).core.alive(2))
+  cluster.replica(0).core.linkDown(2)
+  assert.not(cluster.replica(0).core.alive(2))
 })
 
 each('23: a replica whose disk is only slow is waited for', (maker) => {

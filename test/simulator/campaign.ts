@@ -23,6 +23,7 @@ export const RARE_PATHS: readonly string[] = [
   'duplicates',
   'frames lost',
   'restarts',
+  'suspected in vain',
   'requests sent again',
   'outcomes unknown',
   'answered from a session',

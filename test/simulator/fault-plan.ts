@@ -28,6 +28,14 @@ export type Fault = Planned &
     /** All replicas at once. */
     | { readonly kind: 'blackout'; readonly forMs: number }
     | { readonly kind: 'pause'; readonly replica: number; readonly forMs: number }
+    /** Turns that take longer than others wait for a silent peer, again and again. */
+    | {
+        readonly kind: 'longTurns'
+        readonly replica: number
+        readonly turnMs: number
+        readonly gapMs: number
+        readonly times: number
+      }
     | {
         readonly kind: 'cut'
         readonly from: number
@@ -65,6 +73,7 @@ export const FAULT_KINDS: readonly FaultKind[] = [
   'duel',
   'blackout',
   'pause',
+  'longTurns',
   'cut',
   'partition',
   'amnesia',
@@ -74,6 +83,10 @@ export const FAULT_KINDS: readonly FaultKind[] = [
   'jump',
   'clientEnds',
 ]
+
+/** What {@link drawFault} makes. */
+type DrawnKind = Exclude<FaultKind, 'longTurns'>
+const DRAWN_KINDS = FAULT_KINDS.filter((kind): kind is DrawnKind => kind !== 'longTurns')
 
 interface Scene {
   readonly replicas: number
@@ -86,7 +99,7 @@ interface Scene {
 /** A plan over the whole safety phase: some kinds of faults, at random times. */
 export function drawFaults(random: Random, scene: Scene): Fault[] {
   const usual = 0.35
-  const kinds = FAULT_KINDS.filter((kind) => random.chance(scene.duel && kind === 'duel' ? 1 : usual))
+  const kinds = DRAWN_KINDS.filter((kind) => random.chance(scene.duel && kind === 'duel' ? 1 : usual))
   const gapMs = random.pick([400, 1000, 3000])
   const faults: Fault[] = []
   if (kinds.length === 0) return faults
@@ -97,7 +110,18 @@ export function drawFaults(random: Random, scene: Scene): Fault[] {
   return faults
 }
 
-function drawFault(random: Random, kind: FaultKind, atMs: number, scene: Scene): Fault {
+/** For one replica, in some runs; with a stream of its own, so that all other faults of a seed stay what they are. */
+export function drawLongTurns(random: Random, scene: Scene): Fault[] {
+  if (!random.chance(0.15)) return []
+  const turnMs = random.pick([500, 800, 1500])
+  const times = Math.floor(scene.durationMs / 2000)
+  const atMs = 300 + random.next() * 500
+  return [
+    { atMs, kind: 'longTurns', replica: random.below(scene.replicas), turnMs, gapMs: random.pick([50, 300]), times },
+  ]
+}
+
+function drawFault(random: Random, kind: DrawnKind, atMs: number, scene: Scene): Fault {
   const replica = random.below(scene.replicas)
   const forMs = random.pick([20, 200, 1000, 3000])
   const how = random.pick(['closed', 'silent'] as const)

@@ -59,6 +59,9 @@ export class Faults {
         this.#later(fault.forMs, () => life?.process.resume())
         return true
       }
+      case 'longTurns':
+        this.#longTurn(replica, fault, fault.times)
+        return true
       case 'amnesia':
         return this.#amnesia(replica, fault.forMs)
       case 'slowDisk':
@@ -89,6 +92,16 @@ export class Faults {
   #later(ms: number, end: () => void): void {
     this.#world.time.after(ms, () => {
       if (!this.#world.healed) end()
+    })
+  }
+
+  #longTurn(replica: SimulatedReplica, fault: Fault & { kind: 'longTurns' }, times: number): void {
+    const { life } = replica
+    if (life === null || times === 0) return
+    life.process.pause()
+    this.#later(fault.turnMs, () => {
+      life.process.resume()
+      this.#later(fault.gapMs, () => this.#longTurn(replica, fault, times - 1))
     })
   }
 

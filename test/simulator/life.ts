@@ -154,8 +154,9 @@ export class Life {
   #count(): void {
     const { counters } = this.#world
     const { core, executor, dropped } = this.member
-    const { fast, slow, recovered, recoveries } = core.counts
+    const { fast, slow, recovered, recoveries, falseSuspicions } = core.counts
     counters.addAll(Object.entries({ fast, slow, recovered, recoveries, 'links dropped': dropped }))
+    counters.add('suspected in vain', falseSuspicions)
     counters.add('requests deferred', core.counts.deferred)
     if (core.counts.dropped > 0) {
       throw new Violation('Ranges', `${this.boot.id} dropped ${core.counts.dropped} messages of correct peers`)

@@ -3,7 +3,7 @@ import { type Limits, SESSION_LIMITS } from '../../src/execution/sweep.ts'
 import { quorums } from '../../src/protocol/quorums.ts'
 import { DEFAULT_TIMING, type Timing } from '../../src/protocol/timing.ts'
 import { Random } from '../support/random.ts'
-import { drawFaults, type Fault } from './fault-plan.ts'
+import { drawFaults, drawLongTurns, type Fault } from './fault-plan.ts'
 
 export type MachineKind = 'kv' | 'list' | 'print'
 
@@ -109,6 +109,7 @@ export function drawOptions(seed: number, durationMs?: number): Options {
   const disk = drawDisk(random)
   // There and back, and onto both disks: timeouts that are shorter for ever let nobody finish.
   const roundMs = 2 * (network.distanceMs + network.jitterMs + disk.mostMs)
+  const scene = { replicas, crashes, durationMs: lasting, clients: clients.count, duel }
   return {
     seed,
     replicas,
@@ -125,13 +126,7 @@ export function drawOptions(seed: number, durationMs?: number): Options {
     network,
     disk,
     clockRates: Array.from({ length: replicas }, () => (random.chance(0.3) ? 0.7 + random.next() * 0.7 : 1)),
-    faults: drawFaults(stream(seed, 'faults'), {
-      replicas,
-      crashes,
-      durationMs: lasting,
-      clients: clients.count,
-      duel,
-    }),
+    faults: [...drawFaults(stream(seed, 'faults'), scene), ...drawLongTurns(stream(seed, 'long turns'), scene)],
     survivors: drawSurvivors(random, replicas),
   }
 }
