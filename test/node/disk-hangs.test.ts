@@ -24,6 +24,7 @@ test('is not ready, says that the disk hangs, and answers what was under way whe
   const network = new MemoryNetwork({ schedule: (ms, action) => time.after(ms, action) })
   const member = new Member({
     identity,
+    startNonce: new Uint8Array(16),
     engine: new ReferenceEngine(1),
     machine: new KeyValueStore(),
     journal: disk.open(),
@@ -39,8 +40,7 @@ test('is not ready, says that the disk hangs, and answers what was under way whe
   const put = () => member.submit(encodeGroup([putCommand('k', 'v')]), ({ outcome }) => outcomes.push(outcome))
   const wait = (ms: number) => time.run(time.now + ms, () => false)
 
-  await member.start()
-  await wait(500)
+  await Promise.all([member.start(), wait(500)])
   assert.is(member.notReady, null)
   put()
   await wait(100)
