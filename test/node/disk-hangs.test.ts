@@ -38,7 +38,12 @@ test('is not ready, says that the disk hangs, and answers what was under way whe
   })
   const outcomes: string[] = []
   const put = () => member.submit(encodeGroup([putCommand('k', 'v')]), ({ outcome }) => outcomes.push(outcome))
-  const wait = (ms: number) => time.run(time.now + ms, () => false)
+  const wait = async (ms: number) => {
+    for (const end = time.now + ms; time.now < end; ) {
+      await new Promise((resolve) => setImmediate(resolve))
+      await time.run(time.now + 1)
+    }
+  }
 
   await Promise.all([member.start(), wait(500)])
   assert.is(member.notReady, null)
