@@ -64,8 +64,8 @@ export function raw(port: number, bytes: string | Uint8Array, ends = false): Pro
 }
 
 /**
- * Sends each request on a connection of its own, so that all become whole at the same time: first all but their last bytes, then, after `between`,
- * those. Gives what came first on each.
+ * Sends each request on a connection of its own, so that all become complete at the same time: first all but the last
+ * bytes, then, after `between`, the last bytes. Returns the first data on each connection.
  */
 export async function atOnce(port: number, requests: readonly Uint8Array[], between = () => {}): Promise<string[]> {
   const sockets = await Promise.all(requests.map(() => opened(port)))

@@ -1,6 +1,6 @@
 /**
- * Requests as bytes, with the statuses that they are answered with: legal ones that few programs send, and illegal ones. None of them may
- * ever make {@link SMUGGLED} run, which stands where a careless parser would see a request of its own.
+ * Requests as bytes, with the statuses of their answers: legal ones that few programs send, and illegal ones. None of
+ * them may make {@link SMUGGLED} run, which stands where a careless parser would see another request.
  */
 export interface RequestCase {
   readonly title: string
