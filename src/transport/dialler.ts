@@ -17,7 +17,7 @@ import {
   welcomeIsProved,
 } from './handshake.ts'
 import { type Address, HANDSHAKE_TIMEOUT_MS, PING_INTERVAL_MS, peerUrl } from './links.ts'
-import type { NetLookup } from './resolver.ts'
+import { LOOK_UP_LATE, type NetLookup } from './resolver.ts'
 import {
   type Identity,
   MAX_BACKPRESSURE_BYTES,
@@ -45,6 +45,9 @@ const OPTIONS = {
 } as const
 
 const FRAME = { binary: true, compress: false } as const
+
+/** Errors of a dial that have their cause on this side: too few descriptors, or a name that is wrong or not found. */
+const MENDABLE = new Set(['EMFILE', 'ENFILE', 'ENOTFOUND', 'EAI_AGAIN', LOOK_UP_LATE])
 
 export interface DiallerOptions {
   readonly identity: Identity
@@ -86,6 +89,8 @@ export class Dialler {
   /** The socket of the link while frames may be sent. */
   #open: WebSocket | null = null
   #cancelRedial: (() => void) | null = null
+  /** The code of the last error of {@link MENDABLE} that was reported, since the link was last up. */
+  #reported = ''
   /** The current pause must not be cut short. */
   #patient = false
   #onClosed: (() => void) | null = null
@@ -217,6 +222,7 @@ export class Dialler {
   #onUp(link: OutgoingLink, welcome: Welcome): void {
     const { cluster, epoch, replicas, id, incarnation, clientUrl } = welcome
     link.cancelTimer()
+    this.#reported = ''
     link.stage = 'up'
     link.cancelTimer = this.#options.schedule(PING_INTERVAL_MS, () => this.#ping(link))
     link.cancelStable = this.#options.schedule(STABLE_MS, () => this.#backoff.reset())
@@ -264,10 +270,16 @@ export class Dialler {
     link.socket.terminate()
   }
 
-  /** A peer that is not there is not worth a line; a violation of the WebSocket rules is. */
+  /**
+   * A peer that is not there is not worth a line; a violation of the WebSocket rules is. So is what an operator can
+   * mend, a wrong name or too few descriptors, but not for every dial.
+   */
   #onError(error: Error & { code?: string }): void {
-    const unruly = error.code?.startsWith('WS_ERR_') === true || error.message.startsWith('Unexpected server response')
-    if (unruly) this.#handlers.dropped(`link to replica ${this.#options.peer}: ${error.message}`)
+    const { code = '', message } = error
+    const unruly = code.startsWith('WS_ERR_') || message.startsWith('Unexpected server response')
+    const mendable = MENDABLE.has(code) && code !== this.#reported
+    if (mendable) this.#reported = code
+    if (unruly || mendable) this.#handlers.dropped(`link to replica ${this.#options.peer}: ${message}`)
   }
 
   #onClose(link: OutgoingLink): void {

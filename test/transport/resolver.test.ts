@@ -187,6 +187,36 @@ test('with silent name servers and a peer that is gone, another peer that comes 
   }
 })
 
+test('a name that is not found, or too few descriptors, is reported once for each reason', async () => {
+  const [port = 0] = await freePorts(1)
+  const peers = [
+    { host: '127.0.0.1', port },
+    { host: 'b.test', port: 1 },
+  ]
+  const codes = ['ENOTFOUND', 'ENOTFOUND', 'ECONNREFUSED', 'EMFILE', 'EMFILE', 'ENOTFOUND']
+  let dials = 0
+  const lookUp: LookUp = async () => {
+    const code = codes[dials++] ?? 'ECONNREFUSED'
+    throw Object.assign(new Error(`lookUp ${code}`), { code })
+  }
+  const listen = { host: '127.0.0.1', port }
+  const hasty = (delayMs: number, action: () => void) => {
+    const timer = setTimeout(action, delayMs / 20)
+    return () => clearTimeout(timer)
+  }
+  const options = { identity: identityOf(0, 2), listen, peers, secret: null, lookUp, schedule: hasty }
+  const transport = new WebSocketTransport(options)
+  const seen = new Observer()
+  await transport.start(seen)
+  await until(() => dials > codes.length, 'the dials')
+  await transport.close()
+  const reported = ['ENOTFOUND', 'EMFILE', 'ENOTFOUND']
+  assert.equal(
+    seen.drops,
+    reported.map((code) => `link to replica 1: lookUp ${code}`),
+  )
+})
+
 test('the addresses of a name are tried in turn', async () => {
   const ports = await freePorts(2)
   const identities = [identityOf(0, 2), identityOf(1, 2)]
