@@ -128,6 +128,13 @@ export const RECOVERY: readonly Mutant[] = [
     },
   },
   {
+    name: 'a recoverer takes a ballot that belongs to another replica',
+    patches: [
+      { file: 'protocol/ballots.ts', from: 'return next + ((replica - (', to: 'return next + ((replica + 1 - (' },
+    ],
+    hunter: { by: 'simulator', replicas: 3 },
+  },
+  {
     name: 'I is computed with the dependencies instead of the initial ones',
     patches: [
       {
