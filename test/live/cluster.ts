@@ -12,7 +12,7 @@ export interface LiveOptions {
   /** By replica; wasm if absent. */
   readonly engines?: readonly ('wasm' | 'reference')[]
   /** By replica: the server of its peer port; if absent, each chooses by itself. */
-  readonly servers?: readonly ServerKind[]
+  readonly servers?: readonly (ServerKind | undefined)[]
   /** By replica: the `node` that runs it; if absent, the one that runs the tests. */
   readonly nodes?: readonly string[]
   /** Goes before the command line of each replica: a tracer, for instance, which may write into the folder. */
@@ -82,7 +82,7 @@ export class LiveCluster {
     const line = [
       ...['replica', '--id', `${id}`, '--peers', peers, '--client', this.#clients[id] as string],
       ...['--data', join(this.folder, `${id}`), '--engine', engines?.[id] ?? 'wasm', '--log-level', 'warn'],
-      ...(servers === undefined ? [] : ['--server', servers[id] as string]),
+      ...(servers?.[id] === undefined ? [] : ['--server', servers[id]]),
       ...flags,
     ]
     const program = [...(before?.(this.folder, id) ?? []), nodes?.[id] ?? process.execPath, PROGRAM]

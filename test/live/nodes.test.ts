@@ -20,8 +20,10 @@ if (nodes.length < 3) {
   test.skip(title)
 } else {
   test(title, () =>
-    LiveCluster.use({ replicas: nodes.length, nodes }, async (cluster) => {
-      console.log(`Node ${nodes.map(versionOf).join(', ')}`)
+    // The first one runs its first choice, which is uWebSockets.js if its binary loads.
+    LiveCluster.use({ replicas: nodes.length, nodes, servers: [undefined, 'node', 'node'] }, async (cluster) => {
+      const statuses = await Promise.all(cluster.ids.map((id) => cluster.status(id)))
+      console.log(nodes.map((node, id) => `Node ${versionOf(node)} with ${statuses[id]?.server}`).join(', '))
       const clients = await Promise.all(cluster.ids.map((id) => connect(cluster.urls(id))))
       const last = cluster.ids.length - 1
       const loads = clients.map((client) =>
