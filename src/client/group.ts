@@ -16,7 +16,7 @@ export interface Entry {
 
 /** Where the numbers of a group's commands come from. */
 export interface Numbering {
-  readonly session: string
+  readonly session: string | Uint8Array
   /** Where the span is settled. */
   readonly numbers: RequestNumbers
   readonly first: number
@@ -39,12 +39,13 @@ export class Group {
   refusal: { readonly code: ErrorCode; readonly message: string } | null = null
   settled = false
 
-  constructor(entries: readonly Entry[], stale: boolean, numbering: Numbering | null) {
+  /** @param bytes by default a group of the commands */
+  constructor(entries: readonly Entry[], stale: boolean, numbering: Numbering | null, bytes?: Uint8Array) {
     this.entries = entries
     this.stale = stale
     this.numbering = numbering
     const commands = entries.map(({ command }) => command)
-    this.bytes = numbering === null ? encodeGroup(commands) : encodeGroup(commands, numbering)
+    this.bytes = bytes ?? (numbering === null ? encodeGroup(commands) : encodeGroup(commands, numbering))
     // They were issued in one turn.
     this.deadlineMs = (entries[0] as Entry).deadlineMs
   }

@@ -14,7 +14,7 @@ export type { OperationResult } from './results.ts'
 
 export interface ConnectOptions extends ConnectionOptions {
   /**
-   * With a session (default) each command is done once, however often it was sent; a name is drawn at random, and closing the client ends the session. Where the replicas close it before,
+   * With a session (default) each command is done once, however often it was sent; the cluster opens and names it, and closing the client ends it. Where the replicas close it before,
    * because all sessions together keep too much, another one takes its place. A name
    * of one's own is for programs that remember their last request: it must not be used by two at a time, nor with a number that was used
    * before, and it is not ended. Without one (`false`) an update whose answer was lost is not sent again.
@@ -53,16 +53,10 @@ export async function connect(urls: string | readonly string[], options: Connect
 
 function sessionName(session: boolean | string): PipelineOptions['session'] {
   if (session === false) return null
-  if (session === true) return randomName
+  if (session === true) return true
   const { length } = new TextEncoder().encode(session)
   if (length >= 1 && length <= MAX_SESSION_ID_BYTES) return session
   throw new EpaxosError('configuration', `a session's name has 1 to ${MAX_SESSION_ID_BYTES} bytes, not ${length}`)
-}
-
-/** 128 random bits, so that no two clients ever share a session. */
-function randomName(): string {
-  const bytes = globalThis.crypto.getRandomValues(new Uint8Array(16))
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
 function positive(name: string, value: number): number {

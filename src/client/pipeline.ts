@@ -1,6 +1,6 @@
 import { MAX_GROUP_BYTES } from '../codec/limits.ts'
 import { CommandError, EpaxosError, ErrorCode } from '../errors.ts'
-import { encodeExpire } from '../execution/groups.ts'
+import { encodeExpire, encodeOpen } from '../execution/groups.ts'
 import { Status } from '../execution/results.ts'
 import { readerOf, tell } from './answers.ts'
 import type { Connection, GroupAnswer } from './connection.ts'
@@ -24,6 +24,8 @@ const MAX_WAITING_BYTES = 64 << 20
 /** Half of how far a replica lets request numbers be beyond the acknowledged one (session.ts). */
 const MAX_WINDOW = 1 << 19
 
+const NO_COMMAND = new Uint8Array(0)
+
 const TICK_MS = 50
 const EXPIRE_TIMEOUT_MS = 500
 
@@ -32,17 +34,17 @@ const ELSEWHERE: readonly ErrorCode[] = [ErrorCode.notReady, ErrorCode.busy, Err
 
 export interface PipelineOptions extends LinksOptions {
   /**
-   * The name of a session, or a maker of names for sessions that are the pipeline's own, the next one where the last was closed by the replicas. Null for
-   * none: an update that may have been done is then not sent again.
+   * True for sessions that the pipeline opens and ends itself, when it needs one; or the name of one. Null for none: an update that may have been
+   * done is then not sent again.
    */
-  readonly session: string | (() => string) | null
+  readonly session: string | true | null
   /** The number of its first request. */
   readonly firstRequest: number
   readonly requestTimeoutMs: number
 }
 
 interface Session {
-  readonly name: string
+  readonly name: string | Uint8Array
   readonly numbers: RequestNumbers
 }
 
@@ -69,7 +71,9 @@ export class Pipeline {
   readonly #open = new Set<Group>()
   #ticker: ReturnType<typeof setInterval> | null = null
   #flushing = false
-  #numbered = false
+  /** Commands that wait for a session of the pipeline's own, which is being opened. */
+  #held: Entry[] = []
+  #opening = false
   #closing: Promise<void> | null = null
   #drained: () => void = () => {}
 
@@ -77,8 +81,8 @@ export class Pipeline {
   constructor(urls: readonly string[], options: PipelineOptions) {
     this.#options = options
     const { session, firstRequest } = options
-    const name = typeof session === 'function' ? session() : session
-    this.#session = name === null ? null : { name, numbers: new RequestNumbers(firstRequest) }
+    const isNamed = typeof session === 'string'
+    this.#session = isNamed ? { name: session, numbers: new RequestNumbers(firstRequest) } : null
     this.#links = new Links(urls, options, {
       wanted: () => this.#open.size > 0,
       up: () => this.#pump(),
@@ -151,7 +155,7 @@ export class Pipeline {
     if (command.length > most) return refused(ErrorCode.tooLarge, `a command has at most ${most} bytes`)
     const full = this.#waitingBytes + this.#gatheredBytes + command.length > MAX_WAITING_BYTES
     const window = this.#session?.numbers.window ?? 0
-    if (full || window + this.#gathered.length >= MAX_WINDOW) {
+    if (full || window + this.#held.length + this.#gathered.length >= MAX_WINDOW) {
       return refused(ErrorCode.busy, 'too many commands are waiting')
     }
     return null
@@ -164,14 +168,51 @@ export class Pipeline {
     this.#gathered = []
     this.#gatheredStale = []
     this.#gatheredBytes = 0
-    for (const entries of inGroups(gathered)) this.#wait(this.#numberedGroup(entries))
+    this.#number(gathered)
     for (const entries of inGroups(stale)) this.#wait(new Group(entries, true, null))
     this.#pump()
   }
 
+  /** Commands get their numbers, as soon as there is a session; reads need none. */
+  #number(entries: readonly Entry[], again = false): void {
+    const isOpen = this.#session !== null || this.#options.session !== true
+    if (isOpen || (this.#held.length === 0 && entries.every(({ reads }) => reads))) {
+      for (const some of inGroups(entries)) this.#wait(this.#numberedGroup(some), again)
+    } else {
+      this.#held.push(...entries)
+      this.#openSession()
+    }
+  }
+
+  /** An opening may be sent any number of times: a session that nobody uses ends by itself. */
+  #openSession(): void {
+    if (this.#opening) return
+    this.#opening = true
+    const { deadlineMs } = this.#held[0] as Entry
+    const opening: Entry = {
+      ...{ command: NO_COMMAND, reads: true, deadlineMs },
+      done: (name) => {
+        this.#session = { name: name.slice(), numbers: new RequestNumbers(1) }
+        this.#release(this.#held, () => false)
+      },
+      fail: (error) => {
+        const nowMs = performance.now()
+        this.#release(this.#held, (entry) => error.code !== ErrorCode.timeout || entry.deadlineMs <= nowMs, error)
+      },
+    }
+    this.#wait(new Group([opening], false, null, encodeOpen()))
+  }
+
+  /** The opening of a session has ended: commands that waited for it go on, or fail with its error. */
+  #release(held: readonly Entry[], fails: (entry: Entry) => boolean, error?: CommandError): void {
+    this.#opening = false
+    this.#held = []
+    for (const entry of held) if (error !== undefined && fails(entry)) entry.fail(error)
+    this.#number(held.filter((entry) => !fails(entry)))
+  }
+
   #numberedGroup(entries: readonly Entry[]): Group {
     if (this.#session === null) return new Group(entries, false, null)
-    this.#numbered = true
     const { name: session, numbers } = this.#session
     const { acknowledged } = numbers
     const span = numbers.take(entries.length)
@@ -233,14 +274,13 @@ export class Pipeline {
         else tell(entry, reader, mightHaveBeen)
       }
     }
-    if (undone.length > 0) this.#wait(this.#numberedGroup(undone), true)
+    this.#number(undone, true)
   }
 
   /** The replicas closed a session of the pipeline's own, because all of them together kept too much: there is another one for what comes now. */
   #renews({ numbering }: Group): boolean {
-    const { session } = this.#options
-    if (typeof session !== 'function') return false
-    if (numbering?.session === this.#session?.name) this.#session = { name: session(), numbers: new RequestNumbers(1) }
+    if (this.#options.session !== true) return false
+    if (numbering?.numbers === this.#session?.numbers) this.#session = null
     return true
   }
 
@@ -279,7 +319,7 @@ export class Pipeline {
 
   /** With a session, what is under way is sent elsewhere at once; without one, it may still be answered. */
   #onNotReady(connection: Connection): void {
-    if (this.#session === null) this.#links.avoid(connection)
+    if (this.#options.session === null) this.#links.avoid(connection)
     else connection.close()
   }
 
@@ -340,9 +380,8 @@ export class Pipeline {
 
   /** Best effort: what remains of a session that was not given back is small. */
   #expire(): Promise<void> {
-    const isOwn = typeof this.#options.session === 'function'
     const connection = this.#links.current
-    if (this.#session === null || !isOwn || !this.#numbered || connection === null) return Promise.resolve()
+    if (this.#session === null || this.#options.session !== true || connection === null) return Promise.resolve()
     const expiry = encodeExpire(this.#session.name)
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, EXPIRE_TIMEOUT_MS)

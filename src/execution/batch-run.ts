@@ -68,6 +68,13 @@ export class BatchRun {
     this.#results?.beginGroup()
     if (group.kind === GroupKind.expire) this.#sessions.expire(group.session())
     else if (group.kind === GroupKind.sweep) this.#sessions.sweep(group.first)
+    else if (group.kind === GroupKind.open) this.#openSession()
+  }
+
+  #openSession(): void {
+    const { sessionStart, sessionEnd } = this.#group
+    this.#sessions.openNew(this.#group.session())
+    this.#results?.add(Status.applied, this.#bytes.subarray(sessionStart, sessionEnd))
   }
 
   /** Executes the command that was found; returns the bytes of results that were made or copied. */

@@ -1,7 +1,7 @@
 import type { FootprintBuilder } from '../engine/footprint.ts'
 import { MAX_FOOTPRINT_KEYS } from '../engine/footprint.ts'
 import { EpaxosError, ErrorCode } from '../errors.ts'
-import { latin1, readU16, readU32, readU64, writeU32, writeU64 } from './bytes.ts'
+import { latin1, readU16, readU32, readU64, writeU16, writeU32, writeU64 } from './bytes.ts'
 import type { StateMachine } from './machine.ts'
 
 /**
@@ -19,10 +19,13 @@ import type { StateMachine } from './machine.ts'
  * | 20 | u64 acknowledged: the client has the answers of its requests up to here |
  * | 28 | session id, then per command u32 length with bit 31 = {@link ONLY_READS}, and its bytes |
  */
-export const GroupKind = { commands: 1, expire: 2, sweep: 3 } as const
+export const GroupKind = { commands: 1, expire: 2, sweep: 3, open: 4 } as const
 export type GroupKind = (typeof GroupKind)[keyof typeof GroupKind]
 
 export const GROUP_HEADER_BYTES = 28
+
+/** Where the kind stands. */
+export const GROUP_KIND_AT = 4
 
 /** What a client sends at once: half a batch between replicas (codec/limits.ts), so that a batch that is not half full takes one more. */
 export const MAX_GROUP_BYTES = 4 << 20
@@ -63,6 +66,41 @@ export function encodeExpire(session: string | Uint8Array): Uint8Array {
   const group = encodeHeader(GroupKind.expire, 0, 0, { session, first: 0, acknowledged: 0 })
   new GroupReader().open(group, 0)
   return group
+}
+
+/**
+ * The name of a session that was opened by a command has this many bytes: 0, the row of the replica that took the command, the last slot of that
+ * row at that time (6 bytes), how many were opened before in the process (4 bytes), and the epoch (4 bytes). Slots are never used again, so no name
+ * is given twice.
+ */
+export const OPENED_NAME_BYTES = 16
+
+/** The first byte of such a name. A session with such a name exists only between its opening and its expiry. */
+export const OPENED_MARK = 0
+
+/** Where a name is made: what is in it ({@link OPENED_NAME_BYTES}). */
+export interface NameParts {
+  readonly row: number
+  readonly slot: number
+  readonly count: number
+  readonly epoch: number
+}
+
+/** Encodes the opening of a session. The replica that takes it gives the name, which is the result. */
+export function encodeOpen(): Uint8Array {
+  const session = new Uint8Array(OPENED_NAME_BYTES)
+  return encodeHeader(GroupKind.open, 0, 0, { session, first: 0, acknowledged: 0 })
+}
+
+/** Writes the name into a group that opens a session, in place. What is no such group stays as it is. */
+export function giveName(group: Uint8Array, { row, slot, count, epoch }: NameParts): void {
+  if (group.length !== GROUP_HEADER_BYTES + OPENED_NAME_BYTES) return
+  group[GROUP_HEADER_BYTES] = OPENED_MARK
+  group[GROUP_HEADER_BYTES + 1] = row
+  writeU16(group, GROUP_HEADER_BYTES + 2, Math.floor(slot / 0x1_0000_0000))
+  writeU32(group, GROUP_HEADER_BYTES + 4, slot % 0x1_0000_0000)
+  writeU32(group, GROUP_HEADER_BYTES + 8, count)
+  writeU32(group, GROUP_HEADER_BYTES + 12, epoch)
 }
 
 /** Encodes a sweep of all sessions (sweep.ts). Only replicas make one, as a batch of its own that interferes with everything. */
@@ -183,6 +221,10 @@ export class GroupReader {
     } else if (this.kind === GroupKind.sweep) {
       if (this.hasSession || count !== 0 || acknowledged !== 0 || !Number.isSafeInteger(first))
         throw malformed('a sweep')
+    } else if (this.kind === GroupKind.open) {
+      const isName =
+        this.sessionEnd - this.sessionStart === OPENED_NAME_BYTES && this.#bytes[this.sessionStart] === OPENED_MARK
+      if (!isName || count !== 0 || first !== 0 || acknowledged !== 0) throw malformed('the opening of a session')
     } else if (this.kind === GroupKind.commands || (this.kind === GroupKind.expire && this.hasSession && count === 0)) {
       if (first !== 0 || acknowledged !== 0) throw malformed('its request numbers')
     } else {
@@ -244,7 +286,7 @@ export function prepareGroup(group: Uint8Array, machine: StateMachine, keys: Foo
     if (reader.end !== group.length) throw malformed('its size')
     if (reader.kind === GroupKind.sweep) throw malformed('its kind')
     const updates = prepareCommands(group, reader, machine, keys)
-    if (reader.hasSession && (updates > 0 || reader.kind === GroupKind.expire)) writeSessionKey(group, reader, keys)
+    if (reader.hasSession && (updates > 0 || reader.kind !== GroupKind.commands)) writeSessionKey(group, reader, keys)
     if (keys.keys > MAX_FOOTPRINT_KEYS) throw new EpaxosError(ErrorCode.tooLarge, 'a group names too many keys')
     return { kind: reader.kind, count: reader.count, updates, session: reader.session(), first: reader.first }
   } catch (error) {

@@ -1,6 +1,7 @@
 import { EpaxosError, ErrorCode } from '../errors.ts'
 import { fromLatin1, latin1 } from './bytes.ts'
 import { ChunkReader, ChunkWriter, hex, type Lanes, lanesOf } from './chunks.ts'
+import { OPENED_MARK } from './groups.ts'
 import { GONE, Session, SessionTotals } from './session.ts'
 import { mix } from './session-hash.ts'
 import { type Limits, SESSION_LIMITS, type Swept, sweepSessions } from './sweep.ts'
@@ -9,10 +10,10 @@ import { type Limits, SESSION_LIMITS, type Swept, sweepSessions } from './sweep.
  * The sessions of all clients (protocol.md §8): replicated state, changed only at execution, equal at all replicas that have executed the
  * same updates of each session.
  *
- * A session opens with its first update, and is expired only by a command. What expired leaves a tombstone for ever, also where it was
- * never open: a duplicate of one of its requests may still be under way, in an instance that executes later, and would otherwise open
- * the session anew and be applied a second time. A tombstone costs about a hundred bytes, so clients name their sessions at random and
- * use each for long.
+ * A session is expired only by a command. A duplicate of one of its requests may still be on its way then, in an instance that executes later,
+ * and must not be applied a second time. Sessions of the client library are opened by a command, which names them: such a name occurs once, so
+ * one that is not here has expired. A session whose name a client chose opens with its first update, so its expiry leaves a tombstone for
+ * ever, about a hundred bytes, even if it was never open.
  *
  * Sessions do not interfere with each other, so replicas execute the updates of two sessions in different orders, and what all sessions
  * keep together may differ from replica to replica at any moment. A bound on the whole can therefore be kept only by a command that interferes
@@ -45,15 +46,24 @@ export class SessionTable {
     return { bytes: this.#totals.bytes, numbers: this.#totals.numbers, sessions: this.#open }
   }
 
-  /** The session `id`, opened if it never was, to be read and changed; null where it expired. */
+  /**
+   * The session `id`, to be read and changed; null where it expired. A session with a name that its client chose opens with its first use. One
+   * that was opened by a command and is not here has expired.
+   */
   open(id: string): Session | null {
-    let session = this.#sessions.get(id)
-    if (session === undefined) {
-      session = new Session(this.#totals, saltOf(id), this.#generation)
-      this.#sessions.set(id, session)
-      this.#open++
-    }
+    const session = this.#sessions.get(id)
+    if (session === undefined) return isOpenedName(id) ? null : this.openNew(id)
     if (session !== null) session.usedIn = this.#generation
+    return session
+  }
+
+  /** Opens the session `id`, unless it is here. */
+  openNew(id: string): Session {
+    const present = this.#sessions.get(id)
+    if (present) return present
+    const session = new Session(this.#totals, saltOf(id), this.#generation)
+    this.#sessions.set(id, session)
+    this.#open++
     return session
   }
 
@@ -65,8 +75,12 @@ export class SessionTable {
       session.leave()
       this.#open--
     }
-    this.#sessions.set(id, null)
-    this.#addTombstone(id)
+    if (isOpenedName(id)) {
+      this.#sessions.delete(id)
+    } else {
+      this.#sessions.set(id, null)
+      this.#addTombstone(id)
+    }
   }
 
   /**
@@ -105,7 +119,7 @@ export class SessionTable {
     for (let left = source.u32(); left > 0; left--) {
       const id = latin1(source.bytes(source.u8()))
       if (restored.#sessions.has(id)) throw new EpaxosError(ErrorCode.damaged, 'a snapshot names a session twice')
-      if (source.u8() === 1) readSession(source, restored.open(id) as Session)
+      if (source.u8() === 1) readSession(source, restored.openNew(id))
       else restored.expire(id)
     }
     source.end()
@@ -123,6 +137,11 @@ export class SessionTable {
     const { lo, hi } = saltOf(id)
     this.#totals.addHash(mix(lo, 0, 1), mix(hi, 0, 1))
   }
+}
+
+/** Whether the name is one that a replica gave at the opening. */
+function isOpenedName(id: string): boolean {
+  return id.charCodeAt(0) === OPENED_MARK
 }
 
 function saltOf(id: string): Lanes {

@@ -120,7 +120,8 @@ export class Member {
         if (results !== null) this.#proposals.executed(slot, results)
       },
     })
-    this.#proposals = new Proposals(machine, WINDOW)
+    const { epoch } = identity
+    this.#proposals = new Proposals(machine, WINDOW, () => ({ row: id, slot: this.core.slot, epoch }))
     this.#sweeper = new Sweeper(this.executor.sessions, (generation, respond) => {
       this.#proposals.submitSweep(generation, this.#deadlineMs(), respond)
       this.#driver.arm()

@@ -1,6 +1,14 @@
 import { FootprintBuilder, MAX_FOOTPRINT_KEYS } from '../engine/footprint.ts'
 import { EpaxosError, ErrorCode, type Outcome } from '../errors.ts'
-import { encodeSweep, GroupKind, type PreparedGroup, prepareGroup } from '../execution/groups.ts'
+import {
+  encodeSweep,
+  GROUP_KIND_AT,
+  GroupKind,
+  giveName,
+  type NameParts,
+  type PreparedGroup,
+  prepareGroup,
+} from '../execution/groups.ts'
 import type { StateMachine } from '../execution/machine.ts'
 import { groupEnd } from '../execution/results.ts'
 import type { Batch } from '../protocol/messages.ts'
@@ -45,6 +53,9 @@ export class Proposals {
   /** While sessions keep more than they may, no update of a session is taken. */
   sessionsAreFull = false
   readonly #machine: StateMachine
+  readonly #place: () => Omit<NameParts, 'count'>
+  /** Sessions that were opened here. */
+  #opened = 0
   readonly #window: number
   readonly #keys = new FootprintBuilder()
   #commands = new Uint8Array(1 << 16)
@@ -59,8 +70,10 @@ export class Proposals {
   readonly #running = new Map<number, Gathered>()
   readonly #bySession = new Map<string, Entry>()
 
-  constructor(machine: StateMachine, window: number) {
+  /** @param place what the names of sessions are made of that are opened here */
+  constructor(machine: StateMachine, window: number, place: () => Omit<NameParts, 'count'>) {
     this.#machine = machine
+    this.#place = place
     this.#window = window
   }
 
@@ -96,7 +109,7 @@ export class Proposals {
       this.#keys.rewind(this.#mark)
       throw new EpaxosError(ErrorCode.diskFull, 'the disk is nearly full: updates are refused')
     }
-    if (this.sessionsAreFull && prepared.session !== '' && prepared.updates > 0) {
+    if (this.sessionsAreFull && fillsSessions(prepared)) {
       this.#keys.rewind(this.#mark)
       throw new EpaxosError(ErrorCode.busy, 'all sessions together keep too much: again in a moment')
     }
@@ -218,7 +231,9 @@ export class Proposals {
     }
     this.#commands.set(group, this.#length)
     this.#mark = this.#keys.mark()
-    return prepareGroup(this.#commands.subarray(this.#length, end), this.#machine, this.#keys)
+    const copy = this.#commands.subarray(this.#length, end)
+    if (copy[GROUP_KIND_AT] === GroupKind.open) giveName(copy, { ...this.#place(), count: this.#opened++ % 2 ** 32 })
+    return prepareGroup(copy, this.#machine, this.#keys)
   }
 
   #close(): void {
@@ -232,7 +247,12 @@ export class Proposals {
 }
 
 function mayChange({ kind, updates }: PreparedGroup): boolean {
-  return kind === GroupKind.expire || updates > 0
+  return kind !== GroupKind.commands || updates > 0
+}
+
+/** Whether sessions may keep more afterwards. */
+function fillsSessions({ kind, session, updates }: PreparedGroup): boolean {
+  return kind === GroupKind.open || (kind === GroupKind.commands && session !== '' && updates > 0)
 }
 
 /** Reads may run any number of times; only updates of a session are looked for. */

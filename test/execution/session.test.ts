@@ -169,6 +169,23 @@ test('hashing reads no session: it is asked for in the middle of the load', () =
   assert.is.not(table.hash(), before)
 })
 
+test('a session that was opened by a command leaves nothing behind, and its name never opens again', () => {
+  const opened = '\0opened by one'
+  const table = new SessionTable()
+  const empty = table.hash()
+  assert.is(table.open(opened), null, 'before its opening')
+  execute(table.openNew(opened), 1, 0)
+  assert.is(table.openNew(opened).judge(1, 0), Status.kept, 'an opening that comes again changes nothing')
+  const restored = new SessionTable()
+  restored.restore(table.snapshot())
+  assert.is(restored.hash(), table.hash())
+  table.expire(opened)
+  assert.is(table.open(opened), null)
+  assert.equal([table.size, table.hash(), table.kept.sessions], [0, empty, 0])
+  table.expire('chosen')
+  assert.equal([table.size, table.open('chosen')], [1, null])
+})
+
 test('a damaged snapshot is refused and changes nothing', () => {
   const table = new SessionTable()
   execute(table.open('a') as Session, 1, 0)

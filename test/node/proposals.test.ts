@@ -1,18 +1,20 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { EpaxosError } from '../../src/errors.ts'
-import { encodeGroup, type GroupOptions } from '../../src/execution/groups.ts'
+import { fromLatin1 } from '../../src/execution/bytes.ts'
+import { encodeGroup, encodeOpen, type GroupOptions, GroupReader } from '../../src/execution/groups.ts'
 import { ResultWriter, Status } from '../../src/execution/results.ts'
 import { putCommand } from '../../src/machine/commands.ts'
 import { KeyValueStore } from '../../src/machine/key-value.ts'
 import { type Answer, Proposals } from '../../src/node/proposals.ts'
+import type { Batch } from '../../src/protocol/messages.ts'
 
 const test = suite('proposals of clients')
 
 const WINDOW = 16
 
 class Client {
-  readonly proposals = new Proposals(new KeyValueStore(), WINDOW)
+  readonly proposals = new Proposals(new KeyValueStore(), WINDOW, () => ({ row: 2, slot: 2 ** 40 + 7, epoch: 0 }))
   readonly answers: string[] = []
   slot = 0
 
@@ -100,6 +102,23 @@ test('while only reads are taken, an update is refused and leaves nothing behind
   client.proposals.onlyReads = false
   client.submit(['b'])
   assert.equal(client.propose(), [1 + 2 * 1])
+})
+
+test('each opening of a session gets a name of its own from the row, the slot, and how many there were', () => {
+  const { proposals } = new Client()
+  const names: string[] = []
+  for (let i = 0; i < 3; i++) proposals.submit(encodeOpen(), 1000, () => {})
+  const { commands } = proposals.next() as Batch
+  const reader = new GroupReader()
+  for (let at = 0; at < commands.length; at = reader.end) {
+    reader.open(commands, at)
+    names.push(Buffer.from(fromLatin1(reader.session())).toString('hex'))
+  }
+  const slot = '000107000000'
+  assert.equal(
+    names,
+    ['00000000', '01000000', '02000000'].map((count) => `0002${slot}${count}00000000`),
+  )
 })
 
 test.run()
