@@ -192,6 +192,28 @@ export const EXECUTION: readonly Mutant[] = [
     hunter: { by: 'simulator' },
   },
   {
+    name: 'a session that was opened by a command opens again after its end',
+    patches: [
+      {
+        file: 'execution/sessions.ts',
+        from: 'return isOpenedName(id) ? null : this.openNew(id)',
+        to: 'return this.openNew(id)',
+      },
+    ],
+    hunter: { by: 'simulator' },
+  },
+  {
+    name: 'the opening of a session does not interfere with its updates',
+    patches: [
+      {
+        file: 'execution/groups.ts',
+        from: 'reader.kind !== GroupKind.commands)) writeSessionKey',
+        to: 'reader.kind === GroupKind.expire)) writeSessionKey',
+      },
+    ],
+    hunter: { by: 'simulator' },
+  },
+  {
     name: 'a sweep goes by the order in which sessions came to this replica',
     patches: [{ file: 'execution/sweep.ts', from: '.sort(oldestFirst(weight))', to: '' }],
     hunter: { by: 'simulator' },

@@ -28,6 +28,7 @@ export const RARE_PATHS: readonly string[] = [
   'outcomes unknown',
   'answered from a session',
   'refused by a closed session',
+  'sessions opened by a command',
   'sessions forgotten by a sweep',
   'sessions cut by a sweep',
   'sessions expired by a sweep',

@@ -1,6 +1,6 @@
 import { FootprintBuilder } from '../../src/engine/footprint.ts'
-import { latin1 } from '../../src/execution/bytes.ts'
-import { encodeExpire, encodeGroup } from '../../src/execution/groups.ts'
+import { fromLatin1, latin1 } from '../../src/execution/bytes.ts'
+import { encodeExpire, encodeGroup, encodeOpen } from '../../src/execution/groups.ts'
 import type { StateMachine } from '../../src/execution/machine.ts'
 import { ResultReader, Status } from '../../src/execution/results.ts'
 import type { Answer } from '../../src/node/proposals.ts'
@@ -13,6 +13,7 @@ import type { Ask } from './workload.ts'
 import type { World } from './world.ts'
 
 interface ClientSession {
+  /** Empty before it is opened. */
   readonly name: string
   /** The number of the next command, and those below it that are not answered. */
   next: number
@@ -39,6 +40,8 @@ interface Request {
   open: boolean
   /** What it repeats after the end of its session; null where it does not. */
   readonly repeats: readonly Recorded[] | null
+  /** Its result is the name of a session. */
+  readonly isOpening: boolean
   readonly whenDone: () => void
 }
 
@@ -71,6 +74,7 @@ export class SimulatedClient {
   #draws = 0
   #stopped = false
   #expiring = false
+  #opening = false
   #last: Request | null = null
 
   constructor(world: World, id: number, replicas: readonly SimulatedReplica[], record: Record) {
@@ -96,7 +100,8 @@ export class SimulatedClient {
     const { thinkMs, window } = this.#world.options.clients
     this.#world.time.after(LEAST_PAUSE_MS + 2 * this.#random.next() * thinkMs, () => {
       if (this.#stopped || this.#left === 0) return
-      if (this.#open.size < window && !this.#expiring) this.#ask()
+      if (this.#hasSession && this.#session.name === '') this.#openSession()
+      else if (this.#open.size < window && !this.#expiring) this.#ask()
       this.start()
     })
   }
@@ -112,6 +117,7 @@ export class SimulatedClient {
     for (const request of this.#open) request.open = false
     this.#open.clear()
     this.#expiring = false
+    this.#opening = false
     this.#last = null
     this.#newSession()
   }
@@ -129,12 +135,12 @@ export class SimulatedClient {
 
   #ask(): void {
     const { expire, hedge } = this.#world.options.clients
-    if (this.#hasSession && this.#open.size === 0 && this.#random.chance(expire)) return this.#expire()
+    if (this.#session.name !== '' && this.#open.size === 0 && this.#random.chance(expire)) return this.#expire()
     const count = this.#random.chance(0.9) ? 1 : 2 + this.#random.below(MAX_GROUP - 1)
     this.#left = Math.max(0, this.#left - count)
     const request = this.#request(Array.from({ length: count }, () => this.#draw()))
     this.#send(request)
-    if (this.#hasSession && this.#random.chance(hedge)) this.#attempt(request, this.#other())
+    if (request.repeatable && this.#random.chance(hedge)) this.#attempt(request, this.#other())
   }
 
   #draw(): Ask {
@@ -145,7 +151,7 @@ export class SimulatedClient {
   #request(inputs: readonly Ask[]): Request {
     const { workload } = this.#world
     const commands = inputs.map(workload.command)
-    if (!this.#hasSession) {
+    if (this.#session.name === '') {
       // By this its group is known again: it occurs once.
       const marker = workload.marker?.(`${this.id}m${++this.#draws}`)
       const sent = marker === undefined ? commands : [marker, ...commands]
@@ -153,20 +159,43 @@ export class SimulatedClient {
       const operations = inputs.map((input) => this.#call(input, latin1(name, 0, name.length), null))
       const marked = marker !== undefined
       const group = encodeGroup(sent)
-      return { ...FRESH, session: this.#session, operations, marked, group, first: 0, repeatable: false, repeats: null }
+      return { ...FRESH, session: this.#session, operations, marked, group, first: 0, repeatable: false }
     }
     const session = this.#session
     const { name, next: first, unanswered } = session
     session.next += commands.length
     for (let number = first; number < session.next; number++) unanswered.add(number)
     const acknowledged = Math.min(...unanswered) - 1
-    const group = encodeGroup(commands, { session: name, first, acknowledged })
+    const group = encodeGroup(commands, { session: fromLatin1(name), first, acknowledged })
     const operations = inputs.map((input, i) => this.#call(input, sessionGroup(name, first), `${name}#${first + i}`))
-    return { ...FRESH, session, operations, group, first, repeatable: true, repeats: null }
+    return { ...FRESH, session, operations, group, first, repeatable: true }
   }
 
   #newSession(): void {
-    this.#session = openSession(`client ${this.id} session ${++this.#sessions}`)
+    const { opens } = this.#world.options.clients
+    const hasName = this.#hasSession && !opens
+    this.#session = openSession(hasName ? `client ${this.id} session ${++this.#sessions}` : '')
+  }
+
+  #openSession(): void {
+    if (this.#opening) return
+    this.#opening = true
+    this.#send({
+      ...FRESH,
+      session: this.#session,
+      operations: [],
+      group: encodeOpen(),
+      first: 0,
+      repeatable: true,
+      isOpening: true,
+    })
+  }
+
+  #opened(session: ClientSession, { status, result }: ResultReader): void {
+    if (status !== Status.applied) throw new Violation('Sessions', `status ${status} of an opening`)
+    this.#world.counters.add('sessions opened by a command')
+    this.#opening = false
+    if (session === this.#session) this.#session = openSession(latin1(result, 0, result.length))
   }
 
   /** Afterwards the session is closed for good: a request of it that comes again must say so. */
@@ -174,7 +203,7 @@ export class SimulatedClient {
     const last = this.#last
     this.#expiring = true
     const session = this.#session
-    const group = encodeExpire(session.name)
+    const group = encodeExpire(fromLatin1(session.name))
     this.#world.counters.add('sessions expired')
     const whenDone = (): void => {
       this.#expiring = false
@@ -183,7 +212,7 @@ export class SimulatedClient {
       this.#send({ ...last, ...FRESH, operations: [], repeats: last.operations })
     }
     this.#last = null
-    this.#send({ ...FRESH, session, operations: [], group, first: 0, repeatable: true, repeats: null, whenDone })
+    this.#send({ ...FRESH, session, operations: [], group, first: 0, repeatable: true, whenDone })
   }
 
   #call(input: Ask, group: string, request: string | null): Recorded {
@@ -265,7 +294,8 @@ export class SimulatedClient {
     for (let index = 0; reader.next(); index++) {
       if (reader.status === Status.kept) this.#world.counters.add('answered from a session')
       if (reader.status === Status.expired) this.#world.counters.add('refused by a closed session')
-      if (request.repeats !== null) this.#repeated(request.repeats[index] as Recorded, request.session, reader)
+      if (request.isOpening) this.#opened(request.session, reader)
+      else if (request.repeats !== null) this.#repeated(request.repeats[index] as Recorded, request.session, reader)
       else this.#result(request.operations[index] as Recorded, request.session, reader)
     }
     if (request.repeats === null && request.first > 0) this.#last = request
@@ -314,7 +344,7 @@ export class SimulatedClient {
   }
 }
 
-const FRESH = { tries: 0, open: true, marked: false, whenDone: () => {} }
+const FRESH = { tries: 0, open: true, marked: false, repeats: null, isOpening: false, whenDone: () => {} }
 
 /** Refusals that another time, or another replica, may not repeat. */
 const RETRIED: ReadonlySet<string> = new Set(['not_ready', 'busy'])

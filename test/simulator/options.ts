@@ -22,6 +22,8 @@ export interface ClientOptions {
   readonly hedge: number
   /** Chance of a session to be expired before the next request. */
   readonly expire: number
+  /** Sessions are opened by a command, as those of the library are; otherwise clients choose their names. */
+  readonly opens: boolean
 }
 
 export interface KeyOptions {
@@ -104,7 +106,7 @@ export function drawOptions(seed: number, durationMs?: number): Options {
     : random.pick([1, 2, 3, 3, 3, 3, 4, 5, 5, 5, 6, 7, 8, 9])
   const lasting = durationMs ?? random.pick([2000, 5000, 5000, 10_000])
   const { fastCrashes, crashes } = quorums(replicas)
-  const clients = drawClients(random, lasting, duel)
+  const clients = { ...drawClients(random, lasting, duel), opens: stream(seed, 'openings').chance(0.5) }
   const network = drawNetwork(random, duel)
   const disk = drawDisk(random)
   // There and back, and onto both disks: timeouts that are shorter for ever let nobody finish.
@@ -136,7 +138,7 @@ function drawWork(random: Random): number {
   return random.chance(2 / 3) ? 1 << 30 : random.pick([1, 2 * COMMAND_WORK, 8 * COMMAND_WORK])
 }
 
-function drawClients(random: Random, durationMs: number, duel: boolean): ClientOptions {
+function drawClients(random: Random, durationMs: number, duel: boolean): Omit<ClientOptions, 'opens'> {
   const count = 1 + random.below(6)
   const thinkMs = duel ? random.pick([50, 400]) : random.pick([0, 5, 50, 200])
   return {
