@@ -12,8 +12,8 @@ let a: Replicas
 let b: Replicas
 
 test.before(async () => {
-  b = await Replicas.open({ count: 1, cluster: 'b' })
-  a = await Replicas.open({ count: 1, cluster: 'a', advertise: [b.url(0)] })
+  b = await Replicas.open({ count: 1 })
+  a = await Replicas.open({ count: 1, advertise: [b.url(0)] })
 })
 test.after(async () => {
   await a.close()
@@ -59,12 +59,12 @@ test('a client never follows a learned address into another cluster', async () =
 
 test('where all given addresses lead to another cluster, calls fail at once, as refused', async () => {
   const before = doneByB()
-  const first = await Replicas.open({ count: 1, cluster: 'c' })
+  const first = await Replicas.open({ count: 1 })
   const { port: firstPort } = first.served[0]!.server
   const client = await connect([`http://127.0.0.1:${firstPort}`, b.url(0)], { learn: false })
   await client.put('k', 'v')
   await first.close()
-  const other = await Replicas.open({ count: 1, cluster: 'd', clientPorts: [firstPort] })
+  const other = await Replicas.open({ count: 1, clientPorts: [firstPort] })
   const error = await rejection(client.put('k', 'w'))
   assert.equal([error.code, error.outcome], ['foreign_cluster', 'refused'])
   assert.is(other.replica(0).status().counts.commands, 0)
@@ -84,6 +84,20 @@ test('a client that knows its cluster meets no other one, and the replica refuse
   await known.put('mine', 'v')
   assert.is(await known.get('mine'), 'v')
   await known.close()
+})
+
+test('a cluster that is not founded has no name yet: no request is sent to it', async () => {
+  const replicas = await Replicas.open({ open: [0] })
+  const refusal = await rejection(connect(replicas.url(0)))
+  assert.is(refusal.code, 'not_ready')
+  assert.match(refusal.message, /not founded/)
+  await Promise.all([replicas.start(1), replicas.start(2)])
+  await replicas.ready()
+  const client = await connect(replicas.url(0))
+  await client.put('k', 'v')
+  assert.ok(client.clusterId.length >= 32)
+  await client.close()
+  await replicas.close()
 })
 
 test('a client that must not learn uses the given addresses only', async () => {

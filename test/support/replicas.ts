@@ -18,7 +18,6 @@ export interface ReplicasOptions {
   readonly secret?: string
   readonly allowedOrigins?: readonly string[]
   readonly requestTimeoutMs?: number
-  readonly cluster?: string
   /** By id; free ones by default. */
   readonly clientPorts?: readonly number[]
   /** By id; by default the address at which each serves clients. */
@@ -80,7 +79,7 @@ export class Replicas {
 
   async start(id: number): Promise<void> {
     const { durability = 'memory', secret, allowedOrigins = [], requestTimeoutMs = 2000 } = this.#options
-    const { cluster = 'local', advertise } = this.#options
+    const { advertise } = this.#options
     const replica = await Replica.create({
       id,
       peers: this.#peersOf(id),
@@ -89,8 +88,7 @@ export class Replicas {
       requestTimeoutMs,
       server: runningServer().kind,
       engine: (process.env.EPAXOS_TEST_ENGINE ?? 'wasm') as EngineKind,
-      cluster,
-      advertise: advertise?.[id] ?? this.url(id),
+      advertise: advertise?.[id] || this.url(id),
       ...(this.#folder === null ? {} : { data: join(this.#folder, String(id)) }),
       ...(secret === undefined ? {} : { secret }),
     })

@@ -52,11 +52,13 @@ async function askAll(target: Target): Promise<Report[]> {
       if (id === first.id) return first
       if (client === '') return { id, client, error: `replica ${first.id} has not met it yet` }
       const timeoutMs = Math.min(target.timeoutMs, OTHERS_TIMEOUT_MS)
-      return await askOne({ ...target, url: client, timeoutMs }).catch(({ message: error }: Error) => ({
-        id,
-        client,
-        error,
-      }))
+      try {
+        const status = await askOne({ ...target, url: client, timeoutMs })
+        if (status.clusterId === first.clusterId || status.clusterId === null) return status
+        return { id, client, error: 'a replica of another cluster answers there' }
+      } catch (error) {
+        return { id, client, error: (error as Error).message }
+      }
     }),
   )
 }
