@@ -1,6 +1,7 @@
 /**
- * `npm start` as a user runs it: waits for the `ready` line, writes at one replica, reads at another, presses Ctrl-C, and
- * checks that no process is left. Runs on the Node that is first in PATH. Prints one line; exits 1 when something failed.
+ * `npm start` as a user runs it: waits for the `ready` line, writes at one replica, reads at another, presses Ctrl-C,
+ * and checks that no process is left. Runs on the Node that is first in PATH. Prints one line; exits 1 when something
+ * failed.
  */
 import { freePortRange } from '../src/cli/ports.ts'
 import { Cli, killAllCli, withFolder } from '../test/support/cli.ts'

@@ -1,6 +1,6 @@
 /**
- * What one message may cost: small groups whose commands read a value of 1 MiB again and again, sent to one of three replicas. The longest answer of
- * `GET /livez` while they are executed is about the longest turn of an event loop.
+ * What one message may cost: small groups whose commands read a value of 1 MiB again and again, sent to one of three
+ * replicas. The longest answer of `GET /livez` while they are executed is about the longest turn of an event loop.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { ask } from '../src/cli/http/ask.ts'
@@ -51,7 +51,10 @@ try {
 }
 console.table(rows)
 
-/** Asks a replica again and again whether it lives; what is returned ends that, and resolves with the longest wait, in ms. */
+/**
+ * Asks a replica again and again whether it lives; what is returned ends that, and resolves with the longest wait, in
+ * ms.
+ */
 function watch(url: string): () => Promise<number> {
   let ended = false
   let longest = 0

@@ -14,8 +14,8 @@ import type { Table } from './table.ts'
 import { checkCommand, readStep } from './validate.ts'
 
 /**
- * Applies a transaction: the conditions choose a branch, and its operations run in order; each sees the effects of those
- * before it. If one would fail, none is applied. Returns null instead of results of more than `room` bytes.
+ * Applies a transaction: the conditions choose a branch, and its operations run in order; each sees the effects of
+ * those before it. If one would fail, none is applied. Returns null instead of results of more than `room` bytes.
  */
 export function applyTransaction(table: Table, command: Uint8Array, room: number): Uint8Array | null {
   if (!isValid(command)) return bareResult(Outcome.invalid)

@@ -15,8 +15,9 @@ export interface CoreOptions {
   /** Uniform in [0, 1): jitter is all it is used for. */
   readonly random: () => number
   /**
-   * Reads a batch back from the journal, by the number of the value and the index of the record in it: batches leave memory once executed.
-   * Null where nothing is journaled: then batches stay in memory until every member has executed them.
+   * Reads a batch back from the journal, by the number of the value and the index of the record in it: batches leave
+   * memory once executed. Null where nothing is journaled: then batches stay in memory until every member has executed
+   * them.
    */
   readonly readBatch: ((number: number, index: number) => Batch) | null
   /** Crashes that the fast path survives; the largest legal number by default. */
@@ -101,7 +102,9 @@ export class Context {
   lazyMs = 0
   /** Everything in the journal up to this value is durable. */
   durable = 0
-  /** Since when nothing has become durable although something waits to, and how long that took lately at the longest. */
+  /**
+   * Since when nothing has become durable although something waits to, and how long that took lately at the longest.
+   */
   #writingMs = 0
   #longestWriteMs = 0
 
@@ -202,7 +205,9 @@ export class Context {
     this.#rejected.push(instance)
   }
 
-  /** Whether the disk makes nothing durable, although its writes took much less time lately. A slow disk does not hang. */
+  /**
+   * Whether the disk makes nothing durable, although its writes took much less time lately. A slow disk does not hang.
+   */
   get isDiskHung(): boolean {
     return this.durable !== this.#number && this.nowMs - this.#writingMs > this.#hungAfterMs
   }
@@ -232,7 +237,10 @@ export class Context {
     this.durable = Math.max(this.durable, number)
   }
 
-  /** The effects since the last call. Records that nothing waits for are kept back until `lazyMs`, for a value that is written anyway. */
+  /**
+   * The effects since the last call. Records that nothing waits for are kept back until `lazyMs`, for a value that is
+   * written anyway.
+   */
   take(): Effects {
     const due = this.#records.length > 0 && (this.#urgent || this.nowMs >= this.lazyMs)
     if (due && this.durable === this.#number) this.#writingMs = this.nowMs

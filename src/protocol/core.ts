@@ -19,7 +19,8 @@ import type { Votes } from './votes.ts'
 import { onWaiting } from './wait.ts'
 
 /**
- * One replica's part in the protocol, as a pure state machine: no sockets, disks, clocks or randomness of its own. The driver's whole loop:
+ * One replica's part in the protocol, as a pure state machine: no sockets, disks, clocks or randomness of its own. The
+ * driver's whole loop:
  *
  *     for (const { number, value } of journal.scan(1)) decode(value, (record, index) => core.replay(record, number, index))
  *     core.start(journal.last, nowMs)
@@ -111,8 +112,9 @@ export class Core {
   }
 
   /**
-   * All members have durably written down who they are, so that nobody can come back without its votes unnoticed (protocol.md §9). Until
-   * then this replica proposes, promises, votes and recovers nothing, and keeps silent, so that nobody waits for it.
+   * All members have durably written down who they are, so that nobody can come back without its votes unnoticed
+   * (protocol.md §9). Until then this replica proposes, promises, votes and recovers nothing, and keeps silent, so that
+   * nobody waits for it.
    */
   found(): void {
     this.#context.founded = true

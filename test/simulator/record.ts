@@ -20,7 +20,10 @@ export interface Recorded {
   returnedAt: number
 }
 
-/** An operation at an execution of its group. What only reads may be executed more than once, and be answered from any of them. */
+/**
+ * An operation at an execution of its group. What only reads may be executed more than once, and be answered from any
+ * of them.
+ */
 export interface Executed {
   readonly operation: Recorded
   readonly executedAt: number
@@ -96,7 +99,10 @@ export class Record {
     return this.#executedAt.get(group) ?? []
   }
 
-  /** All that happened, in the order of execution. What was not executed must not have been answered, and never happened. */
+  /**
+   * All that happened, in the order of execution. What was not executed must not have been answered, and never
+   * happened.
+   */
   executedOperations(): Executed[] {
     const executed: Executed[] = []
     for (const operation of this.operations) {

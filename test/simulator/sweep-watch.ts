@@ -6,7 +6,10 @@ import type { Counters } from './counters.ts'
 import type { Record } from './record.ts'
 import { Violation } from './violation.ts'
 
-/** Watches the session tables of all lives: a sweep does the same everywhere, and no request of a session is applied twice in one life. */
+/**
+ * Watches the session tables of all lives: a sweep does the same everywhere, and no request of a session is applied
+ * twice in one life.
+ */
 export class SweepWatch {
   readonly #counters: Counters
   readonly #record: Record

@@ -22,8 +22,8 @@ export interface MaelstromTransportOptions {
 
 /**
  * Sends frames as messages of Maelstrom, one each, in base64. Its network has no links: a node greets each other node
- * until that one welcomes it, and counts it as linked from then on. The heartbeats notice who is silent, and the protocol
- * sends lost messages again. A node that comes back without its memory is ignored.
+ * until that one welcomes it, and counts it as linked from then on. The heartbeats notice who is silent, and the
+ * protocol sends lost messages again. A node that comes back without its memory is ignored.
  */
 export class MaelstromTransport implements Transport {
   readonly #options: MaelstromTransportOptions
