@@ -22,13 +22,16 @@ import { onWaiting } from './wait.ts'
  * One replica's part in the protocol, as a pure state machine: no sockets, disks, clocks or randomness of its own. The
  * driver's whole loop:
  *
- *     for (const { number, value } of journal.scan(1)) decode(value, (record, index) => core.replay(record, number, index))
+ *     for (const { number, value } of journal.scan(1)) {
+ *       decode(value, (record, index) => core.replay(record, number, index))
+ *     }
  *     core.start(journal.last, nowMs)
  *     once all members have met, now or later: core.found()
  *     each turn:
  *       core.linksBehind(peers); core.tick(nowMs); core.receive(from, message)…; core.propose(batch)…
  *       const { records, number, messages, commits, rejected } = core.take()
- *       journal `records` as value `number`, send `messages`, give `commits` to the execution, propose what was `rejected` again
+ *       journal `records` as value `number`, send `messages`, give `commits` to the execution,
+ *       propose what was `rejected` again
  *     when the journal is durable up to n: core.durable(n), and another turn
  *     when an instance has executed: core.executed(row, slot)
  *

@@ -43,7 +43,7 @@ test('the limits of this process are read', () => {
   assert.ok(freeAddressSpace() > 0)
 })
 
-test('too few descriptors are refused with 2 and a plain message, whatever the program could still load with them', () =>
+test('too few descriptors are refused with 2 and a plain message, even if the program could still load', () =>
   withFolder(async (folder) => {
     const [place] = (await places(1, folder)) as [Place]
     for (const limit of [20, 24, 28, 32, 40, 48, 56]) {

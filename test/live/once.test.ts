@@ -46,7 +46,7 @@ for (const [outstanding, usual] of [
   [16, 10_000],
 ] as const) {
   const each = INCREMENTS || usual
-  test(`3 sessions of ${each} increments, ${outstanding} at a time, through a crash: exactly all (scenario 14, 15)`, () =>
+  test(`3 sessions, ${each} increments each, ${outstanding} open, through a crash: exactly all (scenario 14, 15)`, () =>
     LiveCluster.use({}, async (cluster) => {
       const outcome = await increments(cluster, each, outstanding, true)
       assert.equal(outcome, { counter: 3 * each, answered: 3 * each, refused: 0, unknown: 0 })

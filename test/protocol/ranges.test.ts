@@ -154,7 +154,7 @@ test('what is in range is taken', () => {
 const heartbeat = (committed: readonly number[]): Message => messageOf('heartbeat', { committed, executed: committed })
 const far = (slot: number): Message => messageOf('preAccept', { slot, initDeps: [0, 0, slot - 1] })
 
-test('a replica that was away takes what two members have committed for true, and of one alone only if no other is up', () => {
+test('a replica that was away believes the claims of two members, and of one alone only if no other is up', () => {
   const replica = receiver()
   const there = 5_000_000
   replica.receive(2, heartbeat([0, 0, there]))
@@ -228,7 +228,7 @@ test('a ballot from far above is come up to in steps, and heard in the end', () 
   assert.is(replica.core.instance(0, 1)?.ballot, ballot)
 })
 
-test('slots and ballots near their limits do not keep a replica from deciding its own instances after a restart', () => {
+test('slots and ballots near their limits do not stop a replica from deciding its instances after a restart', () => {
   const cluster = new Cluster({ replicas: 3, makeEngine: wasmEngine.make })
   const victim = cluster.replica(1)
   victim.propose(batch('mine', 'k'))

@@ -18,7 +18,8 @@ export function outcomeLine({ options, failure, virtualMs, events, traceHash, co
   const verdict = failure === null ? 'ok' : `FAILED ${failure.message.split('\n')[0]}`
   return (
     `seed ${seed}: n=${replicas} e=${fastCrashes} ${machine}, ${clients.count} clients, ${faults.length} faults, ` +
-    `${(virtualMs / 1000).toFixed(1)} s, ${events} events, ${counters.get('operations answered')} answers, trace ${traceHash}: ${verdict}`
+    `${(virtualMs / 1000).toFixed(1)} s, ${events} events, ${counters.get('operations answered')} answers, ` +
+    `trace ${traceHash}: ${verdict}`
   )
 }
 

@@ -153,7 +153,10 @@ export class Simulation implements World {
     const replicas = live.map(({ id, life }) => {
       if (life === null) return `${id} is down`
       const { core, executor, notReady } = life.member
-      return `${id}: ${notReady ?? 'ready'}, committed ${core.committed}, executed ${executor.executed.vector}, open for ${core.oldestUncommittedMs} ms`
+      return (
+        `${id}: ${notReady ?? 'ready'}, committed ${core.committed}, executed ${executor.executed.vector}, ` +
+        `open for ${core.oldestUncommittedMs} ms`
+      )
     })
     throw new Violation('Liveness', `clients wait for ${waiting}; ${replicas.join('; ')}`)
   }

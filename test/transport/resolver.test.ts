@@ -81,7 +81,7 @@ test('dials of one name share one look-up, also when it takes longer than they w
   assert.equal(later.addresses, ['10.0.0.1'])
 })
 
-test('what was found last serves while the next look-up is slow, silent or fails, and is replaced by what it finds', async () => {
+test('the last result is used while the next lookup is slow, silent or fails, and is then replaced', async () => {
   const { time, servers, dial } = newResolver()
   const first = dial('a')
   await time.pass(0)
