@@ -3,13 +3,13 @@ import { encodeGroup, MAX_GROUP_COMMANDS } from '../execution/groups.ts'
 import type { Connection } from './connection.ts'
 import type { RequestNumbers, Span } from './request-numbers.ts'
 
-/** One command, and who waits for it. */
+/** One command, and its caller. */
 export interface Entry {
   readonly command: Uint8Array
   /** It changes nothing, so it may run any number of times. */
   readonly reads: boolean
   readonly deadlineMs: number
-  /** With the result as a view that is valid until this returns. */
+  /** Called with the result as a view that is valid until this returns. */
   readonly done: (result: Uint8Array) => void
   readonly fail: (error: CommandError) => void
 }
@@ -24,18 +24,18 @@ export interface Numbering {
   readonly span: Span
 }
 
-/** Commands that go together, and again together: under the same request numbers, in the same bytes. */
+/** Commands that are sent together, also when they are sent again: with the same request numbers, in the same bytes. */
 export class Group {
   readonly entries: readonly Entry[]
   readonly stale: boolean
   readonly numbering: Numbering | null
   readonly bytes: Uint8Array
   readonly deadlineMs: number
-  /** Where it is under way. */
+  /** The link on which it is in flight. */
   connection: Connection | null = null
   /** A replica had it and may have done it. */
   mayBeDone = false
-  /** Why a replica certainly did not do it, the last time. */
+  /** Why the last replica certainly did not do it. */
   refusal: { readonly code: ErrorCode; readonly message: string } | null = null
   settled = false
 
@@ -66,7 +66,7 @@ const GROUP_BYTES = 256 << 10
 
 const COMMAND_HEADER_BYTES = 4
 
-/** The commands of one turn in pieces that are worth a group each. */
+/** The commands of one turn, in pieces of a group each. */
 export function* inGroups(entries: readonly Entry[]): Iterable<readonly Entry[]> {
   let first = 0
   let size = 0

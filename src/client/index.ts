@@ -14,29 +14,34 @@ export type { OperationResult } from './results.ts'
 
 export interface ConnectOptions extends ConnectionOptions {
   /**
-   * With a session (default) each command is done once, however often it was sent; the cluster opens and names it, and closing the client ends it. Where the replicas close it before,
-   * because all sessions together keep too much, another one takes its place. A name
-   * of one's own is for programs that remember their last request: it must not be used by two at a time, nor with a number that was used
-   * before, and it is not ended. Without one (`false`) an update whose answer was lost is not sent again.
+   * With a session (default) each command is done once, however often it was sent. The cluster opens and names the
+   * session, and closing the client ends it. If the replicas close it earlier, because all sessions together keep too
+   * much, another session replaces it. Your own session name is for programs that remember their last request: two
+   * clients must not use it at the same time, no request number may be used twice, and it is not ended. Without a
+   * session (`false`) an update whose answer was lost is not sent again.
    */
   readonly session?: boolean | string
-  /** The number of the first request of a session of one's own; each command takes one, reads as well. Default 1. */
+  /**
+   * The number of the first request of a session with your own name; each command takes one number, reads as well.
+   * Default 1.
+   */
   readonly firstRequest?: number
-  /** Whether replicas may say where the others are. Default true; false for nobody but the URLs that are given. */
+  /** Whether the client learns the URLs of other replicas. Default true; with false it uses only the given URLs. */
   readonly learn?: boolean
-  /** After this a command is given up. Default 10 000. */
+  /** After this time a command is given up. Default 10 000. */
   readonly requestTimeoutMs?: number
 }
 
 /**
- * Connects to a cluster, in Node and in browsers: the URLs, `ws://HOST:PORT` (or http, wss, https), name one replica or more, from which the others are
- * learned. One of them is used; when it fails, the next one takes over and what was not answered goes there.
+ * Connects to a cluster, in Node and in browsers. The URLs, `ws://HOST:PORT` (or http, wss, https), name one or more
+ * replicas, from which the client learns the others. It uses one of them; when that fails, the next one takes over, and
+ * unanswered commands go there.
  *
- * The client belongs to the cluster that it meets first, or to the one that `clusterId` names, and sends nothing to any other one, wherever
- * an address leads later. A client that came by `wss` never follows a learned URL without TLS.
+ * The client belongs to the cluster that it meets first, or to the one that `clusterId` names, and sends nothing to any
+ * other cluster, wherever an address leads later. A client that came by `wss` never follows a learned URL without TLS.
  *
- * Rejects with an `EpaxosError`: `configuration`, `unreachable` where no replica of `urls` answers, `unauthorized`, `foreign_cluster`,
- * `not_ready` where the cluster is not founded yet.
+ * Rejects with an `EpaxosError`: `configuration`, `unreachable` if no replica of `urls` answers, `unauthorized`,
+ * `foreign_cluster`, `not_ready` if the cluster is not founded yet.
  */
 export async function connect(urls: string | readonly string[], options: ConnectOptions = {}): Promise<Client> {
   const { session = true, firstRequest = 1, learn = true, requestTimeoutMs = 10_000, ...connection } = options

@@ -12,13 +12,16 @@ import { afterTurn } from './turn.ts'
 /** Header, session and the command's length, generously. */
 const GROUP_HEADROOM_BYTES = 256
 
-/** Under way at one replica: half of what it accepts of one client (client-links.ts), so that it never refuses it for that. */
+/**
+ * In flight at one replica: half of what it accepts from one client (client-links.ts), so that it never refuses a
+ * command for that reason.
+ */
 const MAX_IN_FLIGHT_BYTES = 8 << 20
 
-/** What a group costs there beside its bytes. */
+/** The cost of a group there beside its bytes. */
 const GROUP_OVERHEAD_BYTES = 256
 
-/** Waiting here; above, commands are refused. */
+/** Waiting here; beyond this, commands are refused. */
 const MAX_WAITING_BYTES = 64 << 20
 
 /** Half of how far a replica lets request numbers be beyond the acknowledged one (session.ts). */
@@ -29,13 +32,13 @@ const NO_COMMAND = new Uint8Array(0)
 const TICK_MS = 50
 const EXPIRE_TIMEOUT_MS = 500
 
-/** A replica that says this certainly did nothing, and another one may. */
+/** A replica that answers this certainly did nothing, and another replica may do it. */
 const ELSEWHERE: readonly ErrorCode[] = [ErrorCode.notReady, ErrorCode.busy, ErrorCode.diskFull, ErrorCode.closed]
 
 export interface PipelineOptions extends LinksOptions {
   /**
-   * True for sessions that the pipeline opens and ends itself, when it needs one; or the name of one. Null for none: an update that may have been
-   * done is then not sent again.
+   * True for sessions that the pipeline opens and ends itself, when it needs one; or the name of a session. Null for
+   * none: an update that may have been done is then not sent again.
    */
   readonly session: string | true | null
   /** The number of its first request. */
@@ -54,8 +57,8 @@ interface Reason {
 }
 
 /**
- * From single commands to groups on a link, and back: the commands of one turn become one group; what a replica did not answer goes to the next
- * one under the same request numbers.
+ * From single commands to groups on a link, and back. The commands of one turn become one group; what a replica did not
+ * answer goes to the next one under the same request numbers.
  */
 export class Pipeline {
   readonly #options: PipelineOptions
@@ -64,14 +67,14 @@ export class Pipeline {
   #gathered: Entry[] = []
   #gatheredStale: Entry[] = []
   #gatheredBytes = 0
-  /** Groups that are to be sent, oldest first. */
+  /** Groups to send, oldest first. */
   #waiting: Group[] = []
   #waitingBytes = 0
   /** All groups that are not settled. */
   readonly #open = new Set<Group>()
   #ticker: ReturnType<typeof setInterval> | null = null
   #flushing = false
-  /** Commands that wait for a session of the pipeline's own, which is being opened. */
+  /** Commands that wait until a session of the pipeline's own is open. */
   #held: Entry[] = []
   #opening = false
   #closing: Promise<void> | null = null
@@ -102,9 +105,10 @@ export class Pipeline {
   }
 
   /**
-   * Sends one command, together with all others of this turn. `parse` reads its result, a view that is valid until it returns; what it throws rejects.
+   * Sends one command, together with all others of this turn. `parse` reads its result, a view that is valid until it
+   * returns; the call rejects with what it throws.
    * @param reads the command changes nothing
-   * @param stale it is answered from one replica's own state
+   * @param stale it is answered from the replica's own state
    */
   execute<Result>(
     command: Uint8Array,
@@ -132,7 +136,7 @@ export class Pipeline {
     })
   }
 
-  /** Waits for what is under way, gives the session back, and hangs up. */
+  /** Waits for everything in flight, ends the session, and closes the link. */
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
@@ -173,7 +177,7 @@ export class Pipeline {
     this.#pump()
   }
 
-  /** Commands get their numbers, as soon as there is a session; reads need none. */
+  /** Gives commands their numbers as soon as there is a session; reads need none. */
   #number(entries: readonly Entry[], again = false): void {
     const isOpen = this.#session !== null || this.#options.session !== true
     if (isOpen || (this.#held.length === 0 && entries.every(({ reads }) => reads))) {
@@ -184,7 +188,7 @@ export class Pipeline {
     }
   }
 
-  /** An opening may be sent any number of times: a session that nobody uses ends by itself. */
+  /** An opening may be sent any number of times: an unused session ends by itself. */
   #openSession(): void {
     if (this.#opening) return
     this.#opening = true
@@ -203,7 +207,7 @@ export class Pipeline {
     this.#wait(new Group([opening], false, null, encodeOpen()))
   }
 
-  /** The opening of a session has ended: commands that waited for it go on, or fail with its error. */
+  /** The opening of a session has ended: commands that waited for it continue, or fail with its error. */
   #release(held: readonly Entry[], fails: (entry: Entry) => boolean, error?: CommandError): void {
     this.#opening = false
     this.#held = []
@@ -219,7 +223,7 @@ export class Pipeline {
     return new Group(entries, false, { session, numbers, first: span.first, acknowledged, span })
   }
 
-  /** The group is to be sent; `again` puts it before those that never were. */
+  /** Queues the group; `again` puts it before those that were never sent. */
   #wait(group: Group, again = false): void {
     group.connection = null
     if (again) this.#waiting.unshift(group)
@@ -277,14 +281,20 @@ export class Pipeline {
     this.#number(undone, true)
   }
 
-  /** The replicas closed a session of the pipeline's own, because all of them together kept too much: there is another one for what comes now. */
+  /**
+   * The replicas closed a session of the pipeline's own, because all sessions together kept too much: later commands
+   * get another session.
+   */
   #renews({ numbering }: Group): boolean {
     if (this.#options.session !== true) return false
     if (numbering?.numbers === this.#session?.numbers) this.#session = null
     return true
   }
 
-  /** A result did not fit beside the others of its group, or of other groups: whoever may do it twice, or has a session, asks for it alone. */
+  /**
+   * A result did not fit beside the others of its group, or of other groups: a command that may be done twice, or has a
+   * session, is sent again alone.
+   */
   #asksAlone(group: Group, entry: Entry, status: Status): boolean {
     const mayFit = status === Status.crowded || (status === Status.omitted && group.entries.length > 1)
     return mayFit && (entry.reads || group.numbering !== null)
@@ -299,14 +309,14 @@ export class Pipeline {
     } else if (length === 1) {
       this.#fail(group, refusal)
     } else {
-      // One command among them is at fault: halves find it, and the others are done.
+      // One of its commands is at fault: halves find it, and the others are done.
       this.#settle(group)
       this.#wait(group.part(length >>> 1, length), true)
       this.#wait(group.part(0, length >>> 1), true)
     }
   }
 
-  /** The link broke, or the replica was not quick enough: another one is asked. */
+  /** The link broke, or the replica was too slow: another replica is asked. */
   #onUnknown(group: Group, connection: Connection, { code, message }: Reason): void {
     group.mayBeDone = true
     this.#links.avoid(connection)
@@ -317,13 +327,13 @@ export class Pipeline {
     for (const entry of group.entries) if (!entry.reads) entry.fail(new CommandError(code, 'unknown', message))
   }
 
-  /** With a session, what is under way is sent elsewhere at once; without one, it may still be answered. */
+  /** With a session, what is in flight is sent elsewhere at once; without one, it may still be answered. */
   #onNotReady(connection: Connection): void {
     if (this.#options.session === null) this.#links.avoid(connection)
     else connection.close()
   }
 
-  /** To wait would not help: whoever answers is not the cluster that this client belongs to. */
+  /** Waiting would not help: the replicas that answer do not belong to the cluster of this client. */
   #onForeign(): void {
     const message = 'every URL that was given leads to another cluster than before'
     for (const group of this.#open) {
@@ -354,7 +364,7 @@ export class Pipeline {
     return { code: ErrorCode.timeout, message: `not sent in ${requestTimeoutMs} ms: ${why}` }
   }
 
-  /** Gives the commands of a group up. */
+  /** Gives up the commands of a group. */
   #fail(group: Group, { code, message }: Reason): void {
     const mayBeDone = group.mayBeDone || group.connection !== null
     this.#settle(group)
@@ -364,12 +374,12 @@ export class Pipeline {
     }
   }
 
-  /** One command of the group is settled for ever: its number, where it has one, needs no result any more. */
+  /** One command of the group is settled for ever: its number, if it has one, needs no result any more. */
   #giveBack({ numbering }: Group): void {
     numbering?.numbers.settle(numbering.span)
   }
 
-  /** The group is no more; its commands are told by the caller. */
+  /** The group is done; the caller reports to its commands. */
   #settle(group: Group): void {
     group.settled = true
     this.#open.delete(group)
@@ -378,7 +388,7 @@ export class Pipeline {
     this.#ticker = null
   }
 
-  /** Best effort: what remains of a session that was not given back is small. */
+  /** Best effort: little remains of a session that was not ended. */
   #expire(): Promise<void> {
     const connection = this.#links.current
     if (this.#session === null || this.#options.session !== true || connection === null) return Promise.resolve()

@@ -5,8 +5,8 @@ import { latin1, readU16, readU32, readU64, writeU16, writeU32, writeU64 } from 
 import type { StateMachine } from './machine.ts'
 
 /**
- * A group is what a client sends at once: commands, of one session or of none. `Batch.commands` is a concatenation of groups, each
- * the very bytes that came from its client. Little-endian, no padding:
+ * A group is what a client sends at once: commands of one session, or without a session. `Batch.commands` is a
+ * concatenation of groups, each with exactly the bytes of its client. Little-endian, no padding:
  *
  * | at | |
  * |---|---|
@@ -15,7 +15,7 @@ import type { StateMachine } from './machine.ts'
  * | 5 | u8 length of the session id, 0 for no session |
  * | 6 | u16 reserved, 0 |
  * | 8 | u32 count of commands |
- * | 12 | u64 request number of the first command, the others follow it; 0 without a session. Of a sweep: the generation that it ends |
+ * | 12 | u64 request number of the first command, 0 without a session; of a sweep: the generation that it ends |
  * | 20 | u64 acknowledged: the client has the answers of its requests up to here |
  * | 28 | session id, then per command u32 length with bit 31 = {@link ONLY_READS}, and its bytes |
  */
@@ -24,10 +24,13 @@ export type GroupKind = (typeof GroupKind)[keyof typeof GroupKind]
 
 export const GROUP_HEADER_BYTES = 28
 
-/** Where the kind stands. */
+/** Where the kind is. */
 export const GROUP_KIND_AT = 4
 
-/** What a client sends at once: half a batch between replicas (codec/limits.ts), so that a batch that is not half full takes one more. */
+/**
+ * The largest group of a client: half a batch between replicas (codec/limits.ts), so that a batch that is less than
+ * half full has room for one more.
+ */
 export const MAX_GROUP_BYTES = 4 << 20
 
 export const MAX_GROUP_COMMANDS = 1 << 16
@@ -46,7 +49,10 @@ export interface GroupOptions {
   readonly acknowledged: number
 }
 
-/** Encodes a group of commands, for a client. Throws an {@link EpaxosError} for a group that replicas would refuse by its layout. */
+/**
+ * Encodes a group of commands, for a client. Throws an {@link EpaxosError} for a group whose layout replicas would
+ * refuse.
+ */
 export function encodeGroup(commands: readonly Uint8Array[], options?: GroupOptions): Uint8Array {
   let size = 0
   for (const command of commands) size += 4 + command.length
@@ -69,16 +75,16 @@ export function encodeExpire(session: string | Uint8Array): Uint8Array {
 }
 
 /**
- * The name of a session that was opened by a command has this many bytes: 0, the row of the replica that took the command, the last slot of that
- * row at that time (6 bytes), how many were opened before in the process (4 bytes), and the epoch (4 bytes). Slots are never used again, so no name
- * is given twice.
+ * The name of a session that was opened by a command has this many bytes: 0, the row of the replica that took the
+ * command, the last slot of that row at that time (6 bytes), the number of earlier openings in the process (4 bytes),
+ * and the epoch (4 bytes). Slots are never used again, so no name occurs twice.
  */
 export const OPENED_NAME_BYTES = 16
 
 /** The first byte of such a name. A session with such a name exists only between its opening and its expiry. */
 export const OPENED_MARK = 0
 
-/** Where a name is made: what is in it ({@link OPENED_NAME_BYTES}). */
+/** The contents of such a name ({@link OPENED_NAME_BYTES}). */
 export interface NameParts {
   readonly row: number
   readonly slot: number
@@ -86,13 +92,13 @@ export interface NameParts {
   readonly epoch: number
 }
 
-/** Encodes the opening of a session. The replica that takes it gives the name, which is the result. */
+/** Encodes the opening of a session. The replica that takes it makes the name, which is the result. */
 export function encodeOpen(): Uint8Array {
   const session = new Uint8Array(OPENED_NAME_BYTES)
   return encodeHeader(GroupKind.open, 0, 0, { session, first: 0, acknowledged: 0 })
 }
 
-/** Writes the name into a group that opens a session, in place. What is no such group stays as it is. */
+/** Writes the name into a group that opens a session, in place. Any other group stays as it is. */
 export function giveName(group: Uint8Array, { row, slot, count, epoch }: NameParts): void {
   if (group.length !== GROUP_HEADER_BYTES + OPENED_NAME_BYTES) return
   group[GROUP_HEADER_BYTES] = OPENED_MARK
@@ -103,7 +109,10 @@ export function giveName(group: Uint8Array, { row, slot, count, epoch }: NamePar
   writeU32(group, GROUP_HEADER_BYTES + 12, epoch)
 }
 
-/** Encodes a sweep of all sessions (sweep.ts). Only replicas make one, as a batch of its own that interferes with everything. */
+/**
+ * Encodes a sweep of all sessions (sweep.ts). Only replicas make one, as a batch of its own that interferes with
+ * everything.
+ */
 export function encodeSweep(generation: number): Uint8Array {
   const group = new Uint8Array(GROUP_HEADER_BYTES)
   writeU32(group, 0, group.length)
@@ -137,17 +146,20 @@ function sessionBytes(session: string | Uint8Array): Uint8Array {
   throw new EpaxosError(ErrorCode.badCommand, `a session id has 1 to ${MAX_SESSION_ID_BYTES} bytes, not ${id.length}`)
 }
 
-/** Walks over the groups of a batch and their commands without an object for either: {@link open} one, then {@link next} by next. */
+/**
+ * Walks over the groups of a batch and their commands without creating objects: {@link open} a group, then call {@link
+ * next} repeatedly.
+ */
 export class GroupReader {
   kind: GroupKind = GroupKind.commands
   count = 0
   /** Request number of the first command. */
   first = 0
   acknowledged = 0
-  /** Where the session id stands; an empty range for none. */
+  /** Where the session id is; an empty range if there is none. */
   sessionStart = 0
   sessionEnd = 0
-  /** Where the group ends, and the next one begins. */
+  /** Where the group ends and the next one begins. */
   end = 0
 
   /** The command that {@link next} found: its bytes are `bytes[commandStart, commandEnd)`. */
@@ -160,8 +172,8 @@ export class GroupReader {
   #bytes: Uint8Array = new Uint8Array(0)
 
   /**
-   * Opens the group at `at`. Throws an {@link EpaxosError} with code `malformed` or `too_large` unless its whole layout is right,
-   * the lengths of all its commands included: {@link next} needs no checks then.
+   * Opens the group at `at`. Throws an {@link EpaxosError} with code `malformed` or `too_large` unless its whole layout
+   * is valid, including the lengths of all its commands, so that {@link next} needs no checks.
    */
   open(bytes: Uint8Array, at: number): void {
     const size = at + GROUP_HEADER_BYTES <= bytes.length ? readU32(bytes, at) : 0
@@ -191,7 +203,7 @@ export class GroupReader {
     this.commandStart = this.commandEnd = this.sessionEnd
   }
 
-  /** Goes to the next command of the group; false behind the last one. */
+  /** Goes to the next command of the group; false after the last one. */
   next(): boolean {
     if (++this.index >= this.count) return false
     const word = readU32(this.#bytes, this.commandEnd)
@@ -271,12 +283,14 @@ export interface PreparedGroup {
 const prepareReader = new GroupReader()
 
 /**
- * What the replica that received a group does before it proposes it: tests all of it, marks the commands that only read (in place) and
- * adds its footprint to `keys`. Where a session is named and something of it is updated, its pseudo-key is among the written keys, so that
- * updates of one session run in one order everywhere (protocol.md §8).
+ * The work of the replica that received a group, before it proposes it: checks the whole group, marks the commands that
+ * only read (in place) and adds its footprint to `keys`. If the group updates something in a session, the pseudo-key of
+ * the session is among the written keys, so that updates of one session execute in one order everywhere (protocol.md
+ * §8).
  *
- * @param group the bytes of one group, nothing behind it
- * @throws EpaxosError with code `malformed`, `too_large`, or what the machine's `footprint` throws; `keys` is as before then
+ * @param group the bytes of exactly one group
+ * @throws EpaxosError with code `malformed`, `too_large`, or what the machine's `footprint` throws; `keys` is then
+ *   unchanged
  */
 export function prepareGroup(group: Uint8Array, machine: StateMachine, keys: FootprintBuilder): PreparedGroup {
   const reader = prepareReader
@@ -317,7 +331,7 @@ const SESSION_KEY_PREFIX = new TextEncoder().encode('session:')
 const sessionKey = new Uint8Array(SESSION_KEY_PREFIX.length + MAX_SESSION_ID_BYTES)
 sessionKey.set(SESSION_KEY_PREFIX)
 
-/** A key of the machine that reads the same only adds interference. */
+/** A machine key with the same bytes only adds interference. */
 function writeSessionKey(group: Uint8Array, reader: GroupReader, keys: FootprintBuilder): void {
   const { sessionStart, sessionEnd } = reader
   sessionKey.set(group.subarray(sessionStart, sessionEnd), SESSION_KEY_PREFIX.length)

@@ -7,17 +7,19 @@ import { mix } from './session-hash.ts'
 import { type Limits, SESSION_LIMITS, type Swept, sweepSessions } from './sweep.ts'
 
 /**
- * The sessions of all clients (protocol.md §8): replicated state, changed only at execution, equal at all replicas that have executed the
- * same updates of each session.
+ * The sessions of all clients (protocol.md §8): replicated state, changed only at execution, equal at all replicas that
+ * have executed the same updates of each session.
  *
- * A session is expired only by a command. A duplicate of one of its requests may still be on its way then, in an instance that executes later,
- * and must not be applied a second time. Sessions of the client library are opened by a command, which names them: such a name occurs once, so
- * one that is not here has expired. A session whose name a client chose opens with its first update, so its expiry leaves a tombstone for
- * ever, about a hundred bytes, even if it was never open.
+ * A session is expired only by a command. A duplicate of one of its requests may still be on its way then, in an
+ * instance that executes later, and must not be applied a second time. Sessions of the client library are opened by a
+ * command, which names them: such a name occurs once, so one that is not here has expired. A session whose name a
+ * client chose opens with its first update, so its expiry leaves a tombstone for ever, about a hundred bytes, even if
+ * it was never open.
  *
- * Sessions do not interfere with each other, so replicas execute the updates of two sessions in different orders, and what all sessions
- * keep together may differ from replica to replica at any moment. A bound on the whole can therefore be kept only by a command that interferes
- * with all others, a {@link sweep}: every replica has executed the same before it. Sweeps divide the log into generations.
+ * Sessions do not interfere with each other, so replicas execute the updates of two sessions in different orders, and
+ * what all sessions keep together may differ from replica to replica at any moment. A bound on the whole can therefore
+ * be kept only by a command that interferes with all others, a {@link sweep}: every replica has executed the same
+ * before it. Sweeps divide the log into generations.
  */
 export class SessionTable {
   readonly limits: Limits
@@ -36,19 +38,19 @@ export class SessionTable {
     return this.#sessions.size
   }
 
-  /** Sweeps that were executed. */
+  /** The number of executed sweeps. */
   get generation(): number {
     return this.#generation
   }
 
-  /** What all open sessions keep: the cost of results in bytes, request numbers, and how many sessions there are. */
+  /** What all open sessions keep: the cost of results in bytes, request numbers, and the number of sessions. */
   get kept(): Limits {
     return { bytes: this.#totals.bytes, numbers: this.#totals.numbers, sessions: this.#open }
   }
 
   /**
-   * The session `id`, to be read and changed; null where it expired. A session with a name that its client chose opens with its first use. One
-   * that was opened by a command and is not here has expired.
+   * The session `id`, to read and change; null if it has expired. A session with a name that its client chose opens
+   * with its first use. A session that was opened by a command and is not here has expired.
    */
   open(id: string): Session | null {
     const session = this.#sessions.get(id)
@@ -67,7 +69,7 @@ export class SessionTable {
     return session
   }
 
-  /** No request of the session is applied any more. */
+  /** From now on no request of the session is applied. */
   expire(id: string): void {
     const session = this.#sessions.get(id)
     if (session === null) return
@@ -84,8 +86,8 @@ export class SessionTable {
   }
 
   /**
-   * Ends `generation`, and makes room where much is kept (sweep.ts). Null where another sweep has ended it.
-   * To be called between the same updates at every replica.
+   * Ends `generation`, and makes room if much is kept (sweep.ts). Null if another sweep has ended it. Every replica
+   * must call it between the same updates.
    */
   sweep(generation: number): Swept | null {
     if (generation !== this.#generation) return null
@@ -111,7 +113,7 @@ export class SessionTable {
     if (out.length > 0) yield out.take()
   }
 
-  /** Replaces the table by a snapshot's. Throws an `EpaxosError` with code `damaged`; nothing is changed then. */
+  /** Replaces the table by that of a snapshot. Throws an `EpaxosError` with code `damaged`; nothing changes then. */
   restore(chunks: Iterable<Uint8Array>): void {
     const source = new ChunkReader(chunks)
     const restored = new SessionTable(this.limits)
@@ -139,7 +141,7 @@ export class SessionTable {
   }
 }
 
-/** Whether the name is one that a replica gave at the opening. */
+/** Whether a replica made the name at the opening of the session. */
 function isOpenedName(id: string): boolean {
   return id.charCodeAt(0) === OPENED_MARK
 }

@@ -56,7 +56,9 @@ const FORGETTING = 0.98
 const NO_RECORDS: readonly JournalRecord[] = []
 const NO_MESSAGES: readonly Envelope[] = []
 
-/** What the phases share: the instances, the votes' rules, and the effects that gather until the driver takes them. */
+/**
+ * What the phases share: the instances, the rules of votes, and the effects that gather until the driver takes them.
+ */
 export class Context {
   readonly id: number
   readonly epoch = 0
@@ -83,18 +85,18 @@ export class Context {
   /** Instances with an own attempt that has a deadline (patience). */
   readonly impatient = new Set<Instance>()
 
-  /** All members know each other durably: until then this replica takes no part (protocol.md §9). */
+  /** All members know each other durably; until then this replica takes no part (protocol.md §9). */
   founded = false
   nowMs = 0
   /** When the next heartbeat is due. */
   heartbeatMs = 0
-  /** What was executed at the last heartbeat. */
+  /** What had executed at the last heartbeat. */
   lastExecuted: readonly number[] = []
-  /** Since when some peer has had another state after the same instances, in ms; null where none has. */
+  /** Since when some peer has had another state after the same instances, in ms; null if none has. */
   differentSinceMs: number | null = null
-  /** When the open instances are looked at again. */
+  /** When the open instances are checked again. */
   lookMs = 0
-  /** When the reaches of the rows follow their highest slots again. */
+  /** When the reaches of the rows are updated to their highest slots. */
   followMs = 0
   /** The highest own slot in use. */
   slot = 0
@@ -103,7 +105,8 @@ export class Context {
   /** Everything in the journal up to this value is durable. */
   durable = 0
   /**
-   * Since when nothing has become durable although something waits to, and how long that took lately at the longest.
+   * Since when nothing has become durable although something waits for it, and the longest time that this took
+   * recently.
    */
   #writingMs = 0
   #longestWriteMs = 0
@@ -115,7 +118,7 @@ export class Context {
   #messages: Envelope[] = []
   #commits: Instance[] = []
   #rejected: Instance[] = []
-  /** What waits for the journal, by the number of the value it waits for. */
+  /** What waits for the journal, by the number of the journal value. */
   #gated = new Map<number, { messages: Envelope[]; commits: Instance[] }>()
 
   constructor(options: CoreOptions) {
@@ -134,13 +137,15 @@ export class Context {
     return this.rows[row] as Row
   }
 
-  /** The instance a message is about, made if need be. An own slot that somebody speaks of is used (protocol.md §2). */
+  /**
+   * The instance of a message, made if necessary. An own slot that another replica mentions is in use (protocol.md §2).
+   */
   instance(row: number, slot: number): Instance {
     if (row === this.id && slot > this.slot) this.slot = slot
     return this.row(row).at(slot)
   }
 
-  /** The number of the journal value that the records of this turn go into. */
+  /** The number of the journal value for the records of this turn. */
   get nextNumber(): number {
     return this.#number + 1
   }
@@ -163,7 +168,7 @@ export class Context {
     if ('batch' in record && record.batch !== null) {
       instance.batchNumber = this.nextNumber
       instance.batchIndex = this.#records.length
-      // It leaves memory when it has executed, and is read back from the journal.
+      // It leaves memory when it has executed, and is then read back from the journal.
       this.#urgent = true
     }
     this.#records.push(record)
@@ -206,7 +211,7 @@ export class Context {
   }
 
   /**
-   * Whether the disk makes nothing durable, although its writes took much less time lately. A slow disk does not hang.
+   * Whether the disk makes nothing durable, although its recent writes took much less time. A slow disk does not hang.
    */
   get isDiskHung(): boolean {
     return this.durable !== this.#number && this.nowMs - this.#writingMs > this.#hungAfterMs
@@ -216,7 +221,7 @@ export class Context {
     return Math.max(this.timing.suspectMs, HUNG_FACTOR * this.#longestWriteMs)
   }
 
-  /** This replica was stopped, not its disk: the write under way begins anew. */
+  /** This replica was stopped, not its disk: the time of the current write begins anew. */
   excuseDisk(): void {
     this.#writingMs = this.nowMs
   }
@@ -238,7 +243,7 @@ export class Context {
   }
 
   /**
-   * The effects since the last call. Records that nothing waits for are kept back until `lazyMs`, for a value that is
+   * The effects since the last call. Records that nothing waits for are held back until `lazyMs`, for a value that is
    * written anyway.
    */
   take(): Effects {
@@ -247,7 +252,7 @@ export class Context {
     const effects = {
       records: due ? this.#records : NO_RECORDS,
       number: due ? ++this.#number : this.#number,
-      // Peers count on whoever says anything: a replica that can promise nothing is silent, until its disk is back.
+      // Peers count on any replica that speaks: a replica that can promise nothing is silent until its disk is back.
       messages: this.isDiskHung ? NO_MESSAGES : this.#messages,
       commits: this.#commits,
       rejected: this.#rejected,
@@ -263,7 +268,7 @@ export class Context {
     return effects
   }
 
-  /** What is kept back is written with the next {@link take}. */
+  /** Records held back are written with the next {@link take}. */
   hasten(): void {
     this.#urgent = this.#records.length > 0
   }

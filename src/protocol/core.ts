@@ -67,7 +67,7 @@ export class Core {
     return this.#context.founded && this.#context.peers.live >= this.#context.quorums.slow
   }
 
-  /** Whether the disk makes nothing durable: nothing is said and nothing gets done until it is back. */
+  /** Whether the disk makes nothing durable: the replica sends nothing and finishes nothing until it is back. */
   get isDiskHung(): boolean {
     return this.#context.isDiskHung
   }
@@ -90,7 +90,7 @@ export class Core {
     return this.#context.rows[row]?.find(slot)
   }
 
-  /** For how long the oldest instance that is known and uncommitted has been so, in ms; 0 where there is none. */
+  /** How long the oldest known uncommitted instance has been known, in ms; 0 if there is none. */
   get oldestUncommittedMs(): number {
     const { rows, nowMs } = this.#context
     let oldest = 0
@@ -101,13 +101,13 @@ export class Core {
     return oldest
   }
 
-  /** Gives a record back, in the order of the journal, before {@link start}. Its commits come out of {@link take}. */
+  /** Gives a record back, in the order of the journal, before {@link start}. {@link take} returns its commits. */
   replay(record: InstanceRecord, number: number, index: number): void {
     assert(!this.#started, 'records are replayed before the start')
     replay(this.#context, record, number, index)
   }
 
-  /** `number` is the journal's last. */
+  /** `number` is the last of the journal. */
   start(number: number, nowMs: number): void {
     this.#started = true
     this.#context.resumeAt(number)
@@ -115,15 +115,17 @@ export class Core {
   }
 
   /**
-   * All members have durably written down who they are, so that nobody can come back without its votes unnoticed
-   * (protocol.md §9). Until then this replica proposes, promises, votes and recovers nothing, and keeps silent, so that
+   * All members have durably recorded who they are, so that nobody can come back without its votes unnoticed
+   * (protocol.md §9). Until then this replica proposes, promises, votes and recovers nothing, and is silent, so that
    * nobody waits for it.
    */
   found(): void {
     this.#context.founded = true
   }
 
-  /** Proposes a batch as one instance. It becomes durable, is sent, and comes out committed (or rejected) in time. */
+  /**
+   * Proposes a batch as one instance. It becomes durable, is sent, and eventually comes out committed (or rejected).
+   */
   propose(batch: Batch): Instance {
     assert(this.#started, 'nothing is proposed before the start')
     assert(this.#context.founded, 'nothing is proposed before the founding')
@@ -141,7 +143,7 @@ export class Core {
     }
     peer.heardMs = context.nowMs
     if (message.type === MessageType.heartbeat) return onHeartbeat(context, from, message)
-    // A founded peer that does not know yet that this one is not: it sends again.
+    // From a founded peer that does not know yet that this replica is not founded: it sends again.
     if (!context.founded) return
     if (!isInRange(context, from, message)) {
       context.counts.dropped++
@@ -177,12 +179,12 @@ export class Core {
     }
   }
 
-  /** Time went on; `nowMs` never goes back. Called at least every few ms while something is open. */
+  /** Time has advanced; `nowMs` never goes back. Called at least every few ms while something is open. */
   tick(nowMs: number): void {
     const context = this.#context
     const pausedMs = nowMs - context.nowMs
     context.nowMs = Math.max(context.nowMs, nowMs)
-    // This replica was stopped, not its peers silent: what they said meanwhile is still to be read.
+    // This replica was stopped; its peers were not silent: their messages are still to be read.
     if (pausedMs > context.timing.suspectMs) {
       context.peers.excuse(context.nowMs)
       context.excuseDisk()
@@ -191,11 +193,11 @@ export class Core {
     if (!context.founded) return
     sendHeartbeats(context)
     followRows(context)
-    // Without a disk nothing can be brought to an end.
+    // Without a disk nothing can be finished.
     if (!context.isDiskHung) lookAfter(context)
   }
 
-  /** The journal is durable up to value `number`: what waited for it comes out of {@link take}. */
+  /** The journal is durable up to value `number`: {@link take} returns what waited for it. */
   durable(number: number): void {
     this.#context.releaseUpTo(number)
   }
@@ -205,7 +207,7 @@ export class Core {
     p.linked = true
     p.alive = true
     p.heardMs = this.#context.nowMs
-    // How far this replica is comes first: it tells the peer what to believe of all that follows (reach.ts).
+    // How far this replica is comes first: it tells the peer what to believe of everything that follows (reach.ts).
     this.#context.heartbeatMs = Math.min(this.#context.heartbeatMs, this.#context.nowMs)
   }
 
@@ -218,7 +220,7 @@ export class Core {
     hurry(this.#context, peer)
   }
 
-  /** Peers to whom much of what was sent has not left yet: they are told nothing again meanwhile. */
+  /** Peers to which much of what was sent is still on its way: nothing is sent to them again in the meantime. */
   linksBehind(peers: Votes): void {
     this.#context.peers.behind = peers
   }
@@ -237,7 +239,7 @@ export class Core {
     return instance.batch
   }
 
-  /** The instance was executed here: its batch leaves memory, now or when every member has executed it. */
+  /** The instance has executed here: its batch leaves memory, now or when every member has executed it. */
   executed(row: number, slot: number): void {
     const context = this.#context
     const instance = context.row(row).find(slot)
@@ -247,7 +249,7 @@ export class Core {
     if (context.readBatch !== null) instance.batch = null
   }
 
-  /** The highest number of a durable journal value heard from the peer since the start. */
+  /** The highest number of a durable journal value that the peer has reported since the start. */
   heardJournal(peer: number): number {
     return this.#context.peers.of(peer).journal
   }
@@ -257,7 +259,7 @@ export class Core {
     return this.#context.writeDown(records)
   }
 
-  /** Before the end: records that are kept back, because nothing waits for them, come with the next {@link take}. */
+  /** Before the end: the next {@link take} returns the records that are held back because nothing waits for them. */
   hasten(): void {
     this.#context.hasten()
   }

@@ -1,16 +1,18 @@
-/** A silence this long has another reason than a long turn: patience would not help, and the link ends by itself. */
+/**
+ * A silence of this length has another reason than a long turn: patience would not help, and the link ends by itself.
+ */
 const LONGEST_MS = 3000
 
 /** How much longer than the last silence the next one may be. */
 const MARGIN = 1.5
 
-/** Of what is above the least, so much is kept with each heartbeat: half of it is gone after some 35 s. */
+/** The fraction of what is above the minimum that each heartbeat keeps: half of it is gone after some 35 s. */
 const KEPT = 0.998
 
 /**
- * For how long the silence of one peer is not held against it: `suspectMs`, until it turns out that a suspicion was
- * wrong, because the peer is heard again on the link that stood all the time. A replica whose turns take long would
- * otherwise be recovered in each of them, and a recovery turns what its live coordinator works on into no-ops.
+ * How long the silence of one peer is tolerated: `suspectMs`, until a suspicion turns out to be wrong, because the peer
+ * is heard again on the same link. Otherwise a replica with long turns would be recovered in each of them, and a
+ * recovery turns what its live coordinator works on into no-ops.
  */
 export class Patience {
   readonly #leastMs: number
@@ -25,7 +27,7 @@ export class Patience {
     return this.#ms
   }
 
-  /** The peer was silent for so long, and lives. */
+  /** The peer was silent for this long, but is alive. */
   suspectedInVain(silentMs: number): void {
     if (silentMs <= LONGEST_MS) this.#ms = Math.max(this.#ms, Math.min(MARGIN * silentMs, LONGEST_MS))
   }

@@ -9,7 +9,7 @@ export interface Peer {
   /** A link to it stands. */
   linked: boolean
   heardMs: number
-  /** Its link stands and it was heard of lately: it is waited for. */
+  /** Its link is up and it was heard recently: the core waits for it. */
   alive: boolean
   /** Round trip, smoothed, in ms; 0 before it was measured. */
   roundTripMs: number
@@ -18,20 +18,20 @@ export interface Peer {
   heartbeatMs: number
   committed: readonly number[]
   executed: readonly number[]
-  /** How long its silence is not held against it. */
+  /** How long its silence is tolerated. */
   readonly patience: Patience
-  /** What is left of what its requests may make this replica do. */
+  /** The rest of what its requests may make this replica do. */
   readonly allowance: Allowance
-  /** The highest number of a durable journal value heard from it. */
+  /** The highest number of a durable journal value that it has reported. */
   journal: number
-  /** Whether its state after the same instances was the same; null where they were never compared. */
+  /** Whether its state after the same instances was the same; null if they were never compared. */
   agrees: boolean | null
 }
 
-/** The other members, and who of them can be counted on. */
+/** The other members, and which of them can be counted on. */
 export class Peers {
   readonly others: readonly number[]
-  /** Peers with much on the way to them: nothing is said to them again before it has left. */
+  /** Peers with much data in flight to them: nothing is sent to them again before that is gone. */
   behind: Votes = 0
   readonly #peers: readonly Peer[]
   readonly #self: number
@@ -64,19 +64,22 @@ export class Peers {
     return id === this.#self || this.of(id).alive
   }
 
-  /** Takes no silence up to now for a failure. */
+  /** Does not count any silence up to now as a failure. */
   excuse(nowMs: number): void {
     for (const id of this.others) this.of(id).heardMs = nowMs
   }
 
-  /** Members that are up as far as known here, this replica included. */
+  /** Members that are up as far as this replica knows, including itself. */
   get live(): number {
     let count = 1
     for (const id of this.others) if (this.of(id).alive) count++
     return count
   }
 
-  /** The first that is up in the order row, row + 1, …: whose task an instance of the row is (protocol.md §4). */
+  /**
+   * The first replica that is up in the order row, row + 1, …: it is responsible for the instances of the row
+   * (protocol.md §4).
+   */
   responsible(row: number): number {
     const n = this.#peers.length
     for (let i = 0; i < n; i++) {

@@ -33,9 +33,9 @@ interface Outgoing {
   /** Null between two dials. */
   link: MemoryLink | null
   up: boolean
-  /** The pause that follows, or is under way, must last {@link AGAIN_MS}. */
+  /** The next or current pause must last {@link AGAIN_MS}. */
   again: boolean
-  /** The pause that is under way. */
+  /** The current pause. */
   pause: object | null
 }
 
@@ -98,7 +98,7 @@ export class MemoryTransport implements Transport, LinkEnds {
     if (outgoing?.up === true) outgoing.link?.break()
   }
 
-  /** Frames that are on their way still arrive, as what the operating system was given does. */
+  /** Frames in flight still arrive, like what the operating system was given. */
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
@@ -159,7 +159,7 @@ export class MemoryTransport implements Transport, LinkEnds {
     this.#later(link, () => void this.#onAnswer(link, answer))
   }
 
-  /** At the dialled side: the same checks in the same order as the listener's. */
+  /** At the dialled side: the same checks in the same order as the listener. */
   async #answer(link: MemoryLink, claim: Versioned, secret: Uint8Array | null): Promise<Answer> {
     let refusal = refusalOfDialler(this.#identity, claim, link.to)
     if (refusal === null && !sameBytes(secret, this.#secret)) refusal = 'secret'
@@ -179,7 +179,7 @@ export class MemoryTransport implements Transport, LinkEnds {
     return { welcome: this.#claim(), secret: this.#secret }
   }
 
-  /** Null where that could not be found out. */
+  /** Null if that could not be found out. */
   async #judge(peer: number, claim: Versioned, dialled: boolean): Promise<Verdict | null> {
     try {
       return (await this.#handlers?.admit(peer, claim, dialled)) ?? null
