@@ -64,6 +64,18 @@ export class MemoryDisk {
     return this.#journal
   }
 
+  /** The values from number `from` on that a crash would leave. */
+  durable(from = 1): Iterable<{ readonly number: number; readonly value: Uint8Array }> {
+    return this.#values.range(from, this.#values.last)
+  }
+
+  /** Another disk with what a crash would leave of this one. */
+  copy(options: MemoryDiskOptions = {}): MemoryDisk {
+    const copy = new MemoryDisk(options)
+    for (const { value } of this.durable()) copy.#values.add(value)
+    return copy
+  }
+
   /** Makes everything appended durable, at once. */
   sync(): void {
     this.#journal?.sync()

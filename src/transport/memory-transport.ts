@@ -103,7 +103,7 @@ export class MemoryTransport implements Transport, LinkEnds {
     if (this.#closed) return
     this.#closed = true
     if (this.#handlers === null) return
-    this.#network.leave(this.#address)
+    this.#network.leave(this.#address, this)
     for (const [peer, outgoing] of this.#outgoing.entries()) if (outgoing.up) this.#handlers.down(peer)
     this.#accepted.clear()
   }

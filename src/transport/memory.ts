@@ -85,7 +85,8 @@ export class MemoryNetwork {
   }
 
   /** For {@link MemoryTransport}: frees the address; the links to it break. */
-  leave(address: number): void {
+  leave(address: number, transport: MemoryTransport): void {
+    if (this.#members.get(address) !== transport) return
     this.#members.delete(address)
     for (const member of this.#members.values()) member.loseLinkTo(address)
   }

@@ -60,6 +60,12 @@ export type Fault = Planned &
         readonly bit: number
         readonly forMs: number
       }
+    /** A copy of its directory is started beside it, while it is stopped; then it goes on. */
+    | { readonly kind: 'copyBeside'; readonly replica: number; readonly forMs: number }
+    /** An older copy of its directory is put back, and later its own. */
+    | { readonly kind: 'copyBack'; readonly replica: number; readonly forMs: number }
+    /** A member of another cluster dials the members, under the replica's id. */
+    | { readonly kind: 'stranger'; readonly replica: number; readonly forMs: number }
     | { readonly kind: 'jump'; readonly replica: number; readonly byMs: number }
     /** A client ends, and comes back without knowing what it requested. */
     | { readonly kind: 'clientEnds'; readonly client: number }
@@ -87,6 +93,8 @@ export const FAULT_KINDS: readonly FaultKind[] = [
 /** What {@link drawFault} makes. */
 type DrawnKind = Exclude<FaultKind, 'longTurns'>
 const DRAWN_KINDS = FAULT_KINDS.filter((kind): kind is DrawnKind => kind !== 'longTurns')
+/** Faults of data directories, besides losing one. */
+export const DIRECTORY_FAULT_KINDS = ['copyBeside', 'copyBack', 'stranger'] as const satisfies FaultKind[]
 
 interface Scene {
   readonly replicas: number
@@ -121,6 +129,34 @@ export function drawLongTurns(random: Random, scene: Scene): Fault[] {
   ]
 }
 
+/** Disks that are lost before the founding ends, several that are lost at a time, copies and strangers. */
+export function drawDirectoryFaults(random: Random, replicas: number, durationMs: number): Fault[] {
+  const faults: Fault[] = []
+  if (replicas === 1) return faults
+  const any = () => random.below(replicas)
+  if (random.chance(0.3)) {
+    for (let i = 0; i <= random.below(3); i++) {
+      const atMs = 1 + 600 * random.next()
+      faults.push({ atMs, kind: 'amnesia', replica: any(), forMs: random.pick([5, 50, 300, 1000]) })
+    }
+  }
+  if (random.chance(0.25)) {
+    const atMs = durationMs * (0.2 + 0.6 * random.next())
+    const forMs = random.pick([200, 1000, 3000])
+    for (let replica = 0; replica < replicas; replica++) {
+      if (random.chance(0.6)) faults.push({ atMs: atMs + 50 * random.next(), kind: 'amnesia', replica, forMs })
+    }
+  }
+  for (const kind of DIRECTORY_FAULT_KINDS) {
+    if (!random.chance(0.3)) continue
+    for (let i = 0; i <= random.below(3); i++) {
+      const atMs = 300 + (durationMs - 300) * random.next()
+      faults.push({ atMs, kind, replica: any(), forMs: random.pick([300, 1000, 2000]) })
+    }
+  }
+  return faults
+}
+
 function drawFault(random: Random, kind: DrawnKind, atMs: number, scene: Scene): Fault {
   const replica = random.below(scene.replicas)
   const forMs = random.pick([20, 200, 1000, 3000])
@@ -130,6 +166,9 @@ function drawFault(random: Random, kind: DrawnKind, atMs: number, scene: Scene):
     case 'pause':
     case 'amnesia':
     case 'fullDisk':
+    case 'copyBeside':
+    case 'copyBack':
+    case 'stranger':
       return { atMs, kind, replica, forMs }
     case 'crashSpeaking': {
       const saying = random.pick(['preAccept', 'preAccept', 'commit'] as const)

@@ -1,14 +1,22 @@
 import { ErrorCode } from '../../src/errors.ts'
 import type { SimulatedClient } from './client.ts'
 import type { Fault } from './fault-plan.ts'
+import { foreignDirectory } from './foreign-directory.ts'
+import { Life } from './life.ts'
 import type { SimulatedReplica } from './simulated-replica.ts'
+import { Violation } from './violation.ts'
 import type { World } from './world.ts'
+
+/** Strangers listen where nobody dials them. */
+const STRANGER_ADDRESS = 100
 
 /** Makes the planned faults happen. Their own ends repair what they break, or the healing of the world does. */
 export class Faults {
   readonly #world: World
   readonly #replicas: readonly SimulatedReplica[]
   readonly #clients: readonly SimulatedClient[]
+  readonly #strangers = new Set<Life>()
+  #strangerNumber = 0
 
   constructor(world: World, replicas: readonly SimulatedReplica[], clients: readonly SimulatedClient[]) {
     this.#world = world
@@ -38,6 +46,8 @@ export class Faults {
         return this.#cut([[fault.from, fault.to]], fault)
       case 'partition':
         return this.#cut(this.#between(fault.side), fault)
+      case 'stranger':
+        return this.#stranger(fault.replica, fault.forMs)
       case 'clientEnds':
         this.#clients[fault.client]?.restart()
         return true
@@ -64,20 +74,26 @@ export class Faults {
         return true
       case 'amnesia':
         return this.#amnesia(replica, fault.forMs)
+      case 'copyBeside':
+        return this.#copyBeside(replica, fault.forMs)
+      case 'copyBack':
+        return this.#copyBack(replica, fault.forMs)
       case 'slowDisk':
         replica.addedDiskMs = fault.addedMs
         this.#later(fault.forMs, () => {
           replica.addedDiskMs = 0
         })
         return true
-      case 'fullDisk':
+      case 'fullDisk': {
         replica.excused.add(ErrorCode.storage)
-        replica.disk.full = true
+        const { disk } = replica
+        disk.full = true
         this.#later(fault.forMs, () => {
-          replica.disk.full = false
+          disk.full = false
           replica.start()
         })
         return true
+      }
       case 'damage':
         return this.#damage(replica, fault)
       case 'jump':
@@ -146,22 +162,85 @@ export class Faults {
     }
   }
 
-  /**
-   * Only a replica that all others know can be told from one that has never voted. One at a time: two that have lost
-   * their disks know nothing of each other.
-   */
+  /** Not all at a time: all disks lost is a new cluster, which knows nothing of the old one. */
   #amnesia(replica: SimulatedReplica, forMs: number): boolean {
-    if (replica.knownTo.size < this.#replicas.length - 1 || this.#replicas.length === 1) return false
-    if (this.#replicas.some(({ life }) => life?.boot.amnesiac)) return false
-    replica.crash()
-    replica.excused.add(ErrorCode.refusedByPeers)
-    replica.start({ amnesiac: true })
+    const away = this.#replicas.filter((other) => other.away || !this.#hasOwn(other)).length
+    if (replica.away || away >= this.#replicas.length - 1) return false
+    const own = replica.directory
+    replica.lose()
+    const { directory } = replica
     this.#later(forMs, () => {
-      replica.crash()
-      replica.excused.delete(ErrorCode.refusedByPeers)
-      replica.start()
+      if (replica.directory !== directory) return
+      replica.directory = own
+      replica.use(this.#world.operator.choose(replica))
     })
     return true
+  }
+
+  #hasOwn(replica: SimulatedReplica): boolean {
+    return !this.#world.operator.founded || this.#world.operator.choose(replica) === replica.directory
+  }
+
+  /**
+   * The copy is told from the process that was copied by those who have written down the copy's start: as long as one member has not, that
+   * one and the process would believe each other. So the process goes on only when all have; protocol.md §9 has that hole.
+   */
+  #copyBeside(replica: SimulatedReplica, forMs: number): boolean {
+    if (replica.away || this.#replicas.length === 1 || !this.#world.operator.founded) return false
+    if (replica.life?.boot.kind !== 'own' || replica.life.boot.damage !== null) return false
+    replica.startCopyBeside()
+    const { life, directory } = replica
+    const look = (): void => {
+      if (replica.life !== life || life === null) return
+      const start = { number: directory.refresh().starts, nonce: life.startNonce }
+      if (!this.#world.operator.allKnow(replica.id, start)) return this.#later(20, look)
+      this.#world.counters.add('copies beside a process')
+      replica.continueOriginal()
+    }
+    this.#later(20, look)
+    this.#later(forMs, () => replica.endOriginal())
+    return true
+  }
+
+  /** Only one that every other member has heard a later start of: nobody could tell another one (protocol.md §9). */
+  #copyBack(replica: SimulatedReplica, forMs: number): boolean {
+    const { operator } = this.#world
+    if (replica.away || this.#replicas.length === 1 || !operator.founded) return false
+    const backup = replica.backups.find((copy) => operator.allKnowLater(replica.id, copy.refresh().starts))
+    if (backup === undefined || operator.choose(replica) !== replica.directory) return false
+    replica.runOn(backup)
+    this.#later(forMs, () => {
+      if (replica.away) replica.use(replica.directory)
+    })
+    return true
+  }
+
+  #stranger(row: number, forMs: number): boolean {
+    const { options } = this.#world
+    if (options.replicas === 1) return false
+    const number = ++this.#strangerNumber
+    const directory = foreignDirectory(this.#world, row, number)
+    const address = STRANGER_ADDRESS + number
+    const life = new Life(
+      this.#world,
+      { id: row, number, directory, kind: 'stranger', damage: null, address },
+      {
+        said: () => {},
+        stopped: (error) => this.#world.fail(new Violation('Strangers', `a stranger stops: ${error.message}`)),
+      },
+    )
+    this.#strangers.add(life)
+    life.start()
+    this.#later(forMs, () => {
+      if (this.#strangers.delete(life)) life.end()
+    })
+    return true
+  }
+
+  /** What ends at once when the world heals. */
+  end(): void {
+    for (const life of this.#strangers) life.end()
+    this.#strangers.clear()
   }
 
   #damage(replica: SimulatedReplica, fault: Fault & { kind: 'damage' }): boolean {

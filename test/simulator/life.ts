@@ -4,11 +4,11 @@ import { SILENT } from '../../src/node/logger.ts'
 import { Member } from '../../src/node/member.ts'
 import type { Respond } from '../../src/node/proposals.ts'
 import { type Message, MessageType } from '../../src/protocol/messages.ts'
-import type { MemoryDisk } from '../../src/storage/memory.ts'
 import { MemoryTransport } from '../../src/transport/memory.ts'
 import type { Sent } from '../support/cluster.ts'
 import type { Random } from '../support/random.ts'
 import { type Damage, DamagedJournal } from './damaged-journal.ts'
+import { type Directory, isSame } from './directory.ts'
 import { stream } from './options.ts'
 import { SimulatedProcess } from './process.ts'
 import { Violation } from './violation.ts'
@@ -17,15 +17,18 @@ import { WatchedTransport } from './watched-transport.ts'
 import type { WatchedLife } from './watcher.ts'
 import type { World } from './world.ts'
 
+/** `copy`: on an earlier copy of its replica's directory. `stranger`: a member of another cluster. Nobody may listen to either. */
+export type LifeKind = 'own' | 'copy' | 'stranger'
+
 /** What a process is started with. */
 export interface Boot {
   readonly id: number
   /** Which life of its replica this is, from 1. */
   readonly number: number
-  readonly disk: MemoryDisk
-  readonly incarnation: Uint8Array
-  /** It has lost its votes: nobody may listen to it. */
-  readonly amnesiac: boolean
+  readonly directory: Directory
+  readonly kind: LifeKind
+  /** Where it listens. */
+  readonly address: number
   /** Its journal must not be believed. */
   readonly damage: Damage | null
 }
@@ -34,7 +37,6 @@ export interface Boot {
 export interface LifeHandlers {
   /** It said something, to the first of those it says it to. */
   said(message: Message): void
-  admitted(peer: number): void
   /** It stopped by itself. */
   stopped(error: Error): void
 }
@@ -55,23 +57,27 @@ export class Life {
   readonly #held = new Set<() => void>()
   /** Promises of this life that are open. */
   #unsettled = 0
+  /** Every member has written down a later start of its directory: nobody may listen to it. */
+  overtaken = false
   /** Nothing it says leaves it any more. */
   muted = false
 
   constructor(world: World, boot: Boot, handlers: LifeHandlers) {
     const { options, time } = world
-    const { id, number, disk, incarnation, damage } = boot
+    const { id, number, directory, kind, damage, address } = boot
+    const { disk, incarnation } = directory
+    directory.life = this
     this.#world = world
     this.#handlers = handlers
     this.boot = boot
     this.process = new SimulatedProcess(time, { rate: options.clockRates[id] as number, turnMs: options.turnMs })
     const identity = { cluster: 'simulated', epoch: 0, replicas: options.replicas, id, incarnation, clientUrl: '' }
-    this.#transport = new MemoryTransport(world.network, { identity })
+    this.#transport = new MemoryTransport(world.network, { identity, address })
     const opened = damage === null ? disk.open() : new DamagedJournal(disk.open(), damage)
     const { sabotage } = world
     this.member = new Member({
       identity,
-      startNonce: bytesOf(stream(options.seed, `start ${id} ${number}`)),
+      startNonce: this.startNonce,
       engine: this.#watchedEngine(),
       machine: world.workload.machine(),
       journal: sabotage.journal?.(opened, this.process) ?? opened,
@@ -89,7 +95,7 @@ export class Life {
     })
     sabotage.member?.(this.member)
     world.sweeps.watch(this.member.executor.sessions)
-    this.#watched = world.watcher.life(id, this.member.core)
+    this.#watched = world.watcher.life(id, this.member.core, kind === 'own')
     this.process.afterwards = () => this.look()
   }
 
@@ -104,12 +110,23 @@ export class Life {
       .finally(() => this.#settle())
   }
 
+  /** Another process listens at its address from now on. */
+  loseAddress(): void {
+    this.#world.network.leave(this.boot.address, this.#transport)
+  }
+
+  /** This start, as it says it to others. */
+  get startNonce(): Uint8Array {
+    return bytesOf(stream(this.#world.options.seed, `start ${this.boot.kind} ${this.boot.id} ${this.boot.number}`))
+  }
+
   /** kill -9, or the loss of power: nothing more is said or heard. */
   end(): void {
     const { options, diskRandom } = this.#world
     this.#count()
     this.process.end()
-    this.boot.disk.crash(options.disk.keeps ? { kept: diskRandom.next } : {})
+    this.boot.directory.life = null
+    this.boot.directory.disk.crash(options.disk.keeps ? { kept: diskRandom.next } : {})
     void this.#transport.close()
     while (this.#unsettled > 0) this.#settle()
     for (const lost of this.#held) lost()
@@ -139,8 +156,8 @@ export class Life {
     const said = this.#said
     this.#said = []
     try {
-      // The words of an amnesiac reach nobody, so they bind nobody.
-      if (!this.boot.amnesiac) this.#world.watcher.said(said)
+      // What reaches nobody binds nobody.
+      if (this.boot.kind === 'own' && !this.overtaken) this.#world.watcher.said(said)
       this.#watched.look(said.length > 0)
     } catch (error) {
       this.#world.fail(error as Error)
@@ -218,7 +235,7 @@ export class Life {
 
   #watchedTransport(): WatchedTransport {
     const { options } = this.#world
-    const { id, amnesiac } = this.boot
+    const { id, kind, directory } = this.boot
     return new WatchedTransport({
       inner: this.#transport,
       process: this.process,
@@ -227,7 +244,7 @@ export class Life {
       watch: {
         isMuted: () => this.muted,
         sent: (to, messages, bytes, taken) => {
-          if (amnesiac && taken) throw new Violation('Amnesia', `${to} listens to ${id}, which has lost its votes`)
+          if (taken) this.#mayBeHeard(to)
           for (const message of messages) this.#says(to, message)
           this.#world.traced(bytes)
         },
@@ -238,11 +255,32 @@ export class Life {
             this.#watched.touch(message.row, message.slot)
           }
         },
-        admitted: (peer) => this.#handlers.admitted(peer),
+        claims: ({ start }) => {
+          if (directory.refresh().starts === start.number) return
+          this.#world.fail(new Violation('Start', `${id} is linked before its start is durable`))
+        },
+        admits: (peer, claim) => {
+          const known = directory.refresh().peers.get(peer)
+          const isKnown = isSame(known?.incarnation, claim.incarnation) && isSame(known?.start.nonce, claim.start.nonce)
+          if (isKnown) return
+          this.#world.fail(new Violation('Peers', `${id} admits ${peer} before it has written down who that is`))
+        },
+        refused: (reason) => {
+          if (kind === 'stranger' && reason === 'foreign') this.#world.counters.add('strangers refused')
+          if (reason === 'copy') this.#world.counters.add('copies refused')
+          if (reason === 'amnesiac' && !this.#world.operator.founded)
+            this.#world.counters.add('amnesiacs before founding')
+        },
         unsettled: () => this.#unsettle(),
         settled: () => this.#settle(),
       },
     })
+  }
+
+  #mayBeHeard(by: number): void {
+    const { id, kind, directory, number } = this.boot
+    if (kind !== 'own' || this.overtaken) throw new Violation('Copies', `${by} listens to ${id}, a copy or a stranger`)
+    this.#world.operator.takes(by, id, directory, number)
   }
 
   #says(to: number, message: Message): void {

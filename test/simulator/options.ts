@@ -3,7 +3,7 @@ import { type Limits, SESSION_LIMITS } from '../../src/execution/sweep.ts'
 import { quorums } from '../../src/protocol/quorums.ts'
 import { DEFAULT_TIMING, type Timing } from '../../src/protocol/timing.ts'
 import { Random } from '../support/random.ts'
-import { drawFaults, drawLongTurns, type Fault } from './fault-plan.ts'
+import { drawDirectoryFaults, drawFaults, drawLongTurns, type Fault } from './fault-plan.ts'
 
 export type MachineKind = 'kv' | 'list' | 'print'
 
@@ -85,6 +85,8 @@ export interface Options {
   /** How fast the clock of each replica goes. */
   readonly clockRates: readonly number[]
   readonly faults: readonly Fault[]
+  /** When each replica starts for the first time, in ms. */
+  readonly firstStarts: readonly number[]
   /** Replicas that must come to rest without the others; all, or a majority. */
   readonly survivors: readonly number[]
 }
@@ -128,9 +130,20 @@ export function drawOptions(seed: number, durationMs?: number): Options {
     network,
     disk,
     clockRates: Array.from({ length: replicas }, () => (random.chance(0.3) ? 0.7 + random.next() * 0.7 : 1)),
-    faults: [...drawFaults(stream(seed, 'faults'), scene), ...drawLongTurns(stream(seed, 'long turns'), scene)],
+    faults: [
+      ...drawFaults(stream(seed, 'faults'), scene),
+      ...drawLongTurns(stream(seed, 'long turns'), scene),
+      ...drawDirectoryFaults(stream(seed, 'directories'), replicas, lasting),
+    ],
+    firstStarts: drawFirstStarts(stream(seed, 'first starts'), replicas, lasting),
     survivors: drawSurvivors(random, replicas),
   }
+}
+
+/** In some runs the first starts come in any order, with delays: the founding waits for the last one. */
+function drawFirstStarts(random: Random, replicas: number, durationMs: number): number[] {
+  if (random.chance(0.6)) return new Array(replicas).fill(0)
+  return Array.from({ length: replicas }, () => Math.min(durationMs / 2, random.pick([0, 0, 20, 300, 1000])))
 }
 
 /** In a third of the runs batches are executed one command, or a few, at a time. */

@@ -23,12 +23,24 @@ export class SimulatedProcess implements Clock {
   afterwards: () => void = () => {}
   #jumpedMs = 0
   #ended = false
+  #held = false
   #waiting: (() => void)[] | null = null
 
   constructor(time: VirtualTime, options: ProcessOptions) {
     this.#time = time
     this.#options = options
     this.#bornMs = time.now
+  }
+
+  /** Stops it until {@link letGo}, whoever resumes it meanwhile. */
+  hold(): void {
+    this.#held = true
+    this.pause()
+  }
+
+  letGo(): void {
+    this.#held = false
+    this.resume()
   }
 
   get ended(): boolean {
@@ -54,6 +66,7 @@ export class SimulatedProcess implements Clock {
   }
 
   resume(): void {
+    if (this.#held) return
     const waiting = this.#waiting ?? []
     this.#waiting = null
     for (const action of waiting) this.run(action)

@@ -1,35 +1,48 @@
-import { EpaxosError, type ErrorCode } from '../../src/errors.ts'
+import { EpaxosError, ErrorCode } from '../../src/errors.ts'
 import type { Respond } from '../../src/node/proposals.ts'
 import { MessageType } from '../../src/protocol/messages.ts'
 import { MemoryDisk } from '../../src/storage/memory.ts'
 import type { Damage } from './damaged-journal.ts'
-import { bytesOf, Life } from './life.ts'
+import { Directory } from './directory.ts'
+import { bytesOf, Life, type LifeKind } from './life.ts'
 import { stream } from './options.ts'
 import { Violation } from './violation.ts'
 import type { World } from './world.ts'
 
-/** A replica over all its lives: its disk, its incarnation, and the process that runs, if one does. */
+/** Copies of the disk of a stopped replica that are kept to be put back. */
+const MOST_BACKUPS = 3
+
+/** A replica over all its lives: its directories, and the process that runs, if one does. */
 export class SimulatedReplica {
   readonly id: number
   /** With what it may stop by itself now. */
   readonly excused = new Set<ErrorCode>()
-  /** Peers that know its incarnation, durably. */
-  readonly knownTo = new Set<number>()
   /** Writes take this much longer. */
   addedDiskMs = 0
   /** Springs when the replica says such a thing. */
   trap: { readonly saying: 'preAccept' | 'commit'; readonly spring: (life: Life) => void } | null = null
-  readonly disk: MemoryDisk
+  /** The one that starts use. */
+  directory: Directory
+  /** All that an operator has of this replica. */
+  kept: Directory[]
+  /** Copies of earlier times. */
+  readonly backups: Directory[] = []
+  /** It does not run on a directory of its own, or on a fresh one that nobody may believe: operators leave it alone. */
+  away = false
+  /** It stopped because its peers refuse it: an operator starts it again. */
+  gaveUp = false
   readonly #world: World
-  readonly #others: () => readonly SimulatedReplica[]
   #lives = 0
+  #directories = 0
   #life: Life | null = null
+  /** A process that a copy was started beside. */
+  #original: Life | null = null
 
-  constructor(world: World, id: number, others: () => readonly SimulatedReplica[]) {
+  constructor(world: World, id: number) {
     this.#world = world
-    this.#others = others
     this.id = id
-    this.disk = this.#makeDisk()
+    this.directory = this.#makeDirectory()
+    this.kept = [this.directory]
   }
 
   /** The life that runs, if one does. */
@@ -41,38 +54,36 @@ export class SimulatedReplica {
     return this.#life !== null
   }
 
-  /** Whether there is anything on its disk; only while it does not run. */
+  get disk(): MemoryDisk {
+    return this.directory.disk
+  }
+
+  /** Whether there is anything on its disk. */
   get hasWritten(): boolean {
-    const { last } = this.disk.open()
-    this.disk.crash()
-    return last > 0
+    for (const _ of this.disk.durable()) return true
+    return false
   }
 
   /** Starts the process, unless it runs. */
-  start(how: { readonly amnesiac?: boolean; readonly damage?: Damage } = {}): void {
+  start(how: { readonly directory?: Directory; readonly kind?: LifeKind; readonly damage?: Damage } = {}): void {
     if (this.#life !== null) return
-    const { amnesiac = false, damage = null } = how
+    const { directory = this.directory, kind = 'own', damage = null } = how
+    this.gaveUp = false
     const number = ++this.#lives
-    this.#world.happened('starts', this.id, amnesiac ? 'with an empty disk' : damage ? 'with a damaged journal' : '')
+    this.#world.happened('starts', this.id, kind, damage ? 'with a damaged journal' : '')
     if (number > 1) this.#world.counters.add('restarts')
-    const name = amnesiac ? `incarnation ${this.id} ${number}` : `incarnation ${this.id}`
-    const random = stream(this.#world.options.seed, name)
-    const incarnation = bytesOf(random)
-    const disk = amnesiac ? this.#makeDisk() : this.disk
     const life: Life = new Life(
       this.#world,
-      { id: this.id, number, disk, incarnation, amnesiac, damage },
+      { id: this.id, number, directory, kind, damage, address: this.id },
       {
         said: (message) => {
+          if (this.#life !== life) return
           const saying = message.type === MessageType.commit && message.ballot === 0 ? 'commit' : 'preAccept'
           if (message.type !== MessageType.preAccept && saying !== 'commit') return
           if (this.trap?.saying !== saying) return
           const { spring } = this.trap
           this.trap = null
           spring(life)
-        },
-        admitted: (peer) => {
-          if (!amnesiac) this.#others()[peer]?.knownTo.add(this.id)
         },
         stopped: (error) => this.#stopped(life, error),
       },
@@ -83,10 +94,76 @@ export class SimulatedReplica {
 
   /** Ends the process, if it runs: what was not on its disk is lost. */
   crash(): void {
+    this.endOriginal()
     const life = this.#life
     if (life === null) return
     this.#world.happened('crashes', this.id)
     this.#end(life)
+    if (life.boot.kind !== 'own' || this.backups.length === MOST_BACKUPS) return
+    this.backups.push(this.#copyOf(life.boot.directory))
+  }
+
+  /** Comes back with an empty disk, which may be all that is left of it. */
+  lose(): void {
+    this.crash()
+    this.away = true
+    this.#useNew()
+    this.start()
+  }
+
+  /** Comes back with that directory. */
+  use(directory: Directory): void {
+    this.crash()
+    this.away = false
+    this.directory = directory
+    this.start()
+  }
+
+  /** All that it had is thrown away. */
+  beginAgain(): void {
+    this.crash()
+    this.away = false
+    this.kept = []
+    this.backups.length = 0
+    this.#useNew()
+    this.start()
+  }
+
+  /** Runs on a copy of an earlier time, with its own directory put aside. */
+  runOn(backup: Directory): void {
+    this.crash()
+    this.away = true
+    this.start({ directory: this.#copyOf(backup), kind: 'copy' })
+  }
+
+  /**
+   * Starts a copy of the directory beside the process that runs, which is stopped as by SIGSTOP and has its address taken. The copy is the
+   * replica from now on.
+   */
+  startCopyBeside(): void {
+    const original = this.#life as Life
+    original.process.hold()
+    original.loseAddress()
+    this.#original = original
+    this.#life = null
+    this.trap = null
+    this.kept = this.kept.filter((directory) => directory !== this.directory)
+    this.directory = this.#copyOf(this.directory)
+    this.kept.push(this.directory)
+    this.start()
+  }
+
+  /** The process that a copy was started beside goes on; it must not be heard any more. */
+  continueOriginal(): void {
+    if (this.#original === null) return
+    this.#original.overtaken = true
+    this.#original.process.letGo()
+  }
+
+  endOriginal(): void {
+    const original = this.#original
+    this.#original = null
+    original?.end()
   }
 
   /** As a connection to the replica. */
@@ -102,27 +179,49 @@ export class SimulatedReplica {
   }
 
   #stopped(life: Life, error: Error): void {
-    if (this.#life !== life) return
+    const isOriginal = this.#original === life
+    if (this.#life !== life && !isOriginal) return
     const code = error instanceof EpaxosError ? error.code : null
     this.#world.happened('stops', this.id, error.message)
-    if (code !== null && this.excused.has(code)) {
+    // Who is not founded has nothing that could be missed; who is must be a copy.
+    const isRefused = code === ErrorCode.refusedByPeers
+    const mayBeRefused = isOriginal || life.boot.kind === 'copy' || life.member.clusterId === null
+    if (code !== null && (this.excused.has(code) || (isRefused && mayBeRefused))) {
       this.#world.counters.add(`stopped: ${code}`)
-      this.#end(life)
+      if (isOriginal) this.endOriginal()
+      else this.#end(life)
+      this.gaveUp = isRefused && !this.away && !isOriginal
     } else this.#world.fail(error instanceof Violation ? error : asFailure(this.id, error))
   }
 
-  #makeDisk(): MemoryDisk {
-    return new MemoryDisk({
-      schedule: (written) => {
-        const { time, options, diskRandom } = this.#world
-        const { leastMs, mostMs } = options.disk
-        const life = this.#life
-        time.after(leastMs + diskRandom.next() * (mostMs - leastMs) + this.addedDiskMs, () => {
-          // The write is done whatever the process does; that it hears of it is another matter.
-          if (life === null) written()
-          else life.process.run(written)
-        })
-      },
+  #useNew(): void {
+    this.directory = this.#makeDirectory()
+    this.kept.push(this.directory)
+  }
+
+  #makeDirectory(): Directory {
+    const name = `incarnation ${this.id} ${++this.#directories}`
+    const incarnation = bytesOf(stream(this.#world.options.seed, name))
+    return new Directory(incarnation, this.#world.options.replicas, (directory) => this.#makeDisk(directory))
+  }
+
+  #copyOf({ incarnation, disk }: Directory): Directory {
+    return new Directory(incarnation, this.#world.options.replicas, (directory) =>
+      disk.copy({ schedule: (written) => this.#write(directory(), written) }),
+    )
+  }
+
+  #makeDisk(directory: () => Directory): MemoryDisk {
+    return new MemoryDisk({ schedule: (written) => this.#write(directory(), written) })
+  }
+
+  #write({ life }: Directory, written: () => void): void {
+    const { time, options, diskRandom } = this.#world
+    const { leastMs, mostMs } = options.disk
+    time.after(leastMs + diskRandom.next() * (mostMs - leastMs) + this.addedDiskMs, () => {
+      // The write is done whatever the process does; that it hears of it is another matter.
+      if (life === null) written()
+      else life.process.run(written)
     })
   }
 }

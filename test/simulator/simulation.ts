@@ -7,6 +7,7 @@ import { Counters } from './counters.ts'
 import { Faults } from './faults.ts'
 import { judge, search } from './judge.ts'
 import { makeNetwork } from './network.ts'
+import { Operator } from './operator.ts'
 import { type Options, stream } from './options.ts'
 import { Record } from './record.ts'
 import type { Sabotage } from './sabotage.ts'
@@ -53,10 +54,12 @@ export class Simulation implements World {
   failure: Error | null = null
   healed = false
   readonly record = new Record()
+  readonly operator: Operator
   readonly sweeps = new SweepWatch(this.counters, this.record)
   readonly #trace = new Trace()
   readonly #replicas: SimulatedReplica[]
   readonly #clients: SimulatedClient[]
+  readonly #faults: Faults
 
   constructor(options: Options, engine: EngineMaker, sabotage: Sabotage = {}) {
     this.options = options
@@ -68,11 +71,13 @@ export class Simulation implements World {
     this.watcher = new Watcher(options.replicas)
     this.diskRandom = stream(options.seed, 'disk')
     const ids = Array.from({ length: options.replicas }, (_, id) => id)
-    this.#replicas = ids.map((id) => new SimulatedReplica(this, id, () => this.#replicas))
+    this.#replicas = ids.map((id) => new SimulatedReplica(this, id))
+    this.operator = new Operator(this, this.#replicas)
     this.#clients = Array.from(
       { length: options.clients.count },
       (_, id) => new SimulatedClient(this, id, this.#replicas, this.record),
     )
+    this.#faults = new Faults(this, this.#replicas, this.#clients)
   }
 
   happened(what: string, ...details: (string | number | Message)[]): void {
@@ -101,18 +106,30 @@ export class Simulation implements World {
 
   async #safetyPhase(): Promise<void> {
     const { durationMs, faults } = this.options
-    for (const replica of this.#replicas) replica.start()
+    for (const replica of this.#replicas) this.#startFirst(replica)
+    this.operator.begin()
     for (const client of this.#clients) client.start()
-    new Faults(this, this.#replicas, this.#clients).plan(faults)
+    this.#faults.plan(faults)
     await this.time.run(durationMs, () => this.failure !== null)
     for (const replica of this.#replicas) replica.life?.lookAtAll()
   }
 
+  #startFirst(replica: SimulatedReplica): void {
+    const delayMs = this.options.firstStarts[replica.id] as number
+    if (delayMs === 0) return replica.start()
+    this.counters.add('foundings delayed')
+    this.time.after(delayMs, () => {
+      if (!this.healed) replica.start()
+    })
+  }
+
   async #livenessPhase(): Promise<void> {
-    const { survivors } = this.options
     if (this.failure !== null) return
+    // Founding needs all members.
+    const survivors = this.operator.founded ? this.options.survivors : this.#replicas.map(({ id }) => id)
     this.happened('the faults are over', survivors.join())
     this.healed = true
+    this.#faults.end()
     for (const client of this.#clients) client.stop()
     const live = this.#replicas.filter(({ id }) => survivors.includes(id))
     for (const replica of this.#replicas) this.#mend(replica, live.includes(replica))
@@ -128,11 +145,14 @@ export class Simulation implements World {
 
   #mend(replica: SimulatedReplica, lives: boolean): void {
     replica.trap = null
-    replica.disk.full = false
+    for (const { disk } of replica.kept) disk.full = false
     replica.addedDiskMs = 0
     const { life } = replica
-    const broken = life !== null && (life.boot.amnesiac || life.boot.damage !== null || life.muted)
-    if (!lives || broken) replica.crash()
+    const isBroken = life !== null && (life.boot.kind !== 'own' || life.boot.damage !== null || life.muted)
+    if (!lives || isBroken || replica.away) replica.crash()
+    replica.endOriginal()
+    replica.away = false
+    replica.directory = this.operator.choose(replica)
     replica.excused.clear()
     for (const other of this.#replicas) if (other !== replica) this.network.heal(replica.id, other.id)
     if (!lives) return

@@ -1,7 +1,7 @@
 import { sealedFrames, unsealed } from '../../src/codec/frame.ts'
 import { decodeFrame } from '../../src/codec/peer.ts'
 import type { Message } from '../../src/protocol/messages.ts'
-import type { Claim, Transport, TransportHandlers, Verdict } from '../../src/transport/transport.ts'
+import type { Claim, Refusal, Standing, Transport, TransportHandlers, Verdict } from '../../src/transport/transport.ts'
 import type { SimulatedProcess } from './process.ts'
 
 /** Told of what one replica says and hears. */
@@ -11,8 +11,11 @@ export interface TransportWatch {
   /** The frame leaves the replica, so all that it rests on is durable there. `taken`: there is a link for it. */
   sent(to: number, messages: readonly Message[], bytes: Uint8Array, taken: boolean): void
   received(from: number, messages: readonly Message[]): void
-  /** The incarnation of the peer is known here, durably. */
-  admitted(peer: number): void
+  /** It tells a peer who it is. */
+  claims(standing: Standing): void
+  /** It welcomes the peer, or believes its welcome. */
+  admits(peer: number, claim: Claim): void
+  refused(reason: Refusal): void
   /** A promise is open until the other call. */
   unsettled(): void
   settled(): void
@@ -51,11 +54,19 @@ export class WatchedTransport implements Transport {
         })
         return true
       },
-      standing: () => handlers.standing(),
+      standing: () => {
+        const standing = handlers.standing()
+        watch.claims(standing)
+        return standing
+      },
       admit: (peer, claim, dialled) => this.#admit(handlers, peer, claim, dialled),
       up: (peer, identity) => process.run(() => handlers.up(peer, identity)),
       down: (peer) => process.run(() => handlers.down(peer)),
-      refused: (peer, reason, clusterId) => process.run(() => handlers.refused(peer, reason, clusterId)),
+      refused: (peer, reason, clusterId) =>
+        process.run(() => {
+          watch.refused(reason)
+          handlers.refused(peer, reason, clusterId)
+        }),
       dropped: (what) => process.run(() => handlers.dropped(what)),
     })
   }
@@ -90,7 +101,7 @@ export class WatchedTransport implements Transport {
       process.run(() => handlers.admit(peer, claim, dialled).then(resolve, reject))
     })
       .then((verdict) => {
-        if ((verdict === 'yes' || verdict === 'again') && !process.ended) watch.admitted(peer)
+        if ((verdict === 'yes' || verdict === 'again') && !process.ended) watch.admits(peer, claim)
         return verdict
       })
       .finally(() => watch.settled())

@@ -34,8 +34,8 @@ export class Watcher {
   }
 
   /** A replica begins a life. */
-  life(replica: number, core: Core): WatchedLife {
-    this.#cores[replica] = core
+  life(replica: number, core: Core, isOwn: boolean): WatchedLife {
+    if (isOwn) this.#cores[replica] = core
     return new WatchedLife(core, this.decisions.execution(replica), this.ends)
   }
 }

@@ -3,6 +3,7 @@ import type { Message } from '../../src/protocol/messages.ts'
 import type { MemoryNetwork } from '../../src/transport/memory.ts'
 import type { Random } from '../support/random.ts'
 import type { Counters } from './counters.ts'
+import type { Operator } from './operator.ts'
 import type { Options } from './options.ts'
 import type { Record } from './record.ts'
 import type { Sabotage } from './sabotage.ts'
@@ -22,6 +23,7 @@ export interface World {
   readonly pools: Pools
   readonly watcher: Watcher
   readonly counters: Counters
+  readonly operator: Operator
   /** What clients saw. */
   readonly record: Record
   /** What sweeps of sessions did. */

@@ -1,0 +1,49 @@
+import { decodeRecords } from '../../src/codec/records.ts'
+import { type PeerRecord, RecordType } from '../../src/protocol/records.ts'
+import type { MemoryDisk } from '../../src/storage/memory.ts'
+import type { Life } from './life.ts'
+
+/** A data directory: a disk, the incarnation that was drawn with it, and what its durable records say of the members. */
+export class Directory {
+  readonly incarnation: Uint8Array
+  readonly disk: MemoryDisk
+  /** The process that uses it. */
+  life: Life | null = null
+  /** Starts that are written down. */
+  starts = 0
+  readonly peers = new Map<number, PeerRecord>()
+  readonly met = new Set<number>()
+  readonly #replicas: number
+  #readUpTo = 0
+
+  constructor(incarnation: Uint8Array, replicas: number, makeDisk: (directory: () => Directory) => MemoryDisk) {
+    this.incarnation = incarnation
+    this.#replicas = replicas
+    this.disk = makeDisk(() => this)
+  }
+
+  /** Reads what became durable since the last call. */
+  refresh(): this {
+    for (const { number, value } of this.disk.durable(this.#readUpTo + 1)) {
+      this.#readUpTo = number
+      decodeRecords(value, this.#replicas, (record) => {
+        if (record.type === RecordType.peer) this.peers.set(record.row, record)
+        else if (record.type === RecordType.met) this.met.add(record.row)
+        else if (record.type === RecordType.start) this.starts = record.number
+      })
+    }
+    return this
+  }
+
+  get founded(): boolean {
+    return this.met.size === this.#replicas - 1 && this.starts > 0
+  }
+
+  knows(row: number, incarnation: Uint8Array): boolean {
+    return isSame(this.peers.get(row)?.incarnation, incarnation)
+  }
+}
+
+export function isSame(a: Uint8Array | undefined, b: Uint8Array): boolean {
+  return a !== undefined && Buffer.compare(a, b) === 0
+}
