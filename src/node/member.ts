@@ -215,7 +215,10 @@ export class Member {
       this.#stopPolling = clock.every(POLL_MS, () => this.#poll())
       await this.#membership.start()
       await transport.start({
-        frame: (from, bytes) => this.#driver.frame(from, bytes),
+        frame: (from, bytes) => {
+          this.#membership.spoke(from)
+          return this.#driver.frame(from, bytes)
+        },
         standing: () => this.#membership.standing,
         admit: (peer, claim, dialled) => this.#admit(peer, claim, dialled),
         up: (peer, its) => this.#up(peer, its),

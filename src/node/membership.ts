@@ -40,6 +40,8 @@ export class Membership {
   #startedAt = 0
   #clusterId: string | null = null
   #founded = false
+  /** The founding was heard of, and is being written down. */
+  #gossip = false
 
   constructor(options: MembershipOptions) {
     this.#options = options
@@ -87,6 +89,14 @@ export class Membership {
     if (claim.founded) await this.#meet(this.#peers)
     else if (dialled && claim.clusterId !== null && claim.clusterId === this.#clusterId) await this.#meet([peer])
     return dialled && !this.#met.has(peer) ? 'again' : 'yes'
+  }
+
+  /** A frame came from an admitted peer. Only who is founded speaks; what the peer named as its members is the same then as now. */
+  spoke(peer: number): void {
+    if (this.#founded || this.#gossip || !this.#met.has(peer)) return
+    this.#gossip = true
+    // Where that fails, the replica stops.
+    this.#meet(this.#peers).catch(() => {})
   }
 
   #refusal(peer: number, claim: Claim): Refusal | null {

@@ -117,17 +117,6 @@ export const DURABILITY: readonly Mutant[] = [
     hunter: { by: 'simulator' },
   },
   {
-    name: 'a replica that lost its disk is admitted',
-    patches: [
-      {
-        file: 'node/membership.ts',
-        from: "    if (!isSame(known.incarnation, claim.incarnation)) return 'amnesiac'\n",
-        to: '',
-      },
-    ],
-    hunter: { by: 'simulator' },
-  },
-  {
     name: 'a disk calls durable what came while it wrote',
     patches: [
       { file: 'storage/memory.ts', from: '      this.#onDurable(upTo)\n', to: '      this.#onDurable(this.last)\n' },

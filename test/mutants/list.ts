@@ -1,8 +1,16 @@
 import { DURABILITY } from './durability.ts'
 import { EXECUTION } from './execution.ts'
 import { FAILURE_FREE } from './failure-free.ts'
+import { MEMBERS } from './members.ts'
 import type { Mutant } from './mutant.ts'
 import { RECOVERY } from './recovery.ts'
 import { REPLICA } from './replica.ts'
 
-export const MUTANTS: readonly Mutant[] = [...FAILURE_FREE, ...RECOVERY, ...DURABILITY, ...EXECUTION, ...REPLICA]
+export const MUTANTS: readonly Mutant[] = [
+  ...FAILURE_FREE,
+  ...RECOVERY,
+  ...DURABILITY,
+  ...MEMBERS,
+  ...EXECUTION,
+  ...REPLICA,
+]

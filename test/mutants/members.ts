@@ -1,0 +1,138 @@
+import type { Mutant } from './mutant.ts'
+
+const MEMBERSHIP = 'node/membership.ts'
+
+/** Defects of knowing who the members are (protocol.md §9). */
+export const MEMBERS: readonly Mutant[] = [
+  {
+    name: 'a replica that lost its disk is admitted',
+    patches: [
+      {
+        file: MEMBERSHIP,
+        from: "    if (!isSame(known.incarnation, claim.incarnation)) return 'amnesiac'\n",
+        to: '    if (!isSame(known.incarnation, claim.incarnation)) return null\n',
+      },
+      {
+        file: MEMBERSHIP,
+        from: '    if (claim.start.number > (this.#known.get(peer)?.start.number ?? 0)) this',
+        to: '    if (!isSame(this.#known.get(peer)?.start.nonce, claim.start.nonce)) this',
+      },
+    ],
+    hunter: { by: 'simulator' },
+  },
+  {
+    name: 'MET left out: a replica votes before the others have written it down',
+    patches: [
+      {
+        file: MEMBERSHIP,
+        from: '    if (this.#founded || this.#met.size < this.#options.replicas - 1) return\n',
+        to: '    if (this.#founded || this.#met.size < 0) return\n',
+      },
+    ],
+    hunter: { by: 'simulator' },
+  },
+  {
+    name: 'MET of n−f members only',
+    patches: [
+      {
+        file: MEMBERSHIP,
+        from: '    if (this.#founded || this.#met.size < this.#options.replicas - 1) return\n',
+        to: '    if (this.#founded || this.#met.size < Math.floor(this.#options.replicas / 2)) return\n',
+      },
+    ],
+    hunter: { by: 'simulator' },
+  },
+  {
+    name: 'MET of a peer that does not name the same members',
+    patches: [
+      {
+        file: MEMBERSHIP,
+        from: 'dialled && claim.clusterId !== null && claim.clusterId === this.#clusterId',
+        to: 'dialled',
+      },
+    ],
+    hunter: { by: 'simulator' },
+  },
+  {
+    name: 'PEER not durable before the welcome',
+    patches: [{ file: MEMBERSHIP, from: '    await this.#pending.get(peer)\n', to: '' }],
+    hunter: { by: 'simulator' },
+  },
+  {
+    name: 'START not durable before the first link',
+    patches: [
+      {
+        file: 'node/member.ts',
+        from: '      await this.#membership.start()\n',
+        to: '      void this.#membership.start()\n',
+      },
+    ],
+    hunter: { by: 'simulator' },
+  },
+  {
+    name: 'a start with the number of the last one, and another nonce, is admitted',
+    patches: [
+      { file: MEMBERSHIP, from: '    return !isSame(known.start.nonce, start.nonce)\n', to: '    return false\n' },
+      {
+        file: MEMBERSHIP,
+        from: "    if (!isSame(this.#known.get(peer)?.start.nonce, claim.start.nonce)) return 'copy'\n",
+        to: "    if (this.#known.get(peer)?.start.number !== claim.start.number) return 'copy'\n",
+      },
+    ],
+    hunter: { by: 'simulator' },
+  },
+  {
+    name: 'an earlier start is admitted',
+    patches: [
+      {
+        file: MEMBERSHIP,
+        from: '      return start.number < known.start.number || journal <= this.#heard(known)\n',
+        to: '      return journal < 0\n',
+      },
+      {
+        file: MEMBERSHIP,
+        from: '    if (claim.start.number > (this.#known.get(peer)?.start.number ?? 0)) this',
+        to: '    if (!isSame(this.#known.get(peer)?.start.nonce, claim.start.nonce)) this',
+      },
+    ],
+    hunter: { by: 'simulator' },
+  },
+  {
+    name: 'a later start leaves the links of the earlier one open',
+    patches: [
+      {
+        file: 'node/member.ts',
+        from: '      superseded: (peer) => transport.drop(peer),\n',
+        to: '      superseded: () => {},\n',
+      },
+    ],
+    hunter: { by: 'simulator' },
+  },
+  {
+    name: 'a start has the number of the one before',
+    patches: [{ file: MEMBERSHIP, from: 'number: record.number + 1 }', to: 'number: record.number }' }],
+    hunter: { by: 'simulator' },
+  },
+  {
+    name: 'the cluster id is not compared',
+    patches: [
+      {
+        file: MEMBERSHIP,
+        from: "    if (claim.founded && claim.clusterId !== this.#clusterId) return 'foreign'\n",
+        to: '',
+      },
+    ],
+    hunter: { by: 'simulator' },
+  },
+  {
+    name: 'one refusal ends a member',
+    patches: [
+      {
+        file: 'node/refusals.ts',
+        from: '    const refusers = founded ? this.#byOwn(clusterId) : this.#bySome()\n',
+        to: '    const refusers = founded ? [...this.#latest] : this.#bySome()\n',
+      },
+    ],
+    hunter: { by: 'simulator' },
+  },
+]
