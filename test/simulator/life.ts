@@ -57,7 +57,11 @@ export class Life {
   readonly #held = new Set<() => void>()
   /** Promises of this life that are open. */
   #unsettled = 0
-  /** Every member has written down a later start of its directory: nobody may listen to it. */
+  /**
+   * Every member has written down a later start of its directory: nobody may listen to it, and its clients have gone with its address. What
+   * it decides alone, from messages that waited for it, is not looked at: the copy does not know of it. That is a relaxation: protocol.md §9
+   * promises that one of the two is refused, not that a process that wakes up beside its copy says nothing to a client.
+   */
   overtaken = false
   /** Nothing it says leaves it any more. */
   muted = false
@@ -113,6 +117,9 @@ export class Life {
   /** Another process listens at its address from now on. */
   loseAddress(): void {
     this.#world.network.leave(this.boot.address, this.#transport)
+    const held = [...this.#held]
+    this.#held.clear()
+    for (const lost of held) lost()
   }
 
   /** This start, as it says it to others. */
@@ -151,7 +158,7 @@ export class Life {
 
   /** After all that happens to the process. */
   look(): void {
-    if (this.#world.failure !== null) return
+    if (this.#world.failure !== null || this.overtaken) return
     if (!this.member.executor.betweenComponents) this.#world.counters.add('turns that end within a component')
     const said = this.#said
     this.#said = []
@@ -192,16 +199,19 @@ export class Life {
     const engine = makeEngine(options.replicas)
     return new WatchedEngine(sabotage.engine?.(engine) ?? engine, {
       learned: (row, slot, footprint: Footprint) => {
+        if (this.overtaken) return
         decisions.learned(row, slot, footprint)
         this.#watched.touch(row, slot)
       },
       preAccepted: (row, slot, footprint: Footprint) => {
+        if (this.overtaken) return
         // An own proposal that is lost before it leaves leaves its slot to another.
         if (row === id) this.#proposed.set(slot, footprint)
         else decisions.learned(row, slot, footprint)
         this.#watched.touch(row, slot)
       },
       committed: (row, slot, deps: Vector | null) => {
+        if (this.overtaken) return
         const own = row === id ? this.#proposed.get(slot) : undefined
         if (own !== undefined) decisions.learned(row, slot, own)
         if (own !== undefined && deps === null) counters.add('proposed again')
@@ -214,6 +224,7 @@ export class Life {
   }
 
   #executed(order: Float64Array, pending: number): void {
+    if (this.overtaken) return
     const { counters } = this.#world
     if (pending > 0) counters.add('blocked executions')
     for (let at = 0; at < order.length; ) {

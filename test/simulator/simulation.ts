@@ -125,8 +125,10 @@ export class Simulation implements World {
 
   async #livenessPhase(): Promise<void> {
     if (this.failure !== null) return
-    // Founding needs all members.
-    const survivors = this.operator.founded ? this.options.survivors : this.#replicas.map(({ id }) => id)
+    // Founding needs all members, until one of those that go on has heard of it.
+    const isFounded = (id: number) => this.operator.choose(this.#replicas[id] as SimulatedReplica).refresh().founded
+    const all = this.#replicas.map(({ id }) => id)
+    const survivors = this.options.survivors.some(isFounded) ? this.options.survivors : all
     this.happened('the faults are over', survivors.join())
     this.healed = true
     this.#faults.end()
