@@ -187,7 +187,8 @@ export class Faults {
    */
   #copyBeside(replica: SimulatedReplica, forMs: number): boolean {
     if (replica.away || this.#replicas.length === 1 || !this.#world.operator.founded) return false
-    if (replica.life?.boot.kind !== 'own' || replica.life.boot.damage !== null) return false
+    const { life: original } = replica
+    if (original?.boot.kind !== 'own' || original.boot.damage !== null || !original.listens) return false
     replica.startCopyBeside()
     const { life, directory } = replica
     const look = (): void => {

@@ -114,9 +114,16 @@ export class Life {
       .finally(() => this.#settle())
   }
 
+  /** Whether it listens at its address. */
+  get listens(): boolean {
+    return this.#world.network.at(this.boot.address) === this.#transport
+  }
+
   /** Another process listens at its address from now on. */
   loseAddress(): void {
-    this.#world.network.leave(this.boot.address, this.#transport)
+    const { network } = this.#world
+    network.leave(this.boot.address, this.#transport)
+    network.join(MOVED_ADDRESS + this.boot.number * this.#world.options.replicas + this.boot.id, this.#transport)
     const held = [...this.#held]
     this.#held.clear()
     for (const lost of held) lost()
@@ -315,6 +322,9 @@ export class Life {
     this.#world.time.unsettled--
   }
 }
+
+/** A process whose address was taken listens where nobody dials it. */
+const MOVED_ADDRESS = 1000
 
 /** 16 random bytes. */
 export function bytesOf(random: Random): Uint8Array {
