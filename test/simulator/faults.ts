@@ -186,7 +186,7 @@ export class Faults {
    * one and the process would believe each other. So the process goes on only when all have; protocol.md §9 has that hole.
    */
   #copyBeside(replica: SimulatedReplica, forMs: number): boolean {
-    if (replica.away || this.#replicas.length === 1 || !this.#world.operator.founded) return false
+    if (!this.#mayCopy(replica)) return false
     const { life: original } = replica
     if (original?.boot.kind !== 'own' || original.boot.damage !== null || !original.listens) return false
     replica.startCopyBeside()
@@ -206,7 +206,7 @@ export class Faults {
   /** Only one that every other member has heard a later start of: nobody could tell another one (protocol.md §9). */
   #copyBack(replica: SimulatedReplica, forMs: number): boolean {
     const { operator } = this.#world
-    if (replica.away || this.#replicas.length === 1 || !operator.founded) return false
+    if (!this.#mayCopy(replica)) return false
     const backup = replica.backups.find((copy) => operator.allKnowLater(replica.id, copy.refresh().starts))
     if (backup === undefined || operator.choose(replica) !== replica.directory) return false
     replica.runOn(backup)
@@ -214,6 +214,12 @@ export class Faults {
       if (replica.away) replica.use(replica.directory)
     })
     return true
+  }
+
+  /** One copy at a time: two that are older than each other's last start would believe each other. */
+  #mayCopy(replica: SimulatedReplica): boolean {
+    if (replica.away || this.#replicas.length === 1 || !this.#world.operator.founded) return false
+    return !this.#replicas.some(({ runsCopy }) => runsCopy)
   }
 
   #stranger(row: number, forMs: number): boolean {

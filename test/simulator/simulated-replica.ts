@@ -54,6 +54,11 @@ export class SimulatedReplica {
     return this.#life !== null
   }
 
+  /** Whether a process runs on a copy that must not be believed, or beside one that is. */
+  get runsCopy(): boolean {
+    return this.#original !== null || this.#life?.boot.kind === 'copy'
+  }
+
   get disk(): MemoryDisk {
     return this.directory.disk
   }
