@@ -40,8 +40,8 @@ export interface TransactionAnswer {
  *
  * Every method rejects with a `CommandError` whose `outcome` says what is certain: `refused`, it is not done;
  * `unknown`, it may be done, now or later. Its codes: `timeout`, `not_ready`, `foreign_cluster`, `busy`, `disk_full`,
- * `closed`, `session_expired`, `result_gone`, `bad_command`, `too_large`. Keys have 1 to 1024 bytes, values up to 1 MiB; a string is
- * encoded as UTF-8.
+ * `closed`, `session_expired`, `result_gone`, `bad_command`, `too_large`. Keys have 1 to 1024 bytes, values up to 1
+ * MiB; a string is encoded as UTF-8.
  */
 export class Client {
   readonly #pipeline: Pipeline
