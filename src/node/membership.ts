@@ -91,7 +91,10 @@ export class Membership {
     return dialled && !this.#met.has(peer) ? 'again' : 'yes'
   }
 
-  /** A frame came from an admitted peer. Only who is founded speaks; what the peer named as its members is the same then as now. */
+  /**
+   * A frame came from an admitted peer. Only who is founded speaks; what the peer named as its members is the same then
+   * as now.
+   */
   spoke(peer: number): void {
     if (this.#founded || this.#gossip || !this.#met.has(peer)) return
     this.#gossip = true

@@ -3,7 +3,9 @@ import { type PeerRecord, RecordType } from '../../src/protocol/records.ts'
 import type { MemoryDisk } from '../../src/storage/memory.ts'
 import type { Life } from './life.ts'
 
-/** A data directory: a disk, the incarnation that was drawn with it, and what its durable records say of the members. */
+/**
+ * A data directory: a disk, the incarnation that was drawn with it, and what its durable records say of the members.
+ */
 export class Directory {
   readonly incarnation: Uint8Array
   readonly disk: MemoryDisk

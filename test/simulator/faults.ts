@@ -182,8 +182,9 @@ export class Faults {
   }
 
   /**
-   * The copy is told from the process that was copied by those who have written down the copy's start: as long as one member has not, that
-   * one and the process would believe each other. So the process goes on only when all have; protocol.md §9 has that hole.
+   * The copy is told from the process that was copied by those who have written down the copy's start: as long as one
+   * member has not, that one and the process would believe each other. So the process goes on only when all have;
+   * protocol.md §9 has that hole.
    */
   #copyBeside(replica: SimulatedReplica, forMs: number): boolean {
     if (!this.#mayCopy(replica)) return false

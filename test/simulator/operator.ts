@@ -11,9 +11,10 @@ const LOOK_MS = 250
 const PATIENCE_MS = 1000
 
 /**
- * What operators do with data directories, and what must hold of them (protocol.md §9). Founding needs all members, so a member that loses
- * its disk before may make it impossible: then nothing was ever answered, and all begin again with empty disks. Once a directory is founded
- * the members are those that it knows: of a replica's disks the one that belongs to them comes back.
+ * What operators do with data directories, and what must hold of them (protocol.md §9). Founding needs all members, so
+ * a member that loses its disk before may make it impossible: then nothing was ever answered, and all begin again with
+ * empty disks. Once a directory is founded the members are those that it knows: of a replica's disks the one that
+ * belongs to them comes back.
  */
 export class Operator {
   readonly #world: World
@@ -61,8 +62,8 @@ export class Operator {
   }
 
   /**
-   * A member takes a message of a life: everybody has written down whose it is, there is one such directory for each row, and of two starts
-   * the earlier one is not heard after the later one.
+   * A member takes a message of a life: everybody has written down whose it is, there is one such directory for each
+   * row, and of two starts the earlier one is not heard after the later one.
    */
   takes(receiver: number, row: number, directory: Directory, life: number): void {
     const start = directory.refresh().starts

@@ -142,8 +142,8 @@ export class SimulatedReplica {
   }
 
   /**
-   * Starts a copy of the directory beside the process that runs, which is stopped as by SIGSTOP and has its address taken. The copy is the
-   * replica from now on.
+   * Starts a copy of the directory beside the process that runs, which is stopped as by SIGSTOP and has its address
+   * taken. The copy is the replica from now on.
    */
   startCopyBeside(): void {
     const original = this.#life as Life

@@ -15,7 +15,10 @@ const DURATION_MS = 2000
 /** They reach rare ends of the wait in a recovery, or a result that was swept. */
 const RARE_SEEDS = [74, 299, 301, 338, 392, 2087]
 
-/** The copy of a process decides otherwise; a founding is not heard of by a member that comes back; nor from the only one that is founded. */
+/**
+ * The copy of a process decides otherwise; a founding is not heard of by a member that comes back; nor from the only
+ * one that is founded.
+ */
 const FOUNDING_SEEDS = [312, 1684597297, 2141]
 
 const campaign = new Campaign([wasmEngine], DURATION_MS)
