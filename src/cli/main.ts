@@ -19,6 +19,12 @@ const SCARCE = new Set(['EMFILE', 'ENFILE', 'ENOMEM'])
 /** The loader opens up to this many files at a time. With fewer descriptors its errors are misleading. */
 const TO_LOAD = 128
 
+// Node.js 22 and newer load WebAssembly of their own together with `node:http`. Without memory for it they reject a
+// promise that nobody can reach. This program does not need it, and reports what its own WebAssembly lacks.
+process.on('unhandledRejection', (error) => {
+  if (!(error instanceof RangeError && error.message.startsWith('WebAssembly.'))) throw error
+})
+
 const exitBeforeStart = EXIT_BEFORE_START.get(process.argv[2] ?? '')
 if (exitBeforeStart !== undefined) catchSignals(exitBeforeStart)
 const descriptors = descriptorLimit()
