@@ -45,9 +45,10 @@ const FRAME_BYTES = 1 << 20
 const BEHIND_BYTES = 256 << 10
 
 /**
- * Where time, sockets and disks meet the core. One turn of the event loop: what arrived went into the core as it came; the gathered proposals
- * follow; the turn's records become ONE journal value; what may leave goes out, one frame per peer; what was committed is executed, as far as the turn's
- * budget goes. What waits for the journal leaves when it is durable, and the next turn's work goes on meanwhile.
+ * Where time, sockets and disks meet the core. One turn of the event loop: what arrived went into the core as it came;
+ * the gathered proposals follow; the turn's records become ONE journal value; what may leave goes out, one frame per
+ * peer; what was committed is executed, as far as the turn's budget goes. What waits for the journal leaves when it is
+ * durable, and the next turn's work goes on meanwhile.
  */
 export class Driver {
   readonly #options: DriverOptions
@@ -97,7 +98,10 @@ export class Driver {
     this.#stopTicking()
   }
 
-  /** While true nothing is heard, said or begun, as if the process were stopped; what was on its way to the disk gets there. */
+  /**
+   * While true nothing is heard, said or begun, as if the process were stopped; what was on its way to the disk gets
+   * there.
+   */
   get suspended(): boolean {
     return this.#suspended
   }
@@ -120,8 +124,9 @@ export class Driver {
   }
 
   /**
-   * A frame of an admitted peer; its bytes are read before this returns. False where the frame is damaged: nothing of it was handled. What
-   * arrives whole and is malformed is the peer's own mistake: it is dropped from there on, and a new link would not mend it.
+   * A frame of an admitted peer; its bytes are read before this returns. False where the frame is damaged: nothing of
+   * it was handled. What arrives whole and is malformed is the peer's own mistake: it is dropped from there on, and a
+   * new link would not mend it.
    */
   frame(from: number, bytes: Uint8Array): boolean {
     if (this.#stopped || this.#suspended) return true
@@ -224,7 +229,9 @@ export class Driver {
     }
   }
 
-  /** Returns the number of instances that were executed. What the turn's budget leaves undone goes on in the next turn. */
+  /**
+   * Returns the number of instances that were executed. What the turn's budget leaves undone goes on in the next turn.
+   */
   #execute({ commits }: Effects): number {
     const { executor } = this.#options
     for (const { row, slot, command, deps } of commits) {

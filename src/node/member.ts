@@ -49,10 +49,14 @@ export interface MemberOptions {
   readonly failed: (error: Error) => void
 }
 
-/** Own instances that may be unexecuted at a time; what comes then gathers into the next batch (protocol.md §6, bounded tails). */
+/**
+ * Own instances that may be unexecuted at a time; what comes then gathers into the next batch (protocol.md §6, bounded
+ * tails).
+ */
 const WINDOW = 16
 
-// Peers look at so many open instances of a row at a time. All that a replica leaves open, also over some restarts, must be among them.
+// Peers look at so many open instances of a row at a time. All that a replica leaves open, also over some restarts,
+// must be among them.
 if (4 * WINDOW > OPEN_PER_ROW)
   throw new RangeError('the window must be well below the instances of a row that are looked at')
 
@@ -66,8 +70,8 @@ const POLL_MS = 25
 const CLOSE_POLL_MS = 5
 
 /**
- * A member of a cluster, put together from its parts: the core, the execution, the driver, the proposals of its clients. Network, disk and
- * time are given to it: real ones by {@link Replica}, simulated ones by the simulator.
+ * A member of a cluster, put together from its parts: the core, the execution, the driver, the proposals of its
+ * clients. Network, disk and time are given to it: real ones by {@link Replica}, simulated ones by the simulator.
  */
 export class Member {
   readonly core: Core
@@ -159,8 +163,8 @@ export class Member {
   }
 
   /**
-   * Null when its state may be read as it is; otherwise why not. The state in the middle of a replay is not shown: it may be older than what was read
-   * here before the restart by any amount.
+   * Null when its state may be read as it is; otherwise why not. The state in the middle of a replay is not shown: it
+   * may be older than what was read here before the restart by any amount.
    */
   get notReadable(): string | null {
     if (this.#failure !== null) return 'the replica has failed'
@@ -233,8 +237,8 @@ export class Member {
   }
 
   /**
-   * Submits a group of commands (groups.ts), whose bytes are copied. `respond` is called exactly once: at once where the group is refused, and
-   * with views that are valid until it returns.
+   * Submits a group of commands (groups.ts), whose bytes are copied. `respond` is called exactly once: at once where
+   * the group is refused, and with views that are valid until it returns.
    */
   submit(group: Uint8Array, respond: Respond): void {
     const { notReady } = this
@@ -254,7 +258,9 @@ export class Member {
     return () => this.#turned.delete(listener)
   }
 
-  /** Stops taking commands, waits for those in flight within the request timeout, makes everything durable and closes. */
+  /**
+   * Stops taking commands, waits for those in flight within the request timeout, makes everything durable and closes.
+   */
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing

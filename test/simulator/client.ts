@@ -54,8 +54,8 @@ const PAUSE_MS = 20
 const MAX_GROUP = 3
 
 /**
- * A client as surface.md promises it one: with a session it sends again, anywhere, until it has an answer; without one it sends once, and an
- * answer that does not come means that the outcome is unknown.
+ * A client as surface.md promises it one: with a session it sends again, anywhere, until it has an answer; without one
+ * it sends once, and an answer that does not come means that the outcome is unknown.
  */
 export class SimulatedClient {
   readonly id: number
@@ -305,7 +305,10 @@ export class SimulatedClient {
     if (session === this.#session && this.#world.sweeps.has('expired', session.name)) this.#newSession()
   }
 
-  /** Reads are answered as ever, updates are not done any more; one that joins an instance of before the end is told again what came of it. */
+  /**
+   * Reads are answered as ever, updates are not done any more; one that joins an instance of before the end is told
+   * again what came of it.
+   */
   #repeated({ input, onlyReads, output }: Recorded, session: ClientSession, { status, result }: ResultReader): void {
     const isAsEver = status === (onlyReads ? Status.applied : Status.expired)
     const isGone = !onlyReads && status === Status.gone && this.#world.sweeps.has('forgotten', session.name)

@@ -17,7 +17,10 @@ import { WatchedTransport } from './watched-transport.ts'
 import type { WatchedLife } from './watcher.ts'
 import type { World } from './world.ts'
 
-/** `copy`: on an earlier copy of its replica's directory. `stranger`: a member of another cluster. Nobody may listen to either. */
+/**
+ * `copy`: on an earlier copy of its replica's directory. `stranger`: a member of another cluster. Nobody may listen to
+ * either.
+ */
 export type LifeKind = 'own' | 'copy' | 'stranger'
 
 /** What a process is started with. */
@@ -58,9 +61,10 @@ export class Life {
   /** Promises of this life that are open. */
   #unsettled = 0
   /**
-   * Every member has written down a later start of its directory: nobody may listen to it, and its clients have gone with its address. What
-   * it decides alone, from messages that waited for it, is not looked at: the copy does not know of it. That is a relaxation: protocol.md §9
-   * promises that one of the two is refused, not that a process that wakes up beside its copy says nothing to a client.
+   * Every member has written down a later start of its directory: nobody may listen to it, and its clients have gone
+   * with its address. What it decides alone, from messages that waited for it, is not looked at: the copy does not know
+   * of it. That is a relaxation: protocol.md §9 promises that one of the two is refused, not that a process that wakes
+   * up beside its copy says nothing to a client.
    */
   overtaken = false
   /** Nothing it says leaves it any more. */

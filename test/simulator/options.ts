@@ -62,7 +62,10 @@ export interface DiskOptions {
   readonly keeps: boolean
 }
 
-/** Everything that a simulation does, drawn from its seed: plain data, so that a failing one can be written down and cut down. */
+/**
+ * Everything that a simulation does, drawn from its seed: plain data, so that a failing one can be written down and cut
+ * down.
+ */
 export interface Options {
   readonly seed: number
   readonly replicas: number
@@ -101,7 +104,8 @@ export function stream(seed: number, name: string): Random {
 /** @param durationMs drawn where absent */
 export function drawOptions(seed: number, durationMs?: number): Options {
   const random = stream(seed, 'options')
-  // Few interfering commands at a time, coordinators that fall silent, impatient recoverers: what is rare elsewhere is the rule.
+  // Few interfering commands at a time, coordinators that fall silent, impatient recoverers: what is rare elsewhere is
+  // the rule.
   const duel = random.chance(0.5)
   const replicas = duel
     ? random.pick([3, 4, 5, 5, 5, 5, 7, 8])
