@@ -1,9 +1,15 @@
 import { suite, type Test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { EpaxosError } from '../../src/errors.ts'
-import { type Identity, MAX_FRAME_BYTES, type Refusal, type Transport } from '../../src/transport/transport.ts'
+import {
+  type Claim,
+  type Identity,
+  MAX_FRAME_BYTES,
+  type Refusal,
+  type Transport,
+} from '../../src/transport/transport.ts'
 import { volume } from '../support/volumes.ts'
-import { identityOf, Observer } from './observer.ts'
+import { identityOf, Observer, standingOf } from './observer.ts'
 
 export interface Member {
   readonly identity: Identity
@@ -31,6 +37,7 @@ export function complianceSuite(name: string, newFabric: () => Promise<Fabric>):
   linkTests(test, newFabric)
   frameTests(test, newFabric)
   refusalTests(test, newFabric)
+  directoryTests(test, newFabric)
   closingTests(test, newFabric)
   test.run()
 }
@@ -254,6 +261,94 @@ function refusalTests(test: Test, newFabric: () => Promise<Fabric>): void {
       await fabric.until(() => a.seen.linked.has(1) && b.seen.linked.has(0), 'both links')
       assert.ok(failures > 3)
       assert.equal(b.seen.refusals, [])
+    }))
+}
+
+function directoryTests(test: Test, newFabric: () => Promise<Fabric>): void {
+  const clusterId = 'c'.repeat(32)
+
+  for (const reason of ['foreign', 'amnesiac', 'copy'] as const) {
+    test(`what is refused as ${reason} hears so, with the id of the cluster that refuses it`, () =>
+      withFabric(newFabric, async (fabric, open) => {
+        const [own, secret] = [identityOf(0, 2), Uint8Array.of(1, 2)]
+        const a = await open({ identity: own, secret })
+        a.seen.says = standingOf({ clusterId, founded: true })
+        a.seen.admit = async () => reason
+        const b = await open({ identity: identityOf(1, 2), secret })
+        await fabric.until(() => b.seen.refusals.length > 1 && a.seen.drops.length > 1, 'refusals, again and again')
+        assert.equal(b.seen.refusals[0], { peer: 0, reason, clusterId })
+        assert.equal([a.seen.ups, b.seen.ups], [[], []])
+      }))
+  }
+
+  test('each handshake says what holds at its time', () =>
+    withFabric(newFabric, async (fabric, open) => {
+      const heard: (readonly [Claim, boolean])[] = []
+      const a = await open({ identity: identityOf(0, 2) })
+      a.seen.admit = async (_, claim, dialled) => {
+        heard.push([claim, dialled])
+        return 'yes'
+      }
+      const b = await open({ identity: identityOf(1, 2) })
+      await fabric.until(() => a.seen.linked.has(1) && b.seen.linked.has(0), 'both links')
+      b.seen.says = standingOf({
+        start: { number: 2, nonce: new Uint8Array(16) },
+        journal: 5,
+        clusterId,
+        founded: true,
+      })
+      const before = heard.length
+      a.transport.drop(1)
+      await fabric.until(
+        () => [true, false].every((way) => heard.slice(before).some(([, d]) => d === way)),
+        'both ways',
+      )
+      for (const [claim] of heard.slice(before)) {
+        assert.equal(
+          [claim.start, claim.journal, claim.clusterId, claim.founded],
+          [b.seen.says.start, 5, clusterId, true],
+        )
+      }
+      await fabric.until(() => a.seen.linked.has(1) && b.seen.linked.has(0), 'both links again')
+    }))
+
+  test('a peer that is of no use yet is dialled again, without being up', () =>
+    withFabric(newFabric, async (fabric, open) => {
+      const a = await open({ identity: identityOf(0, 2) })
+      let asked = 0
+      a.seen.admit = async (_peer, _claim, dialled) => (dialled && ++asked < 4 ? 'again' : 'yes')
+      const b = await open({ identity: identityOf(1, 2) })
+      await fabric.until(() => b.seen.linked.has(0), 'the link of the other one')
+      await fabric.until(() => asked === 2, 'it to be asked again')
+      assert.equal([a.seen.ups, a.seen.drops], [[], []])
+      await fabric.until(() => a.seen.linked.has(1), 'its link')
+      assert.is(asked, 4)
+    }))
+
+  test('what is dropped is not heard any more, in either direction, and links again', () =>
+    withPair(newFabric, async (fabric, [a, b]) => {
+      a.seen.onFrame = () => {
+        a.transport.drop(1)
+        return true
+      }
+      for (let i = 0; i < 10; i++) b.transport.send(0, numbered(i, 0))
+      await fabric.until(() => a.seen.downs.length === 1 && b.seen.downs.length === 1, 'both ends')
+      assert.is(a.seen.from(1).length, 1)
+      a.seen.onFrame = () => true
+      await fabric.until(() => a.seen.linked.has(1) && b.seen.linked.has(0), 'both links again')
+      b.transport.send(0, numbered(11, 0))
+      await fabric.until(() => a.seen.from(1).length === 2, 'a frame on the new link')
+    }))
+
+  test('a drop leaves the link alone that is being made', () =>
+    withFabric(newFabric, async (fabric, open) => {
+      const a = await open({ identity: identityOf(0, 2) })
+      a.seen.admit = async (peer, _claim, _dialled) => {
+        a.transport.drop(peer)
+        return 'yes'
+      }
+      const b = await open({ identity: identityOf(1, 2) })
+      await fabric.until(() => b.seen.linked.has(0) || a.seen.linked.has(1), 'a link')
     }))
 }
 

@@ -102,7 +102,9 @@ function answering(answer: (link: WebSocket, nonces: Nonces) => void): (link: We
 const welcoming = answering((link, nonces) => link.send(welcomeText(peer, 0, nonces, secret)))
 
 const challenge = challengeText(newNonce())
-const impostors: readonly (readonly [string, (link: WebSocket) => void, RegExp])[] = [
+type Misbehaviour = readonly [string, (link: WebSocket) => void, RegExp]
+
+const impostors: readonly Misbehaviour[] = [
   ['sends frames', (link) => link.send(Uint8Array.of(1)), /frame on a link that this side dialled/],
   ['sends garbage', (link) => link.send('garbage'), /not JSON/],
   ['sends too much', (link) => link.send(' '.repeat(1 << 20)), /payload size exceeded/],
@@ -119,11 +121,13 @@ const impostors: readonly (readonly [string, (link: WebSocket) => void, RegExp])
     answering((link, n) => link.send(welcomeText(claimOf(1, 2, { cluster: 'x' }), 0, n, secret))),
     /another cluster/,
   ],
-  [
-    'refuses without the secret',
-    answering((l, n) => l.send(refusalText('amnesiac', null, n, null))),
-    /without the secret/,
-  ],
+  ...(['foreign', 'amnesiac', 'copy'] as const).map(
+    (reason): Misbehaviour => [
+      `refuses as ${reason} without the secret`,
+      answering((l, n) => l.send(refusalText(reason, null, n, null))),
+      /without the secret/,
+    ],
+  ),
 ]
 
 /** Lets the pauses between dials pass until the link is up. */

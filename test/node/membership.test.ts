@@ -1,0 +1,201 @@
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { Membership } from '../../src/node/membership.ts'
+import type { MemberRecord } from '../../src/protocol/records.ts'
+import type { Claim } from '../../src/transport/transport.ts'
+import { claimOf } from '../transport/observer.ts'
+
+const test = suite('members that are known')
+
+const nonce = (fill: number) => new Uint8Array(16).fill(fill)
+
+/** Replica 0 of three, with a disk that is synced when the test says so. */
+class Subject {
+  readonly journal: MemberRecord[] = []
+  readonly superseded: number[] = []
+  heard = 0
+  founded = 0
+  membership: Membership
+  #waiting: (() => void)[] = []
+  #durable = 0
+
+  constructor() {
+    this.membership = this.#make()
+  }
+
+  #make(): Membership {
+    return new Membership({
+      ...{ id: 0, replicas: 3, incarnation: nonce(1), nonce: nonce(99) },
+      write: (records) => {
+        this.journal.push(...records)
+        const number = this.journal.length
+        return new Promise((resolve) => this.#waiting.push(() => resolve(number)))
+      },
+      heard: () => this.heard,
+      superseded: (peer) => this.superseded.push(peer),
+      founded: () => this.founded++,
+    })
+  }
+
+  async sync(): Promise<void> {
+    this.#durable = this.journal.length
+    for (const written of this.#waiting.splice(0)) written()
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+
+  restart(): void {
+    this.journal.length = this.#durable
+    this.#waiting = []
+    this.heard = 0
+    this.membership = this.#make()
+    for (const record of this.journal) this.membership.restore(record)
+    this.membership.restored()
+  }
+
+  /** The verdict, with all durable at once. */
+  async admits(claim: Claim, dialled = false): Promise<string> {
+    const verdict = this.membership.admit(claim.id, claim, dialled)
+    for (let i = 0; i < 3; i++) await this.sync()
+    return verdict
+  }
+
+  /** Knows 1 and 2, and is founded. */
+  async found(): Promise<string> {
+    for (const id of [1, 2]) assert.is(await this.admits(claimOf(id, 3), true), 'again')
+    const { clusterId } = this.membership.standing
+    assert.ok(clusterId)
+    for (const id of [1, 2]) assert.is(await this.admits(claimOf(id, 3, { clusterId }), true), 'yes')
+    assert.is(this.founded, 1)
+    return clusterId
+  }
+}
+
+const startOf = (number: number, fill: number, journal: number) => ({
+  start: { number, nonce: nonce(fill) },
+  journal,
+})
+
+test('nobody is welcomed before its record is durable', async () => {
+  const subject = new Subject()
+  let verdict = ''
+  void subject.membership.admit(1, claimOf(1, 3), false).then((what) => {
+    verdict = what
+  })
+  await new Promise((resolve) => setImmediate(resolve))
+  assert.is(verdict, '')
+  await subject.sync()
+  assert.is(verdict, 'yes')
+})
+
+test('the cluster has a name when all are durably known, and is founded when all named it', async () => {
+  const subject = new Subject()
+  const { membership } = subject
+  assert.equal(membership.missing, [1, 2])
+  assert.is(await subject.admits(claimOf(1, 3), true), 'again')
+  assert.is(membership.standing.clusterId, null)
+  const second = membership.admit(2, claimOf(2, 3), false)
+  assert.is(membership.standing.clusterId, null, 'the record of 2 is not durable yet')
+  await subject.sync()
+  assert.is(await second, 'yes')
+  const { clusterId } = membership.standing
+  assert.match(clusterId ?? '', /^[0-9a-f]{32}$/)
+  assert.is(await subject.admits(claimOf(1, 3, { clusterId }), false), 'yes')
+  assert.equal(membership.missing, [1, 2], 'what a dialler names says nothing of its welcome')
+  assert.is(await subject.admits(claimOf(1, 3, { clusterId: 'f'.repeat(32) }), true), 'again')
+  assert.is(await subject.admits(claimOf(1, 3, { clusterId }), true), 'yes')
+  assert.equal([membership.missing, subject.founded], [[2], 0])
+  assert.is(await subject.admits(claimOf(2, 3, { clusterId }), true), 'yes')
+  assert.equal([membership.missing, subject.founded, membership.standing.founded], [[], 1, true])
+})
+
+test('who hears of the founding from one member needs nothing from the others', async () => {
+  const subject = new Subject()
+  for (const id of [1, 2]) await subject.admits(claimOf(id, 3))
+  const { clusterId } = subject.membership.standing
+  assert.is(await subject.admits(claimOf(1, 3, { clusterId, founded: true })), 'yes')
+  assert.is(subject.founded, 1)
+  const other = new Subject()
+  for (const id of [1, 2]) await other.admits(claimOf(id, 3))
+  await other.admits(claimOf(1, 3, { clusterId }), true)
+  other.membership.spoke(2)
+  await other.sync()
+  assert.is(other.founded, 0, 'what 2 knows was not named')
+  other.membership.spoke(1)
+  await other.sync()
+  assert.is(other.founded, 1)
+})
+
+test('all of it survives a restart, and nothing that was not durable', async () => {
+  const subject = new Subject()
+  const clusterId = await subject.found()
+  subject.restart()
+  assert.equal([subject.founded, subject.membership.standing.clusterId], [2, clusterId])
+  assert.is(await subject.admits(claimOf(1, 3, { incarnation: nonce(50) })), 'amnesiac')
+  const half = new Subject()
+  void half.membership.admit(1, claimOf(1, 3), false)
+  half.restart()
+  assert.is(await half.admits(claimOf(1, 3, { incarnation: nonce(50) })), 'yes')
+})
+
+test('each start has a number one above the last, and says where it stands in the journal', async () => {
+  const subject = new Subject()
+  const first = subject.membership.start()
+  await subject.sync()
+  await first
+  assert.equal(subject.membership.standing.start, { number: 1, nonce: nonce(99) })
+  assert.is(subject.membership.standing.journal, 1)
+  subject.restart()
+  const second = subject.membership.start()
+  await subject.sync()
+  await second
+  assert.equal([subject.membership.standing.start.number, subject.membership.standing.journal], [2, 2])
+})
+
+test('another incarnation is refused for ever; so is a founded one that names another cluster, or any to a new one', async () => {
+  const subject = new Subject()
+  const clusterId = await subject.found()
+  for (const dialled of [true, false]) {
+    assert.is(await subject.admits(claimOf(1, 3, { incarnation: nonce(50) }), dialled), 'amnesiac')
+    assert.is(await subject.admits(claimOf(1, 3, { clusterId: 'f'.repeat(32), founded: true }), dialled), 'foreign')
+    const fresh = new Subject()
+    assert.is(await fresh.admits(claimOf(1, 3, { clusterId, founded: true }), dialled), 'foreign')
+    assert.equal(fresh.journal, [], 'a stranger leaves no trace')
+  }
+})
+
+test('a later start is admitted, and ends what the earlier one had; an earlier one, and its twin, are refused', async () => {
+  const subject = new Subject()
+  const clusterId = await subject.found()
+  const say = (number: number, fill: number, journal: number) =>
+    subject.admits(claimOf(1, 3, { ...startOf(number, fill, journal), clusterId, founded: true }))
+  subject.superseded.length = 0
+  assert.is(await say(2, 20, 10), 'yes')
+  assert.equal(subject.superseded, [1])
+  assert.is(await say(2, 20, 10), 'yes', 'the same start links again')
+  assert.is(await say(2, 21, 10), 'copy', 'the same number with another nonce')
+  assert.is(await say(1, 7, 10), 'copy', 'a lower number')
+  assert.is(await say(3, 30, 10), 'copy', 'its start came where another one is in the journal')
+  subject.heard = 40
+  assert.is(await say(3, 30, 40), 'copy', 'it lacks what was heard of')
+  assert.is(await say(3, 30, 41), 'yes')
+  assert.equal(subject.superseded, [1, 1])
+  subject.restart()
+  assert.is(await say(4, 40, 41), 'copy', 'the highest number heard is durable with the start')
+  assert.is(await say(4, 40, 42), 'yes')
+})
+
+test('of two starts that are being admitted at a time the later one is', async () => {
+  const subject = new Subject()
+  const clusterId = await subject.found()
+  const say = (number: number, fill: number) =>
+    subject.membership.admit(
+      1,
+      claimOf(1, 3, { ...startOf(number, fill, 10 * number), clusterId, founded: true }),
+      false,
+    )
+  const [earlier, later] = [say(2, 20), say(3, 30)]
+  await subject.sync()
+  assert.equal([await earlier, await later], ['copy', 'yes'])
+})
+
+test.run()
