@@ -177,4 +177,21 @@ test('ends with the code of its replicas when none of them can start', () =>
     assert.is((await running.cli.kill('SIGINT')).code, 0)
   }))
 
+test('says for whom the first start waits', () =>
+  withFolder(async (folder) => {
+    const firstPort = await freePortRange(6)
+    const ports = ['--client-port', String(firstPort), '--peer-port', String(firstPort + 3)]
+    const cli = new Cli(['cluster', '--data', join(folder, 'data'), ...ports], { group: true })
+    await cli.says(/^replica 2 {2}pid/m)
+    const [, pid] = /^replica 2 {2}pid (\d+)/m.exec(cli.stdout) as RegExpExecArray
+    process.kill(Number(pid), 'SIGSTOP')
+    try {
+      await cli.says(/^replica 0 is not ready: founding: waits for .*replica 2 \(127\.0\.0\.1:\d+\)/m)
+    } finally {
+      process.kill(Number(pid), 'SIGCONT')
+    }
+    await cli.says(/^ready/m)
+    await cli.kill('SIGTERM')
+  }))
+
 test.run()

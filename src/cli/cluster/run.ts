@@ -34,6 +34,7 @@ export async function runCluster(given: Given<typeof clusterFlags>): Promise<num
   const ready = allReady(
     members.map(({ url }) => url),
     stop,
+    (id, why) => say(`replica ${id} is not ready: ${why}`),
   )
   ready.then(() => say(`ready: ${members.map(({ url }) => url).join(' ')}`)).catch(() => {})
   await Promise.race([untilAborted(asked), children.allEnded()])

@@ -9,7 +9,13 @@ export const replica = command({
   logs: true,
   notes: [
     'Exit codes: 0 stopped, 2 wrong usage or configuration, 3 the data directory is locked, foreign or newer,',
-    '4 storage failed, 5 refused by the peers: this identity has voted with another disk.',
+    '4 storage failed, 5 refused by more than f of its peers: another disk, or an older copy of it, has its votes;',
+    '6 its state contradicts the others.',
+    '',
+    'The first start of a cluster needs all members: until each durably knows all others, no replica answers.',
+    'Afterwards any majority is enough. /readyz needs a majority, so do not wait for it between the starts of',
+    'replicas (Kubernetes: podManagementPolicy: Parallel, publishNotReadyAddresses: true). A copy of a data',
+    'directory is no backup: never start a replica on one.',
   ].join('\n'),
   examples: [
     [
