@@ -193,10 +193,11 @@ export class Driver {
   }
 
   #propose(): void {
-    const { core, proposals } = this.#options
+    const { core, proposals, clock } = this.#options
     if (!core.founded) return
-    for (let batch = proposals.next(); batch !== null; batch = proposals.next()) {
-      proposals.proposed(core.propose(batch).slot)
+    const nowMs = clock.now()
+    for (let batch = proposals.next(nowMs); batch !== null; batch = proposals.next(nowMs)) {
+      proposals.proposed(core.propose(batch).slot, nowMs)
     }
   }
 

@@ -38,6 +38,8 @@ export interface MemberOptions {
   /** After this a command is answered as unknown. */
   readonly requestTimeoutMs: number
   readonly timing?: Timing
+  /** Own instances that may be unexecuted at a time; {@link WINDOW} by default. */
+  readonly window?: number
   /** What is executed in one turn of the event loop, in the work of `Budget`; {@link WORK_PER_TURN} by default. */
   readonly workPerTurn?: number
   /** What sessions may keep; the same at all replicas. */
@@ -121,13 +123,18 @@ export class Member {
       batchOf: (row, slot) => this.core.batchToExecute(row, slot),
       onExecuted: (row, slot, results) => {
         this.core.executed(row, slot)
-        if (results !== null) this.#proposals.executed(slot, results)
+        if (results !== null) this.#proposals.executed(slot, results, clock.now())
       },
     })
     const { epoch } = identity
-    this.#proposals = new Proposals(machine, WINDOW, () => ({ row: id, slot: this.core.slot, epoch }))
+    this.#proposals = new Proposals({
+      machine,
+      window: options.window ?? WINDOW,
+      requestTimeoutMs: options.requestTimeoutMs,
+      place: () => ({ row: id, slot: this.core.slot, epoch }),
+    })
     this.#sweeper = new Sweeper(this.executor.sessions, (generation, respond) => {
-      this.#proposals.submitSweep(generation, this.#deadlineMs(), respond)
+      this.#proposals.submitSweep(generation, clock.now(), respond)
       this.#driver.arm()
     })
     this.#refusals = new Refusals(this.core.quorums.crashes)
@@ -244,7 +251,7 @@ export class Member {
     const { notReady } = this
     if (notReady !== null) return respond({ outcome: 'refused', code: ErrorCode.notReady, message: notReady })
     try {
-      this.#proposals.submit(group, this.#deadlineMs(), respond)
+      this.#proposals.submit(group, this.#options.clock.now(), respond)
     } catch (error) {
       if (!(error instanceof EpaxosError)) throw error
       return respond({ outcome: 'refused', code: error.code, message: error.message })
@@ -297,7 +304,7 @@ export class Member {
   }
 
   #submitBarrier(respond: (answer: Answer) => void): void {
-    this.#proposals.submitBarrier(this.#deadlineMs(), respond)
+    this.#proposals.submitBarrier(this.#options.clock.now(), respond)
     this.#driver.arm()
   }
 

@@ -1,9 +1,12 @@
 import { FootprintBuilder, MAX_FOOTPRINT_KEYS } from '../engine/footprint.ts'
 import { EpaxosError, ErrorCode, type Outcome } from '../errors.ts'
+import { COMMAND_WORK } from '../execution/budget.ts'
 import {
   encodeSweep,
+  GROUP_HEADER_BYTES,
   GROUP_KIND_AT,
   GroupKind,
+  GroupReader,
   giveName,
   type NameParts,
   type PreparedGroup,
@@ -12,6 +15,7 @@ import {
 import type { StateMachine } from '../execution/machine.ts'
 import { groupEnd } from '../execution/results.ts'
 import type { Batch } from '../protocol/messages.ts'
+import { Admission } from './admission.ts'
 
 /** How a group of commands ended. `results` are the group's, as results.ts lays them out; valid until the callback returns. */
 export type Answer =
@@ -23,9 +27,13 @@ export type Respond = (answer: Answer) => void
 /** A batch is closed when it holds this much, so that one instance does not hold up the others of its turn. */
 const BATCH_BYTES = 1 << 20
 const BATCH_KEYS = MAX_FOOTPRINT_KEYS >>> 4
+const BATCH_WORK = 8 << 20
 
 /** Bytes that wait to be proposed; above, commands are refused. */
 export const MAX_WAITING_BYTES = 32 << 20
+
+/** A batch that waits holds what came within this part of the longest wait, since it is refused as a whole. */
+const BATCH_SPAN = 1 / 8
 
 /**
  * One group on its way, with everybody who waits for it: a client that sends a request again joins the first, also when that was answered as unknown
@@ -41,40 +49,58 @@ interface Entry {
 interface Gathered {
   readonly batch: Batch
   readonly entries: Entry[]
+  /** What its execution takes, as `Budget` counts it. */
+  readonly work: number
+  /** When its first group came, in ms. */
+  readonly sinceMs: number
+  /** When it was proposed last, in ms; null for never. */
+  proposedMs: number | null
+}
+
+export interface ProposalsOptions {
+  readonly machine: StateMachine
+  /** Own instances that may be unexecuted at a time. */
+  readonly window: number
+  /** After this a command is answered as unknown. */
+  readonly requestTimeoutMs: number
+  /** What the names of sessions that are opened here are made of. */
+  readonly place: () => Omit<NameParts, 'count'>
 }
 
 /**
  * Gathers the groups of clients into batches, and answers them when their instances have executed. While `window` own instances
- * are unexecuted, what arrives gathers into the next batch (protocol.md §6, bounded tails).
+ * are unexecuted, or as many commands as {@link Admission} allows, what arrives gathers into the next batch (protocol.md §6, bounded
+ * tails). What would wait there, or has waited, for too long is refused: it is certainly not done.
  */
 export class Proposals {
   /** While the disk is nearly full, only groups that change nothing are taken. */
   onlyReads = false
   /** While sessions keep more than they may, no update of a session is taken. */
   sessionsAreFull = false
-  readonly #machine: StateMachine
-  readonly #place: () => Omit<NameParts, 'count'>
+  readonly #options: ProposalsOptions
+  readonly #admission: Admission
+  readonly #group = new GroupReader()
   /** Sessions that were opened here. */
   #opened = 0
-  readonly #window: number
   readonly #keys = new FootprintBuilder()
   #commands = new Uint8Array(1 << 16)
   #length = 0
   /** What of `#keys` was there before the last group. */
   #mark: readonly [number, number, number] = [0, 0, 0]
   #entries: Entry[] = []
-  /** Closed batches, oldest first. */
+  #work = 0
+  #sinceMs = 0
+  /** Closed batches: those that were proposed before, then the others, oldest first. */
   #queue: Gathered[] = []
   #queuedBytes = 0
+  #queuedWork = 0
   /** By own slot. */
   readonly #running = new Map<number, Gathered>()
   readonly #bySession = new Map<string, Entry>()
 
-  /** @param place what the names of sessions are made of that are opened here */
-  constructor(machine: StateMachine, window: number, place: () => Omit<NameParts, 'count'>) {
-    this.#machine = machine
-    this.#place = place
-    this.#window = window
+  constructor(options: ProposalsOptions) {
+    this.#options = options
+    this.#admission = new Admission(options.requestTimeoutMs)
   }
 
   /** Own instances proposed and not executed. */
@@ -84,18 +110,18 @@ export class Proposals {
 
   /** Whether {@link next} has a batch to give. */
   get ready(): boolean {
-    return this.#running.size < this.#window && (this.#length > 0 || this.#queue.length > 0)
+    const { window } = this.#options
+    return this.#running.size < window && this.#admission.open && (this.#length > 0 || this.#queue.length > 0)
   }
 
   /**
    * Takes a group, whose bytes it copies. Throws an `EpaxosError` for a group that is refused: certainly not done.
    * Otherwise `respond` is called exactly once, later.
    */
-  submit(group: Uint8Array, deadlineMs: number, respond: Respond): void {
-    if (this.#queuedBytes + this.#length + group.length > MAX_WAITING_BYTES) {
-      throw new EpaxosError(ErrorCode.busy, 'too many commands are waiting')
-    }
-    if (this.#length > 0 && (this.#length + group.length > BATCH_BYTES || this.#keys.keys > BATCH_KEYS)) this.#close()
+  submit(group: Uint8Array, nowMs: number, respond: Respond): void {
+    const deadlineMs = nowMs + this.#options.requestTimeoutMs
+    if (this.#isTooMuch(group, nowMs) && !this.#isRepetition(group)) throw new EpaxosError(ErrorCode.busy, BUSY)
+    if (this.#length > 0 && this.#isFull(group, nowMs)) this.#close()
     const prepared = this.#prepareSomewhere(group)
     const key = keyOf(prepared)
     const running = key === null ? undefined : this.#bySession.get(key)
@@ -113,48 +139,57 @@ export class Proposals {
       this.#keys.rewind(this.#mark)
       throw new EpaxosError(ErrorCode.busy, 'all sessions together keep too much: again in a moment')
     }
+    if (this.#length === 0) this.#sinceMs = nowMs
     this.#length += group.length
+    this.#work += group.length + prepared.count * COMMAND_WORK
     const entry: Entry = { waiters: [respond], key, deadlineMs }
     this.#entries.push(entry)
     if (key !== null) this.#bySession.set(key, entry)
   }
 
   /** Proposes an empty batch that interferes with everything: when it has executed here, everything before it has. */
-  submitBarrier(deadlineMs: number, respond: Respond): void {
+  submitBarrier(nowMs: number, respond: Respond): void {
     this.#close()
     this.#keys.everything()
     const batch = { footprint: this.#keys.take(), commands: new Uint8Array(0) }
-    this.#queue.push({ batch, entries: [{ waiters: [respond], key: null, deadlineMs }] })
+    const deadlineMs = nowMs + this.#options.requestTimeoutMs
+    const entries = [{ waiters: [respond], key: null, deadlineMs }]
+    this.#queue.push({ batch, entries, work: 0, sinceMs: nowMs, proposedMs: null })
   }
 
   /** Proposes a sweep of the sessions, before all that waits. It interferes with everything: every replica has executed the same before it. */
-  submitSweep(generation: number, deadlineMs: number, respond: Respond): void {
+  submitSweep(generation: number, nowMs: number, respond: Respond): void {
     const commands = encodeSweep(generation)
     const keys = new FootprintBuilder()
     keys.everything()
+    const deadlineMs = nowMs + this.#options.requestTimeoutMs
     const entries = [{ waiters: [respond], key: null, deadlineMs }]
-    this.#queue.unshift({ batch: { footprint: keys.take(), commands }, entries })
+    const batch = { footprint: keys.take(), commands }
+    this.#queue.unshift({ batch, entries, work: 0, sinceMs: nowMs, proposedMs: null })
     this.#queuedBytes += commands.length
   }
 
   /** The next batch to propose; call {@link proposed} with its slot. */
-  next(): Batch | null {
+  next(nowMs: number): Batch | null {
+    this.#shed(nowMs)
     if (!this.ready) return null
     if (this.#queue.length === 0) this.#close()
     return (this.#queue[0] as Gathered).batch
   }
 
-  proposed(slot: number): void {
-    const gathered = this.#queue.shift() as Gathered
-    this.#queuedBytes -= gathered.batch.commands.length
+  proposed(slot: number, nowMs: number): void {
+    const gathered = this.#unqueue()
+    gathered.proposedMs = nowMs
+    this.#admission.proposed(gathered.work)
     this.#running.set(slot, gathered)
   }
 
   /** The instance has executed: `results` are those of its groups, in order. */
-  executed(slot: number, results: Uint8Array): void {
+  executed(slot: number, results: Uint8Array, nowMs: number): void {
     const gathered = this.#running.get(slot)
     if (gathered === undefined) return
     this.#running.delete(slot)
+    this.#admission.executed(gathered.work, gathered.proposedMs as number, nowMs)
     let at = 0
     for (const entry of gathered.entries) {
       // A barrier has no group, and so no results.
@@ -170,12 +205,15 @@ export class Proposals {
     const gathered = this.#running.get(slot)
     if (gathered === undefined) return
     this.#running.delete(slot)
+    this.#admission.rejected(gathered.work)
     this.#queue.unshift(gathered)
     this.#queuedBytes += gathered.batch.commands.length
+    this.#queuedWork += gathered.work
   }
 
-  /** Answers what is past its deadline: it may be done, or be done later. */
+  /** Answers what is past its deadline: it may be done, or be done later. What was not proposed in time is refused. */
   expire(nowMs: number): void {
+    this.#shed(nowMs)
     this.#answerEach((entry) => entry.deadlineMs <= nowMs, ErrorCode.timeout, 'not answered in time')
   }
 
@@ -185,6 +223,7 @@ export class Proposals {
     this.#bySession.clear()
   }
 
+  /** Entries that are neither answered nor given up. */
   get waiting(): number {
     let count = 0
     for (const { waiters } of this.#allEntries()) if (waiters.length > 0) count++
@@ -232,19 +271,69 @@ export class Proposals {
     this.#commands.set(group, this.#length)
     this.#mark = this.#keys.mark()
     const copy = this.#commands.subarray(this.#length, end)
-    if (copy[GROUP_KIND_AT] === GroupKind.open) giveName(copy, { ...this.#place(), count: this.#opened++ % 2 ** 32 })
-    return prepareGroup(copy, this.#machine, this.#keys)
+    if (copy[GROUP_KIND_AT] === GroupKind.open) giveName(copy, { ...this.#options.place(), count: this.#opened++ % 2 ** 32 })
+    return prepareGroup(copy, this.#options.machine, this.#keys)
   }
 
   #close(): void {
     if (this.#length === 0) return
     const batch = { footprint: this.#keys.take(), commands: this.#commands.slice(0, this.#length) }
-    this.#queue.push({ batch, entries: this.#entries })
+    const [entries, work] = [this.#entries, this.#work]
+    this.#queue.push({ batch, entries, work, sinceMs: this.#sinceMs, proposedMs: null })
     this.#queuedBytes += this.#length
+    this.#queuedWork += work
     this.#entries = []
     this.#length = 0
+    this.#work = 0
+  }
+
+  #unqueue(at = 0): Gathered {
+    const [gathered] = this.#queue.splice(at, 1) as [Gathered]
+    this.#queuedBytes -= gathered.batch.commands.length
+    this.#queuedWork -= gathered.work
+    return gathered
+  }
+
+  /**
+   * Refuses batches that have waited for too long. One that was proposed before stays: a copy of its requests may
+   * be done, and protocol.md §4 wants it proposed again.
+   */
+  #shed(nowMs: number): void {
+    const { longestWaitMs } = this.#admission
+    if (this.#length > 0 && nowMs - this.#sinceMs > longestWaitMs) this.#close()
+    const first = this.#queue.findIndex(({ proposedMs }) => proposedMs === null)
+    while (first >= 0 && nowMs - (this.#queue[first]?.sinceMs ?? nowMs) > longestWaitMs) {
+      for (const entry of this.#unqueue(first).entries) {
+        if (entry.key !== null) this.#bySession.delete(entry.key)
+        this.#answer(entry, { outcome: 'refused', code: ErrorCode.busy, message: BUSY })
+      }
+    }
+  }
+
+  #isTooMuch(group: Uint8Array, nowMs: number): boolean {
+    const bytes = this.#queuedBytes + this.#length
+    const oldest = this.#queue.find(({ proposedMs }) => proposedMs === null)
+    const oldestMs = oldest?.sinceMs ?? (this.#length > 0 ? this.#sinceMs : nowMs)
+    if (bytes > 0 && bytes + group.length > MAX_WAITING_BYTES) return true
+    return this.#admission.refuses(this.#queuedWork + this.#work, oldestMs, nowMs)
+  }
+
+  /** Whether the gathered batch is to be closed before the group is added. */
+  #isFull(group: Uint8Array, nowMs: number): boolean {
+    if (this.#length + group.length > BATCH_BYTES || this.#keys.keys > BATCH_KEYS) return true
+    return this.#work > BATCH_WORK || nowMs - this.#sinceMs > this.#admission.longestWaitMs * BATCH_SPAN
+  }
+
+  /** Whether the group joins one that is on its way: that costs nothing. */
+  #isRepetition(bytes: Uint8Array): boolean {
+    if (bytes.length < GROUP_HEADER_BYTES) return false
+    const group = this.#group
+    group.reopen(bytes, 0)
+    return this.#bySession.has(`${group.session()}:${group.first}:${group.count}`)
   }
 }
+
+const BUSY = 'too many commands are waiting'
 
 function mayChange({ kind, updates }: PreparedGroup): boolean {
   return kind !== GroupKind.commands || updates > 0

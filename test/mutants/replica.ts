@@ -40,6 +40,28 @@ export const REPLICA: readonly Mutant[] = [
     hunter: { by: 'simulator' },
   },
   {
+    name: 'what has waited for long is refused although it was proposed',
+    patches: [
+      {
+        file: 'node/proposals.ts',
+        from: '  expire(nowMs: number): void {\n    this.#shed(nowMs)\n',
+        to: "  expire(nowMs: number): void {\n    this.#shed(nowMs)\n    for (const { entries, sinceMs } of this.#running.values()) {\n      if (nowMs - sinceMs < this.#admission.longestWaitMs) continue\n      for (const entry of entries) this.#answer(entry, { outcome: 'refused', code: ErrorCode.busy, message: '' })\n    }\n",
+      },
+    ],
+    hunter: { by: 'simulator' },
+  },
+  {
+    name: 'a batch that is refused for its age is proposed all the same',
+    patches: [
+      {
+        file: 'node/proposals.ts',
+        from: '      for (const entry of this.#unqueue(first).entries) {\n',
+        to: '      const shed = this.#unqueue(first)\n      this.#queue.unshift(shed)\n      this.#queuedBytes += shed.batch.commands.length\n      shed.proposedMs = nowMs\n      for (const entry of shed.entries) {\n',
+      },
+    ],
+    hunter: { by: 'simulator' },
+  },
+  {
     name: 'an answer is that of the next group of its batch',
     patches: [
       {

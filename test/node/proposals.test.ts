@@ -12,26 +12,32 @@ import type { Batch } from '../../src/protocol/messages.ts'
 const test = suite('proposals of clients')
 
 const WINDOW = 16
+const TIMEOUT_MS = 1000
 
 class Client {
-  readonly proposals = new Proposals(new KeyValueStore(), WINDOW, () => ({ row: 2, slot: 2 ** 40 + 7, epoch: 0 }))
+  readonly proposals = new Proposals({
+    machine: new KeyValueStore(),
+    window: WINDOW,
+    requestTimeoutMs: TIMEOUT_MS,
+    place: () => ({ row: 2, slot: 2 ** 40 + 7, epoch: 0 }),
+  })
   readonly answers: string[] = []
   slot = 0
 
-  submit(keys: readonly string[], session?: GroupOptions, deadlineMs = 1000): void {
+  submit(keys: readonly string[], session?: GroupOptions, nowMs = 0): void {
     const group = encodeGroup(
       keys.map((key) => putCommand(key, 'v')),
       session,
     )
-    this.proposals.submit(group, deadlineMs, (answer: Answer) => this.answers.push(answer.outcome))
+    this.proposals.submit(group, nowMs, (answer: Answer) => this.answers.push(answer.outcome))
   }
 
   /** Words of the footprints of all that can be proposed, which is proposed. */
-  propose(): number[] {
+  propose(nowMs = 0): number[] {
     const words: number[] = []
-    for (let batch = this.proposals.next(); batch !== null; batch = this.proposals.next()) {
+    for (let batch = this.proposals.next(nowMs); batch !== null; batch = this.proposals.next(nowMs)) {
       words.push(batch.footprint.length)
-      this.proposals.proposed(++this.slot)
+      this.proposals.proposed(++this.slot, nowMs)
     }
     return words
   }
@@ -65,14 +71,14 @@ test('one that is repeated after it was called unknown joins it as well, and is 
   client.propose()
   client.proposals.expire(1000)
   assert.equal(client.answers, ['unknown'])
-  client.submit(['a'], FIRST, 3000)
+  client.submit(['a'], FIRST, 2000)
   assert.equal(client.propose(), [])
-  client.proposals.expire(2000)
+  client.proposals.expire(2999)
   assert.equal(client.answers, ['unknown'])
-  client.proposals.executed(1, resultsOf(1))
+  client.proposals.executed(1, resultsOf(1), 0)
   assert.equal(client.answers, ['unknown', 'done'])
-  client.submit(['a'], FIRST, 3000)
-  assert.is(client.propose().length, 1)
+  client.submit(['a'], FIRST, 2000)
+  assert.is(client.propose(2000).length, 1)
 })
 
 test('what waits is counted, and given up, once', () => {
@@ -83,7 +89,7 @@ test('what waits is counted, and given up, once', () => {
   client.propose()
   client.proposals.abandon('closed', 'closed')
   assert.is(client.proposals.waiting, 0)
-  client.proposals.executed(1, resultsOf(2))
+  client.proposals.executed(1, resultsOf(2), 0)
   assert.equal(client.answers, ['unknown', 'unknown'])
 })
 
@@ -97,7 +103,7 @@ test('while only reads are taken, an update is refused and leaves nothing behind
     (error: Error) => error instanceof EpaxosError && error.code === 'disk_full',
   )
   client.submit(['running'], FIRST)
-  client.proposals.executed(1, resultsOf(1))
+  client.proposals.executed(1, resultsOf(1), 0)
   assert.equal(client.answers, ['done', 'done'])
   client.proposals.onlyReads = false
   client.submit(['b'])
@@ -107,8 +113,8 @@ test('while only reads are taken, an update is refused and leaves nothing behind
 test('each opening of a session gets a name of its own from the row, the slot, and how many there were', () => {
   const { proposals } = new Client()
   const names: string[] = []
-  for (let i = 0; i < 3; i++) proposals.submit(encodeOpen(), 1000, () => {})
-  const { commands } = proposals.next() as Batch
+  for (let i = 0; i < 3; i++) proposals.submit(encodeOpen(), 0, () => {})
+  const { commands } = proposals.next(0) as Batch
   const reader = new GroupReader()
   for (let at = 0; at < commands.length; at = reader.end) {
     reader.open(commands, at)
@@ -119,6 +125,46 @@ test('each opening of a session gets a name of its own from the row, the slot, a
     names,
     ['00000000', '01000000', '02000000'].map((count) => `0002${slot}${count}00000000`),
   )
+})
+
+const isBusy = (error: Error) => error instanceof EpaxosError && error.code === 'busy'
+
+/** A client whose window is full, so that what it submits waits. */
+function stalled(): Client {
+  const client = new Client()
+  for (let i = 0; i < WINDOW; i++) {
+    client.submit([`first ${i}`])
+    client.propose()
+  }
+  return client
+}
+
+test('while the oldest command has waited for long, new ones are refused; repetitions of what is on its way join it', () => {
+  const client = stalled()
+  client.submit(['old'], FIRST, 0)
+  client.submit(['young'], undefined, TIMEOUT_MS / 4)
+  assert.throws(() => client.submit(['late'], undefined, TIMEOUT_MS / 4 + 1), isBusy)
+  client.submit(['old'], FIRST, TIMEOUT_MS / 4 + 1)
+  client.proposals.executed(1, resultsOf(1), 0)
+  client.proposals.executed(2, resultsOf(1), 0)
+  assert.is(client.propose(TIMEOUT_MS / 4 + 1).length, 2)
+  client.submit(['late'], undefined, TIMEOUT_MS / 4 + 1)
+})
+
+test('what has waited for too long is refused and never proposed; what was proposed before is neither', () => {
+  const client = stalled()
+  client.submit(['a'], FIRST, 0)
+  client.submit(['b'], undefined, TIMEOUT_MS / 4)
+  client.proposals.rejected(1)
+  client.proposals.expire(TIMEOUT_MS / 2 + 1)
+  assert.equal(client.answers, ['refused'])
+  client.proposals.expire(TIMEOUT_MS)
+  assert.equal(client.answers.slice(0, 2), ['refused', 'refused'], 'b waited, too')
+  client.submit(['a'], FIRST, TIMEOUT_MS)
+  assert.equal(new Set(client.answers.slice(2)), new Set(['unknown']), 'the rest was proposed')
+  assert.is(client.answers.length, 2 + WINDOW)
+  for (let slot = 2; slot <= WINDOW; slot++) client.proposals.executed(slot, resultsOf(1), TIMEOUT_MS)
+  assert.is(client.propose(TIMEOUT_MS).length, 2, 'what became a no-op, and the repetition of a')
 })
 
 test.run()

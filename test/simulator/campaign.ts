@@ -20,6 +20,7 @@ export const RARE_PATHS: readonly string[] = [
   'components > 1',
   'blocked executions',
   'turns that end within a component',
+  'refused: busy',
   'duplicates',
   'frames lost',
   'restarts',

@@ -261,7 +261,7 @@ export class SimulatedClient {
     if (answer.outcome === 'done') return this.#done(request, answer.results)
     if (answer.outcome === 'unknown') return this.#unknown(request, attempt)
     if (!RETRIED.has(answer.code)) throw new Violation('Answers', `${answer.code}: ${answer.message}`)
-    this.#world.counters.add('refused')
+    this.#world.counters.add(`refused: ${answer.code}`)
     if (this.#stopped && !request.repeatable) {
       for (const operation of request.operations) this.#record.refused(operation)
       return this.#close(request)

@@ -96,6 +96,7 @@ export class Life {
       requestTimeoutMs: options.requestTimeoutMs,
       timing: options.timing,
       workPerTurn: options.workPerTurn,
+      window: options.window,
       fastCrashes: options.fastCrashes,
       sessionLimits: options.sessions,
       linked: () => {},

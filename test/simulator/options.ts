@@ -79,6 +79,8 @@ export interface Options {
   readonly turnMs: number
   /** What is executed in one turn, in the work of `Budget`; 1 for one command. */
   readonly workPerTurn: number
+  /** Own instances of a replica that may be unexecuted at a time. */
+  readonly window: number
   readonly clients: ClientOptions
   /** What sessions may keep: little, so that it is reached. */
   readonly sessions: Limits
@@ -128,6 +130,7 @@ export function drawOptions(seed: number, durationMs?: number): Options {
     requestTimeoutMs: Math.max(random.pick([300, 1000, 2000]), 8 * roundMs),
     turnMs: random.pick([0.01, 0.1, 1]),
     workPerTurn: drawWork(stream(seed, 'work')),
+    window: stream(seed, 'window').pick([1, 2, 16, 16]),
     clients,
     sessions: drawSessions(stream(seed, 'sessions')),
     keys: drawKeys(random, duel),
