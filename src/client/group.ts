@@ -33,6 +33,8 @@ export class Group {
   readonly deadlineMs: number
   /** The link on which it is in flight. */
   connection: Connection | null = null
+  /** When it was sent last, in ms. */
+  sentMs = 0
   /** A replica had it and may have done it. */
   mayBeDone = false
   /** Why the last replica certainly did not do it. */

@@ -3,6 +3,7 @@ import { CommandError, EpaxosError, ErrorCode } from '../errors.ts'
 import { encodeExpire, encodeOpen } from '../execution/groups.ts'
 import { Status } from '../execution/results.ts'
 import { readerOf, tell } from './answers.ts'
+import { Congestion } from './congestion.ts'
 import type { Connection, GroupAnswer } from './connection.ts'
 import { type Entry, Group, inGroups } from './group.ts'
 import { Links, type LinksOptions } from './links.ts'
@@ -33,7 +34,7 @@ const TICK_MS = 50
 const EXPIRE_TIMEOUT_MS = 500
 
 /** A replica that answers this certainly did nothing, and another replica may do it. */
-const ELSEWHERE: readonly ErrorCode[] = [ErrorCode.notReady, ErrorCode.busy, ErrorCode.diskFull, ErrorCode.closed]
+const ELSEWHERE: readonly ErrorCode[] = [ErrorCode.notReady, ErrorCode.diskFull, ErrorCode.closed]
 
 export interface PipelineOptions extends LinksOptions {
   /**
@@ -70,6 +71,8 @@ export class Pipeline {
   /** Groups to send, oldest first. */
   #waiting: Group[] = []
   #waitingBytes = 0
+  readonly #congestion = new Congestion(MAX_IN_FLIGHT_BYTES)
+  #pausing = false
   /** All groups that are not settled. */
   readonly #open = new Set<Group>()
   #ticker: ReturnType<typeof setInterval> | null = null
@@ -240,14 +243,28 @@ export class Pipeline {
       return
     }
     while (this.#waiting.length > 0 && !connection.closed) {
-      const cost = connection.outstandingBytes + connection.outstanding * GROUP_OVERHEAD_BYTES
-      if (cost > MAX_IN_FLIGHT_BYTES) return
+      if (this.#pauses() || costAt(connection) > this.#congestion.limitBytes) return
       const group = this.#waiting.shift() as Group
       this.#waitingBytes -= group.bytes.length
       if (group.settled) continue
       group.connection = connection
+      group.sentMs = performance.now()
+      this.#congestion.sent(group.sentMs)
       connection.send(group.bytes, (answer) => this.#onAnswer(group, connection, answer), group.stale)
     }
+  }
+
+  /** Whether nothing may be sent for a while; then this sees to it that it goes on afterwards. */
+  #pauses(): boolean {
+    const pauseMs = this.#congestion.pauseMs(performance.now())
+    if (pauseMs <= 0) return false
+    if (this.#pausing) return true
+    this.#pausing = true
+    setTimeout(() => {
+      this.#pausing = false
+      this.#pump()
+    }, pauseMs)
+    return true
   }
 
   #onAnswer(group: Group, connection: Connection, answer: GroupAnswer): void {
@@ -262,6 +279,7 @@ export class Pipeline {
 
   #onDone(group: Group, results: Uint8Array): void {
     this.#links.praise()
+    this.#congestion.done(group.bytes.length)
     const mightHaveBeen = group.mayBeDone
     group.mayBeDone = true
     const reader = readerOf(results, group.entries.length)
@@ -303,7 +321,11 @@ export class Pipeline {
   #onRefused(group: Group, connection: Connection, refusal: Reason): void {
     group.refusal = refusal
     const { length } = group.entries
-    if (ELSEWHERE.includes(refusal.code)) {
+    if (refusal.code === ErrorCode.busy) {
+      this.#wait(group, true)
+      const cost = costAt(connection) + group.bytes.length
+      if (this.#congestion.refused(cost, group.sentMs, performance.now())) this.#links.avoid(connection)
+    } else if (ELSEWHERE.includes(refusal.code)) {
       this.#wait(group, true)
       this.#links.avoid(connection)
     } else if (length === 1) {
@@ -360,6 +382,8 @@ export class Pipeline {
       return { code: ErrorCode.timeout, message: `not answered in ${requestTimeoutMs} ms` }
     }
     if (refusal !== null) return refusal
+    if (this.#congestion.busy)
+      return { code: ErrorCode.busy, message: `not sent in ${requestTimeoutMs} ms: replicas are busy` }
     const why = this.#links.lastError?.message ?? 'too many commands were before it'
     return { code: ErrorCode.timeout, message: `not sent in ${requestTimeoutMs} ms: ${why}` }
   }
@@ -401,4 +425,9 @@ export class Pipeline {
       })
     })
   }
+}
+
+/** What is under way at a replica, in bytes. */
+function costAt({ outstandingBytes, outstanding }: Connection): number {
+  return outstandingBytes + outstanding * GROUP_OVERHEAD_BYTES
 }
