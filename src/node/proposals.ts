@@ -51,8 +51,8 @@ interface Gathered {
   readonly entries: Entry[]
   /** What its execution takes, as `Budget` counts it. */
   readonly work: number
-  /** When its first group came, in ms. */
-  readonly sinceMs: number
+  /** The first turn in which it could have been proposed, in ms; null before. A long turn of this replica is no wait. */
+  sinceMs: number | null
   /** When it was proposed last, in ms; null for never. */
   proposedMs: number | null
 }
@@ -89,7 +89,8 @@ export class Proposals {
   #mark: readonly [number, number, number] = [0, 0, 0]
   #entries: Entry[] = []
   #work = 0
-  #sinceMs = 0
+  /** Of what is gathered, as {@link Gathered.sinceMs}. */
+  #sinceMs: number | null = null
   /** Closed batches: those that were proposed before, then the others, oldest first. */
   #queue: Gathered[] = []
   #queuedBytes = 0
@@ -139,7 +140,6 @@ export class Proposals {
       this.#keys.rewind(this.#mark)
       throw new EpaxosError(ErrorCode.busy, 'all sessions together keep too much: again in a moment')
     }
-    if (this.#length === 0) this.#sinceMs = nowMs
     this.#length += group.length
     this.#work += group.length + prepared.count * COMMAND_WORK
     const entry: Entry = { waiters: [respond], key, deadlineMs }
@@ -154,7 +154,7 @@ export class Proposals {
     const batch = { footprint: this.#keys.take(), commands: new Uint8Array(0) }
     const deadlineMs = nowMs + this.#options.requestTimeoutMs
     const entries = [{ waiters: [respond], key: null, deadlineMs }]
-    this.#queue.push({ batch, entries, work: 0, sinceMs: nowMs, proposedMs: null })
+    this.#queue.push({ batch, entries, work: 0, sinceMs: null, proposedMs: null })
   }
 
   /** Proposes a sweep of the sessions, before all that waits. It interferes with everything: every replica has executed the same before it. */
@@ -165,7 +165,7 @@ export class Proposals {
     const deadlineMs = nowMs + this.#options.requestTimeoutMs
     const entries = [{ waiters: [respond], key: null, deadlineMs }]
     const batch = { footprint: keys.take(), commands }
-    this.#queue.unshift({ batch, entries, work: 0, sinceMs: nowMs, proposedMs: null })
+    this.#queue.unshift({ batch, entries, work: 0, sinceMs: null, proposedMs: null })
     this.#queuedBytes += commands.length
   }
 
@@ -285,6 +285,7 @@ export class Proposals {
     this.#entries = []
     this.#length = 0
     this.#work = 0
+    this.#sinceMs = null
   }
 
   #unqueue(at = 0): Gathered {
@@ -300,20 +301,27 @@ export class Proposals {
    */
   #shed(nowMs: number): void {
     const { longestWaitMs } = this.#admission
-    if (this.#length > 0 && nowMs - this.#sinceMs > longestWaitMs) this.#close()
-    const first = this.#queue.findIndex(({ proposedMs }) => proposedMs === null)
-    while (first >= 0 && nowMs - (this.#queue[first]?.sinceMs ?? nowMs) > longestWaitMs) {
-      for (const entry of this.#unqueue(first).entries) {
-        if (entry.key !== null) this.#bySession.delete(entry.key)
-        this.#answer(entry, { outcome: 'refused', code: ErrorCode.busy, message: BUSY })
-      }
+    if (this.#length > 0) this.#sinceMs ??= nowMs
+    for (const gathered of this.#queue) gathered.sinceMs ??= nowMs
+    if (this.#sinceMs !== null && nowMs - this.#sinceMs > longestWaitMs) this.#close()
+    for (let at = 0; at < this.#queue.length; ) {
+      const { proposedMs, sinceMs } = this.#queue[at] as Gathered
+      if (proposedMs !== null || nowMs - (sinceMs ?? nowMs) <= longestWaitMs) at++
+      else this.#refuse(this.#unqueue(at))
+    }
+  }
+
+  #refuse({ entries }: Gathered): void {
+    for (const entry of entries) {
+      if (entry.key !== null) this.#bySession.delete(entry.key)
+      this.#answer(entry, { outcome: 'refused', code: ErrorCode.busy, message: BUSY })
     }
   }
 
   #isTooMuch(group: Uint8Array, nowMs: number): boolean {
     const bytes = this.#queuedBytes + this.#length
-    const oldest = this.#queue.find(({ proposedMs }) => proposedMs === null)
-    const oldestMs = oldest?.sinceMs ?? (this.#length > 0 ? this.#sinceMs : nowMs)
+    const oldest = this.#queue.find(({ proposedMs, work }) => proposedMs === null && work > 0)
+    const oldestMs = (oldest ?? { sinceMs: this.#sinceMs }).sinceMs ?? nowMs
     if (bytes > 0 && bytes + group.length > MAX_WAITING_BYTES) return true
     return this.#admission.refuses(this.#queuedWork + this.#work, oldestMs, nowMs)
   }
@@ -321,7 +329,7 @@ export class Proposals {
   /** Whether the gathered batch is to be closed before the group is added. */
   #isFull(group: Uint8Array, nowMs: number): boolean {
     if (this.#length + group.length > BATCH_BYTES || this.#keys.keys > BATCH_KEYS) return true
-    return this.#work > BATCH_WORK || nowMs - this.#sinceMs > this.#admission.longestWaitMs * BATCH_SPAN
+    return this.#work > BATCH_WORK || nowMs - (this.#sinceMs ?? nowMs) > this.#admission.longestWaitMs * BATCH_SPAN
   }
 
   /** Whether the group joins one that is on its way: that costs nothing. */

@@ -55,8 +55,8 @@ export const REPLICA: readonly Mutant[] = [
     patches: [
       {
         file: 'node/proposals.ts',
-        from: '      for (const entry of this.#unqueue(first).entries) {\n',
-        to: '      const shed = this.#unqueue(first)\n      this.#queue.unshift(shed)\n      this.#queuedBytes += shed.batch.commands.length\n      shed.proposedMs = nowMs\n      for (const entry of shed.entries) {\n',
+        from: '      else this.#refuse(this.#unqueue(at))\n',
+        to: '      else {\n        this.#refuse(this.#queue[at] as Gathered)\n        ;(this.#queue[at] as Gathered).proposedMs = nowMs\n      }\n',
       },
     ],
     hunter: { by: 'simulator' },

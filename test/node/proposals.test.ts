@@ -142,6 +142,7 @@ function stalled(): Client {
 test('while the oldest command has waited for long, new ones are refused; repetitions of what is on its way join it', () => {
   const client = stalled()
   client.submit(['old'], FIRST, 0)
+  client.propose()
   client.submit(['young'], undefined, TIMEOUT_MS / 4)
   assert.throws(() => client.submit(['late'], undefined, TIMEOUT_MS / 4 + 1), isBusy)
   client.submit(['old'], FIRST, TIMEOUT_MS / 4 + 1)
@@ -151,10 +152,20 @@ test('while the oldest command has waited for long, new ones are refused; repeti
   client.submit(['late'], undefined, TIMEOUT_MS / 4 + 1)
 })
 
+test('what arrives in one long turn has not waited', () => {
+  const client = new Client()
+  client.submit(['a'], undefined, 0)
+  client.submit(['b'], undefined, 2 * TIMEOUT_MS)
+  assert.equal(client.propose(4 * TIMEOUT_MS), [1 + 2 * 2])
+  assert.equal(client.answers, [])
+})
+
 test('what has waited for too long is refused and never proposed; what was proposed before is neither', () => {
   const client = stalled()
   client.submit(['a'], FIRST, 0)
+  client.propose()
   client.submit(['b'], undefined, TIMEOUT_MS / 4)
+  client.propose(TIMEOUT_MS / 4)
   client.proposals.rejected(1)
   client.proposals.expire(TIMEOUT_MS / 2 + 1)
   assert.equal(client.answers, ['refused'])
