@@ -22,6 +22,8 @@ export interface DriverOptions {
   readonly transport: Pick<Transport, 'send' | 'buffered'>
   readonly replicas: number
   readonly clock: Clock
+  /** With so much that has not left, a link is behind. */
+  readonly behindBytes: number
   /** What is executed in one turn, in the work of {@link Budget}. */
   readonly workPerTurn: number
   /** A frame of an admitted peer could not be read, wholly or from some message on. */
@@ -40,9 +42,6 @@ const EXECUTION_MS = 20
 
 /** Longer frames are cut: each that arrives is a sign of life, on however slow a link. */
 const FRAME_BYTES = 1 << 20
-
-/** With so much that has not left, a link is behind. */
-const BEHIND_BYTES = 256 << 10
 
 /**
  * Where time, sockets and disks meet the core. One turn of the event loop: what arrived went into the core as it came;
@@ -184,10 +183,10 @@ export class Driver {
   }
 
   #behind(): Votes {
-    const { transport, replicas } = this.#options
+    const { transport, replicas, behindBytes } = this.#options
     let peers = 0
     for (let peer = 0; peer < replicas; peer++) {
-      if (transport.buffered(peer) > BEHIND_BYTES) peers = addVote(peers, peer)
+      if (transport.buffered(peer) > behindBytes) peers = addVote(peers, peer)
     }
     return peers
   }

@@ -40,6 +40,8 @@ export interface MemberOptions {
   readonly timing?: Timing
   /** Own instances that may be unexecuted at a time; {@link WINDOW} by default. */
   readonly window?: number
+  /** With so much that has not left, a link is behind; {@link BEHIND_BYTES} by default. */
+  readonly behindBytes?: number
   /** What is executed in one turn of the event loop, in the work of `Budget`; {@link WORK_PER_TURN} by default. */
   readonly workPerTurn?: number
   /** What sessions may keep; the same at all replicas. */
@@ -61,6 +63,9 @@ const WINDOW = 16
 // must be among them.
 if (4 * WINDOW > OPEN_PER_ROW)
   throw new RangeError('the window must be well below the instances of a row that are looked at')
+
+/** Some ms of a slow network. */
+const BEHIND_BYTES = 256 << 10
 
 /** Some 10 ms of a machine as quick as the key-value store. */
 const WORK_PER_TURN = 8 << 20
@@ -153,6 +158,7 @@ export class Member {
       transport,
       replicas,
       clock,
+      behindBytes: options.behindBytes ?? BEHIND_BYTES,
       workPerTurn: options.workPerTurn ?? WORK_PER_TURN,
       dropped: (what) => this.#drop(what),
       failed: (error) => this.#fail(error),

@@ -160,9 +160,9 @@ export class Proposals {
   /** Proposes a sweep of the sessions, before all that waits. It interferes with everything: every replica has executed the same before it. */
   submitSweep(generation: number, nowMs: number, respond: Respond): void {
     const commands = encodeSweep(generation)
+    const deadlineMs = nowMs + this.#options.requestTimeoutMs
     const keys = new FootprintBuilder()
     keys.everything()
-    const deadlineMs = nowMs + this.#options.requestTimeoutMs
     const entries = [{ waiters: [respond], key: null, deadlineMs }]
     const batch = { footprint: keys.take(), commands }
     this.#queue.unshift({ batch, entries, work: 0, sinceMs: null, proposedMs: null })

@@ -5,6 +5,7 @@ export const SILENCE_MS = 3000
 export interface Traffic {
   readonly schedule: (delayMs: number, action: () => void) => unknown
   readonly fate: (from: number, to: number, frame: Uint8Array) => readonly number[]
+  readonly bytesPerMs: (from: number, to: number) => number
   readonly ordered: boolean
 }
 
@@ -18,7 +19,14 @@ export interface LinkEnds {
 
 interface Arrival {
   readonly frame: Uint8Array
+  readonly delayMs: number
   due: boolean
+}
+
+/** A frame that waits until the link has transmitted those before it. */
+interface Departure {
+  readonly bytes: number
+  readonly arrivals: readonly Arrival[]
 }
 
 /** One direction between two replicas, from the dial to its end, with the frames in flight. */
@@ -29,6 +37,8 @@ export class MemoryLink {
   readonly #dialler: LinkEnds
   readonly #isSilent: () => boolean
   readonly #onTheirWay = new Set<Arrival>()
+  /** The first one is being transmitted. */
+  readonly #departures: Departure[] = []
   #acceptor: LinkEnds | null = null
   #broken = false
   #bufferedBytes = 0
@@ -55,11 +65,39 @@ export class MemoryLink {
   }
 
   send(frame: Uint8Array): void {
+    const arrivals: Arrival[] = []
     for (const delayMs of this.#traffic.fate(this.from, this.to, frame)) {
-      const arrival: Arrival = { frame, due: false }
+      const arrival: Arrival = { frame, delayMs, due: false }
+      arrivals.push(arrival)
       this.#onTheirWay.add(arrival)
       this.#bufferedBytes += frame.byteLength
-      this.#traffic.schedule(delayMs, () => {
+    }
+    this.#departures.push({ bytes: frame.byteLength, arrivals })
+    if (this.#departures.length === 1) this.#transmit()
+  }
+
+  /** Frames take the link one after the other, each for its size; then each copy travels for its delay. */
+  #transmit(): void {
+    for (let next = this.#departures[0]; next !== undefined; next = this.#departures[0]) {
+      const ms = next.bytes / this.#traffic.bytesPerMs(this.from, this.to)
+      if (ms > 0) {
+        this.#traffic.schedule(ms, () => this.#transmitted())
+        return
+      }
+      this.#depart()
+    }
+  }
+
+  #transmitted(): void {
+    if (this.#broken) return
+    this.#depart()
+    this.#transmit()
+  }
+
+  #depart(): void {
+    const { arrivals } = this.#departures.shift() as Departure
+    for (const arrival of arrivals) {
+      this.#traffic.schedule(arrival.delayMs, () => {
         arrival.due = true
         this.release()
       })
@@ -83,6 +121,7 @@ export class MemoryLink {
     if (this.#broken) return
     this.#broken = true
     this.#onTheirWay.clear()
+    this.#departures.length = 0
     this.#bufferedBytes = 0
     this.#traffic.schedule(0, () => this.#dialler.lost(this))
   }

@@ -6,7 +6,6 @@ import type { MemoryNetwork } from './memory.ts'
 import { type LinkEnds, MemoryLink, SILENCE_MS } from './memory-link.ts'
 import {
   type Identity,
-  MAX_BACKPRESSURE_BYTES,
   MAX_FRAME_BYTES,
   type Refusal,
   type Transport,
@@ -81,7 +80,8 @@ export class MemoryTransport implements Transport, LinkEnds {
     const link = outgoing.link as MemoryLink
     if (link.broken) return false
     if (frame.byteLength > MAX_FRAME_BYTES) return this.#giveUp(link, `frame of ${frame.byteLength} bytes to send`)
-    if (link.bufferedBytes + frame.byteLength > MAX_BACKPRESSURE_BYTES) return this.#giveUp(link, 'backlog')
+    const { mostBufferedBytes } = this.#network.options
+    if (link.bufferedBytes + frame.byteLength > mostBufferedBytes) return this.#giveUp(link, 'backlog')
     link.send(frame)
     return true
   }

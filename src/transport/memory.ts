@@ -1,5 +1,6 @@
 import { SILENCE_MS } from './memory-link.ts'
 import type { MemoryTransport } from './memory-transport.ts'
+import { MAX_BACKPRESSURE_BYTES } from './transport.ts'
 
 export { MemoryTransport, type MemoryTransportOptions } from './memory-transport.ts'
 
@@ -14,6 +15,10 @@ export interface MemoryNetworkOptions {
   readonly fate?: (from: number, to: number, frame: Uint8Array) => readonly number[]
   /** The delay in ms of the messages of a handshake, and of frames if there is no `fate`; 1 if absent. */
   readonly delayMs?: (from: number, to: number) => number
+  /** How many bytes a link transmits in a ms: frames wait for those before them. `Infinity` where absent. */
+  readonly bytesPerMs?: (from: number, to: number) => number
+  /** With more that has not arrived, a link is closed; `MAX_BACKPRESSURE_BYTES` where absent. */
+  readonly mostBufferedBytes?: number
   /**
    * False lets frames of one link overtake each other according to their delays; true, the default, is what sockets do.
    */
@@ -43,6 +48,8 @@ export class MemoryNetwork {
       schedule: options.schedule,
       fate: options.fate ?? ((from, to) => [delayMs(from, to)]),
       delayMs,
+      bytesPerMs: options.bytesPerMs ?? (() => Number.POSITIVE_INFINITY),
+      mostBufferedBytes: options.mostBufferedBytes ?? MAX_BACKPRESSURE_BYTES,
       ordered: options.ordered ?? true,
       random: options.random ?? (() => 0),
     }

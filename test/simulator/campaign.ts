@@ -21,6 +21,8 @@ export const RARE_PATHS: readonly string[] = [
   'blocked executions',
   'turns that end within a component',
   'refused: busy',
+  'links behind',
+  'links closed by their backlog',
   'duplicates',
   'frames lost',
   'restarts',

@@ -97,6 +97,7 @@ export class Life {
       timing: options.timing,
       workPerTurn: options.workPerTurn,
       window: options.window,
+      behindBytes: options.network.behindBytes,
       fastCrashes: options.fastCrashes,
       sessionLimits: options.sessions,
       linked: () => {},
@@ -271,6 +272,10 @@ export class Life {
           for (const message of messages) this.#says(to, message)
           this.#world.traced(bytes)
         },
+        buffered: (bytes) => {
+          if (bytes > options.network.behindBytes) this.#world.counters.add('links behind')
+        },
+        overflowed: () => this.#world.counters.add('links closed by their backlog'),
         received: (from, messages) => {
           for (const message of messages) {
             if (message.type === MessageType.heartbeat) continue

@@ -49,6 +49,8 @@ export function makeNetwork(weather: Weather): MemoryNetwork {
       return delays
     },
     ordered: network.ordered,
+    bytesPerMs: () => (weather.healed || network.bytesPerMs === 0 ? Number.POSITIVE_INFINITY : network.bytesPerMs),
+    mostBufferedBytes: network.mostBufferedBytes,
     random: stream(seed, 'dialling').next,
   })
 }

@@ -2,6 +2,7 @@ import { COMMAND_WORK } from '../../src/execution/budget.ts'
 import { type Limits, SESSION_LIMITS } from '../../src/execution/sweep.ts'
 import { quorums } from '../../src/protocol/quorums.ts'
 import { DEFAULT_TIMING, type Timing } from '../../src/protocol/timing.ts'
+import { MAX_BACKPRESSURE_BYTES } from '../../src/transport/transport.ts'
 import { Random } from '../support/random.ts'
 import { drawDirectoryFaults, drawFaults, drawLongTurns, type Fault } from './fault-plan.ts'
 
@@ -51,6 +52,11 @@ export interface NetworkOptions {
   readonly lostCommit: number
   /** Chance of a PreAcceptOk to be lost. */
   readonly lostOk: number
+  /** How many bytes a link transmits in a ms; 0 for any number. */
+  readonly bytesPerMs: number
+  /** With so much that has not arrived a link is behind; and is closed. */
+  readonly behindBytes: number
+  readonly mostBufferedBytes: number
   /** Chance of a Recover to be late, or lost, on its way to the coordinator of its instance. */
   readonly deaf: number
 }
@@ -115,7 +121,7 @@ export function drawOptions(seed: number, durationMs?: number): Options {
   const lasting = durationMs ?? random.pick([2000, 5000, 5000, 10_000])
   const { fastCrashes, crashes } = quorums(replicas)
   const clients = { ...drawClients(random, lasting, duel), opens: stream(seed, 'openings').chance(0.5) }
-  const network = drawNetwork(random, duel)
+  const network = { ...drawNetwork(random, duel), ...drawBandwidth(stream(seed, 'bandwidth')) }
   const disk = drawDisk(random)
   // There and back, and onto both disks: timeouts that are shorter for ever let nobody finish.
   const roundMs = 2 * (network.distanceMs + network.jitterMs + disk.mostMs)
@@ -210,7 +216,7 @@ function drawKeys(random: Random, duel: boolean): KeyOptions {
   }
 }
 
-function drawNetwork(random: Random, duel: boolean): NetworkOptions {
+function drawNetwork(random: Random, duel: boolean): Omit<NetworkOptions, keyof Bandwidth> {
   const lossy = random.chance(0.6)
   return {
     distanceMs: random.pick([0.2, 5, 40]),
@@ -223,6 +229,15 @@ function drawNetwork(random: Random, duel: boolean): NetworkOptions {
     lostOk: duel ? random.pick([0, 0.5, 0.8, 0.9]) : 0,
     deaf: duel ? random.pick([0, 0.8, 1]) : 0,
   }
+}
+
+type Bandwidth = Pick<NetworkOptions, 'bytesPerMs' | 'behindBytes' | 'mostBufferedBytes'>
+
+/** In a quarter of the runs links are so slow that frames queue; what counts as much is then as small as the frames. */
+function drawBandwidth(random: Random): Bandwidth {
+  if (random.chance(0.75)) return { bytesPerMs: 0, behindBytes: 256 << 10, mostBufferedBytes: MAX_BACKPRESSURE_BYTES }
+  const behindBytes = random.pick([1 << 10, 4 << 10])
+  return { bytesPerMs: random.pick([5, 20, 100]), behindBytes, mostBufferedBytes: behindBytes * random.pick([2, 16]) }
 }
 
 function drawDisk(random: Random): DiskOptions {

@@ -10,6 +10,10 @@ export interface TransportWatch {
   isMuted(): boolean
   /** The frame leaves the replica, so all that it rests on is durable there. `taken`: there is a link for it. */
   sent(to: number, messages: readonly Message[], bytes: Uint8Array, taken: boolean): void
+  /** So many bytes to the peer have not arrived. */
+  buffered(bytes: number): void
+  /** The link to a peer was closed because too much had not arrived. */
+  overflowed(): void
   received(from: number, messages: readonly Message[]): void
   /** It tells a peer who it is. */
   claims(standing: Standing): void
@@ -67,7 +71,10 @@ export class WatchedTransport implements Transport {
           watch.refused(reason)
           handlers.refused(peer, reason, clusterId)
         }),
-      dropped: (what) => process.run(() => handlers.dropped(what)),
+      dropped: (what) => {
+        if (what.endsWith('backlog')) watch.overflowed()
+        process.run(() => handlers.dropped(what))
+      },
     })
   }
 
@@ -82,7 +89,9 @@ export class WatchedTransport implements Transport {
   }
 
   buffered(peer: number): number {
-    return this.#options.inner.buffered(peer)
+    const bytes = this.#options.inner.buffered(peer)
+    this.#options.watch.buffered(bytes)
+    return bytes
   }
 
   drop(peer: number): void {

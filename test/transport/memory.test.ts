@@ -45,6 +45,35 @@ test('loses, duplicates and delays frames as its fate says, in order where it is
   }
 })
 
+test('with a bandwidth, frames wait for those before them, and count as buffered until they arrive', async () => {
+  const { time, seen, transports } = await pair({ delayMs: () => 5, bytesPerMs: () => 10 })
+  const [sender] = transports as [MemoryTransport]
+  for (const i of [1, 2, 3]) assert.ok(sender.send(1, new Uint8Array(100).fill(i)))
+  assert.is(sender.buffered(1), 300)
+  const arrived: number[] = []
+  for (let i = 0; i < 4; i++) {
+    await time.pass(i === 0 ? 14 : 10)
+    arrived.push(received(seen[1]).length)
+  }
+  assert.equal(arrived, [0, 1, 2, 3])
+  assert.equal(received(seen[1]), [1, 2, 3])
+  assert.is(sender.buffered(1), 0)
+})
+
+test('a link whose backlog grows too large is closed, what is on it is lost, and it is made again', async () => {
+  const { time, seen, transports } = await pair({ bytesPerMs: () => 10, mostBufferedBytes: 1000 })
+  const [sender] = transports as [MemoryTransport]
+  assert.ok(sender.send(1, new Uint8Array(900)))
+  assert.not(sender.send(1, new Uint8Array(101)))
+  await time.pass(5)
+  assert.equal(seen[0].downs, [1])
+  await time.until(() => seen[0].linked.has(1), 'the link again')
+  assert.is(sender.buffered(1), 0)
+  assert.ok(sender.send(1, Uint8Array.of(4)))
+  await time.pass(100)
+  assert.equal(received(seen[1]), [4])
+})
+
 test('a closed cut breaks one direction at once and the other never; healed, it links again', async () => {
   const { time, network, seen, send, transports } = await pair()
   send(1)
