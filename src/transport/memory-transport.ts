@@ -80,8 +80,8 @@ export class MemoryTransport implements Transport, LinkEnds {
     const link = outgoing.link as MemoryLink
     if (link.broken) return false
     if (frame.byteLength > MAX_FRAME_BYTES) return this.#giveUp(link, `frame of ${frame.byteLength} bytes to send`)
-    const { mostBufferedBytes } = this.#network.options
-    if (link.bufferedBytes + frame.byteLength > mostBufferedBytes) return this.#giveUp(link, 'backlog')
+    const mostBytes = this.#network.options.mostBufferedBytes()
+    if (link.bufferedBytes + frame.byteLength > mostBytes) return this.#giveUp(link, 'backlog')
     link.send(frame)
     return true
   }

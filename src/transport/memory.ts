@@ -18,7 +18,7 @@ export interface MemoryNetworkOptions {
   /** How many bytes a link transmits in a ms: frames wait for those before them. `Infinity` where absent. */
   readonly bytesPerMs?: (from: number, to: number) => number
   /** With more that has not arrived, a link is closed; `MAX_BACKPRESSURE_BYTES` where absent. */
-  readonly mostBufferedBytes?: number
+  readonly mostBufferedBytes?: () => number
   /**
    * False lets frames of one link overtake each other according to their delays; true, the default, is what sockets do.
    */
@@ -49,7 +49,7 @@ export class MemoryNetwork {
       fate: options.fate ?? ((from, to) => [delayMs(from, to)]),
       delayMs,
       bytesPerMs: options.bytesPerMs ?? (() => Number.POSITIVE_INFINITY),
-      mostBufferedBytes: options.mostBufferedBytes ?? MAX_BACKPRESSURE_BYTES,
+      mostBufferedBytes: options.mostBufferedBytes ?? (() => MAX_BACKPRESSURE_BYTES),
       ordered: options.ordered ?? true,
       random: options.random ?? (() => 0),
     }

@@ -2,6 +2,7 @@ import { unsealed } from '../../src/codec/frame.ts'
 import { decodeFrame } from '../../src/codec/peer.ts'
 import { type Message, MessageType } from '../../src/protocol/messages.ts'
 import { MemoryNetwork } from '../../src/transport/memory.ts'
+import { MAX_BACKPRESSURE_BYTES } from '../../src/transport/transport.ts'
 import type { Counters } from './counters.ts'
 import { type Options, stream } from './options.ts'
 import type { VirtualTime } from './time.ts'
@@ -50,7 +51,8 @@ export function makeNetwork(weather: Weather): MemoryNetwork {
     },
     ordered: network.ordered,
     bytesPerMs: () => (weather.healed || network.bytesPerMs === 0 ? Number.POSITIVE_INFINITY : network.bytesPerMs),
-    mostBufferedBytes: network.mostBufferedBytes,
+    // A link that is closed loses what is on it.
+    mostBufferedBytes: () => (weather.healed ? MAX_BACKPRESSURE_BYTES : network.mostBufferedBytes),
     random: stream(seed, 'dialling').next,
   })
 }

@@ -24,6 +24,7 @@ export class SimulatedProcess implements Clock {
   #jumpedMs = 0
   #ended = false
   #held = false
+  #running = false
   #waiting: (() => void)[] | null = null
 
   constructor(time: VirtualTime, options: ProcessOptions) {
@@ -51,12 +52,18 @@ export class SimulatedProcess implements Clock {
     return this.#waiting !== null
   }
 
-  /** Something happens to the process. */
+  /** Something happens to the process; within something that happens, as when a send closes its link, it is a part of that. */
   run(action: () => void): void {
     if (this.#ended) return
     if (this.#waiting !== null) this.#waiting.push(action)
+    else if (this.#running) action()
     else {
-      action()
+      this.#running = true
+      try {
+        action()
+      } finally {
+        this.#running = false
+      }
       this.afterwards()
     }
   }

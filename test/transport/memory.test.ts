@@ -61,7 +61,7 @@ test('with a bandwidth, frames wait for those before them, and count as buffered
 })
 
 test('a link whose backlog grows too large is closed, what is on it is lost, and it is made again', async () => {
-  const { time, seen, transports } = await pair({ bytesPerMs: () => 10, mostBufferedBytes: 1000 })
+  const { time, seen, transports } = await pair({ bytesPerMs: () => 10, mostBufferedBytes: () => 1000 })
   const [sender] = transports as [MemoryTransport]
   assert.ok(sender.send(1, new Uint8Array(900)))
   assert.not(sender.send(1, new Uint8Array(101)))
