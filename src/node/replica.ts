@@ -183,7 +183,8 @@ export class Replica {
 
   /**
    * Applies a command that only reads to the current state of this replica, which may lack what was answered elsewhere;
-   * the replica need not be ready. Throws a `CommandError` (`refused`): `not_ready` while the journal is being
+   * the replica need not be ready. It may see the state between two commands of a batch, never half a command. Throws
+   * a `CommandError` (`refused`): `not_ready` while the journal is being
    * replayed, before the cluster is founded and after {@link close}, or what is wrong with the command, which must not
    * write.
    */

@@ -33,7 +33,8 @@ let replicas: Replicas
 let guarded: Replicas
 
 test.before(async () => {
-  replicas = await Replicas.open()
+  // A long timeout: what a client may have under way is tested here, not how long it may wait on a slow machine.
+  replicas = await Replicas.open({ requestTimeoutMs: 60_000 })
   guarded = await Replicas.open({ count: 1, secret: SECRET })
 })
 test.after(async () => {
