@@ -271,7 +271,8 @@ export class Proposals {
     this.#commands.set(group, this.#length)
     this.#mark = this.#keys.mark()
     const copy = this.#commands.subarray(this.#length, end)
-    if (copy[GROUP_KIND_AT] === GroupKind.open) giveName(copy, { ...this.#options.place(), count: this.#opened++ % 2 ** 32 })
+    if (copy[GROUP_KIND_AT] === GroupKind.open)
+      giveName(copy, { ...this.#options.place(), count: this.#opened++ % 2 ** 32 })
     return prepareGroup(copy, this.#options.machine, this.#keys)
   }
 

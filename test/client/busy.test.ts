@@ -68,7 +68,7 @@ class BusyServer {
 
 test('is asked less and less, on few links, and what it never took is refused at its deadline', async () => {
   const server = new BusyServer()
-  const client = await connect([await server.open()], { requestTimeoutMs: 1000 })
+  const client = await connect([await server.open()], { requestTimeoutMs: 1000, session: false })
   try {
     const calls: Promise<CommandError>[] = []
     for (let i = 0; i < 50; i++) {
@@ -91,7 +91,7 @@ test('is asked less and less, on few links, and what it never took is refused at
 
 test('gets what waits when it has time again', async () => {
   const server = new BusyServer()
-  const client = await connect([await server.open()], { requestTimeoutMs: 5000 })
+  const client = await connect([await server.open()], { requestTimeoutMs: 5000, session: false })
   try {
     const calls: Promise<void>[] = []
     for (let i = 0; i < 20; i++) {
