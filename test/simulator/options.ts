@@ -136,7 +136,7 @@ export function drawOptions(seed: number, durationMs?: number): Options {
     requestTimeoutMs: Math.max(random.pick([300, 1000, 2000]), 8 * roundMs),
     turnMs: random.pick([0.01, 0.1, 1]),
     workPerTurn: drawWork(stream(seed, 'work')),
-    window: stream(seed, 'window').pick([1, 2, 16, 16]),
+    window: stream(seed, 'window').pick([1, 2, 16, 16, 16, 16, 16, 16]),
     clients,
     sessions: drawSessions(stream(seed, 'sessions')),
     keys: drawKeys(random, duel),
@@ -159,9 +159,9 @@ function drawFirstStarts(random: Random, replicas: number, durationMs: number): 
   return Array.from({ length: replicas }, () => Math.min(durationMs / 2, random.pick([0, 0, 20, 300, 1000])))
 }
 
-/** In a third of the runs batches are executed one command, or a few, at a time. */
+/** In a quarter of the runs batches are executed one command, or a few, at a time. */
 function drawWork(random: Random): number {
-  return random.chance(2 / 3) ? 1 << 30 : random.pick([1, 2 * COMMAND_WORK, 8 * COMMAND_WORK])
+  return random.chance(0.75) ? 1 << 30 : random.pick([1, 2 * COMMAND_WORK, 8 * COMMAND_WORK])
 }
 
 function drawClients(random: Random, durationMs: number, duel: boolean): Omit<ClientOptions, 'opens'> {
@@ -233,9 +233,9 @@ function drawNetwork(random: Random, duel: boolean): Omit<NetworkOptions, keyof 
 
 type Bandwidth = Pick<NetworkOptions, 'bytesPerMs' | 'behindBytes' | 'mostBufferedBytes'>
 
-/** In a quarter of the runs links are so slow that frames queue; what counts as much is then as small as the frames. */
+/** In an eighth of the runs links are so slow that frames queue; what counts as much is then as small as the frames. */
 function drawBandwidth(random: Random): Bandwidth {
-  if (random.chance(0.75)) return { bytesPerMs: 0, behindBytes: 256 << 10, mostBufferedBytes: MAX_BACKPRESSURE_BYTES }
+  if (random.chance(7 / 8)) return { bytesPerMs: 0, behindBytes: 256 << 10, mostBufferedBytes: MAX_BACKPRESSURE_BYTES }
   const behindBytes = random.pick([1 << 10, 4 << 10])
   return { bytesPerMs: random.pick([5, 20, 100]), behindBytes, mostBufferedBytes: behindBytes * random.pick([2, 16]) }
 }
