@@ -261,7 +261,7 @@ export const EXECUTION: readonly Mutant[] = [
       },
       {
         file: 'execution/sessions.ts',
-        from: '  /** No request of the session is applied any more. */\n',
+        from: '  /** From now on no request of the session is applied. */\n',
         to: '  reopen(id: string): void {\n    this.#sessions.delete(id)\n  }\n\n',
       },
     ],
