@@ -233,7 +233,7 @@ export class ClientLinks {
   #note(why: string): void {
     this.#dropped++
     if (this.#dropped > 100 && this.#dropped % 1000 !== 0) return
-    this.#logger.warn({ why, dropped: this.#dropped }, 'client hung up on')
+    this.#logger.warn({ why, dropped: this.#dropped }, 'client disconnected')
   }
 
   #hangUp(link: ClientLink, code: number): void {

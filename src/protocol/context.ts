@@ -48,7 +48,7 @@ export interface Counts {
 /**
  * A disk hangs if a write takes this many times as long as the longest one lately. Each write makes a little of that be
  * forgotten. One write makes the time after which a disk is said to hang at most twice as long, so a hang hides no
- * other one soon after, and a disk that is slow all the time is soon told apart.
+ * other one soon after, and a disk that is slow all the time is soon distinguished.
  */
 const HUNG_FACTOR = 4
 const FORGETTING = 0.98

@@ -22,7 +22,7 @@ export const MAX_LOOK_UPS = 2
 export const KNOWN_PATIENCE_MS = 250
 export const FIRST_PATIENCE_MS = 2000
 
-/** The code of the error of a dial whose look-up takes longer than it waits. */
+/** The code of the error of a dial whose lookup takes longer than it waits. */
 export const LOOK_UP_LATE = 'LOOK_UP_LATE'
 
 /** Never looked up: what listens on one of the two is on this machine. */
@@ -71,7 +71,7 @@ export class Resolver {
     if (!isKnown || !wasPending) await this.#atMost(isKnown ? KNOWN_PATIENCE_MS : FIRST_PATIENCE_MS, name.pending)
     if (name.known.length > 0) return name.known
     if (name.failure !== null) throw name.failure
-    const late = new Error(`the look-up of ${host} takes longer than ${FIRST_PATIENCE_MS} ms`)
+    const late = new Error(`the lookup of ${host} takes longer than ${FIRST_PATIENCE_MS} ms`)
     throw Object.assign(late, { code: LOOK_UP_LATE })
   }
 

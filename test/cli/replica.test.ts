@@ -176,7 +176,7 @@ test('listens beyond loopback only with a secret, for peers and for clients', ()
     assert.is((await runCli(['put', 'k', 'v', '--url', place.url], { env: { EPAXOS_SECRET: secret } })).code, 0)
   }))
 
-test('advertises what it is told to, and never an address that stands for every host', () =>
+test('advertises the given URL, and never an address that stands for every host', () =>
   withFolder(async (folder) => {
     const place = await alone(folder)
     const secret = { EPAXOS_SECRET: 'a secret of many bytes' }

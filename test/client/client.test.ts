@@ -193,7 +193,7 @@ test('a named session goes on where it was left', async () => {
   await again.close()
 })
 
-test('closing waits for what is under way, and ends the session', async () => {
+test('closing waits for what is in flight, and ends the session', async () => {
   const client = await connect(replicas.urls)
   const calls = Array.from({ length: 100 }, () => client.increment('closing'))
   await client.close()
@@ -202,7 +202,7 @@ test('closing waits for what is under way, and ends the session', async () => {
   await client.close()
 })
 
-test('a wrong secret, a wrong URL and nobody there are told apart', async () => {
+test('a wrong secret, a wrong URL and nobody there are distinguished', async () => {
   const guarded = await Replicas.open({ count: 1, secret: 'open sesame' })
   try {
     const client = await connect(guarded.urls, { secret: 'open sesame' })

@@ -187,7 +187,7 @@ test('where nobody can, a call is given up at its deadline, as refused (scenario
   }
 })
 
-test('what was under way when nobody was left is unknown (scenario 26)', async () => {
+test('what was in flight when nobody was left is unknown (scenario 26)', async () => {
   const replicas = await Replicas.open({ valves: true })
   const valve = await Valve.open(replicas.port(0))
   try {

@@ -112,7 +112,7 @@ for (const { name, open } of engines) {
     assert.is(engine.pending, 0)
   })
 
-  test('many keys are told apart while they come and go, also those whose hashes fall together', (engine) => {
+  test('many keys are distinguished while they come and go, also those whose hashes fall together', (engine) => {
     const lanes = (i: number): [number, number] =>
       i % 10 ? [Math.imul(i, 0x9e3779b1) >>> 0, i] : [((i << 15) | (i >>> 17)) >>> 0, i]
     const count = 20_000

@@ -271,7 +271,7 @@ test('an empty batch gives no groups of results', () => {
   assert.is(encodeGroup([]).length, 28)
 })
 
-test('a machine is told of each command ahead, once and in order, whether it is then applied or not', () => {
+test('a machine learns each command ahead, once and in order, whether it is then applied or not', () => {
   const lines = (from: number, count: number) =>
     Array.from({ length: count }, (_, i) => Buffer.from(`line ${from + i}`))
   const told: string[] = []

@@ -87,7 +87,7 @@ test('a request far beyond the others costs no memory for the gap, one beyond th
   assert.ok(perSession < 4096, `${perSession} bytes per session`)
 })
 
-test('numbers near 2⁵³ are told apart', () => {
+test('numbers near 2⁵³ are distinguished', () => {
   const session = new Session()
   const last = Number.MAX_SAFE_INTEGER - 1
   assert.is(execute(session, last, last - 2), Status.applied)

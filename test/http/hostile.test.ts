@@ -24,7 +24,7 @@ async function assertServes(): Promise<void> {
   assert.is(replicas.replica(0).notReady, null)
 }
 
-test('what is no HTTP is hung up on or answered with an error', async () => {
+test('what is not HTTP is disconnected or answered with an error', async () => {
   const garbage = [
     'garbage\r\n\r\n',
     '\r\n\r\n\r\n',

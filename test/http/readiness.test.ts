@@ -104,7 +104,7 @@ test('what was taken before the quorum was lost is 504 after the request timeout
     replicas.cutOff(0)
     await Promise.all(writers)
     const unknown = seen.filter(({ status }) => status === 504)
-    assert.ok(unknown.length > 0, 'each writer had one under way')
+    assert.ok(unknown.length > 0, 'each writer had one in flight')
     for (const { code, tookMs } of unknown) {
       assert.is(code, 'timeout')
       assert.ok(tookMs >= 590 && tookMs < 3000, `answered after ${tookMs} ms`)

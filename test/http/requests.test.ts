@@ -139,7 +139,7 @@ test('a large body that is refused does not destroy its answer', async () => {
   assert.is(answered.status, 413)
 })
 
-test('who says nothing, or never ends a request, is told so in time', async () => {
+test('a client that sends nothing, or never ends a request, gets an answer in time', async () => {
   await until(() => slow.every(({ closed }) => closed), 'the end of the connections', HEADERS_TIMEOUT_MS + 5000)
   for (const { statuses, text } of slow) assert.equal(statuses, [408], text)
 })

@@ -26,7 +26,7 @@ test('a repeated write is done once, and answered as the first time, at whicheve
   assert.is((await increment(2, inSession('s', 1))).text, '1')
 })
 
-test('repetitions that are under way at the same time are done once', async () => {
+test('repetitions that are in flight at the same time are done once', async () => {
   const answers = await Promise.all([0, 1, 2, 0, 1, 2].map((id) => increment(id, inSession('together', 1))))
   assert.is(new Set(answers.map(({ text }) => text)).size, 1)
 })

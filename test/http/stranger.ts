@@ -52,7 +52,7 @@ export class Stranger {
   }
 
   hungUp(): Promise<void> {
-    return until(() => this.closed, 'being hung up on')
+    return until(() => this.closed, 'being disconnected')
   }
 
   leave(): Promise<void> {

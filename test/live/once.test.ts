@@ -27,9 +27,9 @@ async function increments(cluster: LiveCluster, each: number, outstanding: numbe
     return client.increment('counter')
   }
   const loads = clients.map((client, c) => load(client, outstanding, call(c), (n) => n >= each))
-  await until('a third is under way', 120_000, async () => (started[1] as number) >= each / 3)
+  await until('a third is in progress', 120_000, async () => (started[1] as number) >= each / 3)
   await cluster.stop(1, 'SIGKILL')
-  await until('two thirds are under way', 120_000, async () => (started[0] as number) >= (2 * each) / 3)
+  await until('two thirds are in progress', 120_000, async () => (started[0] as number) >= (2 * each) / 3)
   cluster.start(1)
   const tallies = await Promise.all(loads)
   await cluster.allReady()

@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Cli, killAllCli } from '../support/cli.ts'
 
-/** Long enough for the dials of the name that is gone to need more look-ups than there are threads. */
+/** Long enough for the dials of the name that is gone to need more lookups than there are threads. */
 const GONE_MS = 8000
 const PEERS = 'a.test:7101,b.test:7102,c.test:7103'
 

@@ -47,7 +47,7 @@ test('puts and removes of values of all sizes give what a Map gives', () => {
   volume('table operations', rounds)
 })
 
-test('keys whose places meet are told apart, also after removals among them', () => {
+test('keys whose places meet are distinguished, also after removals among them', () => {
   const keys: string[] = []
   for (let i = 0; keys.length < 60; i++) {
     hashKey(utf8(`k${i}`))

@@ -16,7 +16,7 @@ import { until } from '../support/until.ts'
 
 const test = suite('closing a replica whose storage fails')
 
-test('what is under way is answered as unknown, and the failure is told', async () => {
+test('what is in flight is answered as unknown, and the failure is reported', async () => {
   let write = (): void => {}
   const disk = new MemoryDisk({
     schedule: (written) => {

@@ -34,7 +34,7 @@ test('leaves nothing open, whatever moment it comes at, and the directory can be
   }
 })
 
-test('ends a replay that is under way', async () => {
+test('ends a replay in progress', async () => {
   const data = await mkdtemp(join(tmpdir(), 'epaxos-closing-'))
   const [port] = (await freePorts(1)) as [number]
   const options = { id: 0, peers: [`127.0.0.1:${port}`], data, machine: new KeyValueStore() }

@@ -14,7 +14,7 @@ import { identityOf } from '../transport/observer.ts'
 
 const test = suite('a replica whose disk hangs')
 
-test('is not ready, says that the disk hangs, and answers what was under way when the disk is back', async () => {
+test('is not ready, says that the disk hangs, and answers what was in flight when the disk is back', async () => {
   const time = new VirtualTime()
   const clock = new SimulatedProcess(time, { rate: 1, turnMs: 0.1 })
   let hangs = false

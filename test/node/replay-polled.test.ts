@@ -30,7 +30,7 @@ function longJournal(disk: MemoryDisk): void {
   disk.crash()
 }
 
-test('begins nothing before it is at its end, however often it is told that its disk has space', async () => {
+test('begins nothing before it is at its end, however often its disk has space', async () => {
   const disk = new MemoryDisk({ schedule: (written) => setImmediate(written) })
   longJournal(disk)
   const failures: string[] = []

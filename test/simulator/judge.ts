@@ -65,7 +65,7 @@ export function search(workload: Workload, executed: readonly Executed[]): boole
   return true
 }
 
-/** The most operations that were under way at one time. */
+/** The most operations that were in flight at one time. */
 function concurrency(history: readonly Operation<Ask, string>[]): number {
   const ends = history.flatMap(({ calledAt, returnedAt }) => [
     { at: calledAt, change: 1 },

@@ -120,7 +120,7 @@ export function journalCompliance(name: string, create: () => Promise<Subject>, 
     await journal.close()
   })
 
-  test('a scan starts where it is told, and sees neither later values nor fewer', async (subject) => {
+  test('a scan starts at the given number, and sees neither later values nor fewer', async (subject) => {
     const journal = await subject.open()
     const watch = watchDurable(journal)
     for (let number = 1; number <= 300; number++) journal.append(text(`value ${number}`))
@@ -227,7 +227,7 @@ function keepingTests(test: Test): void {
     await again.close()
   })
 
-  test('what is appended while a write is under way forms the next group', async (subject) => {
+  test('what is appended while a write is in progress forms the next group', async (subject) => {
     const journal = await subject.open()
     const watch = watchDurable(journal)
     for (let number = 1; number <= 1000; number++) journal.append(text(`value ${number}`))

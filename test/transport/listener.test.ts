@@ -332,7 +332,7 @@ test('a linked peer is pinged', async () => {
   }, time.schedule)
 })
 
-test('closing hangs up on everybody and frees the port', () =>
+test('closing disconnects everybody and frees the port', () =>
   withVictim(async ({ port }) => {
     const [own, ...others] = await freePorts(3)
     const peers = [own, ...others].map((free) => ({ host: '127.0.0.1', port: free as number }))

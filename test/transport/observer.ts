@@ -1,6 +1,6 @@
 import type { Claim, Identity, Refusal, Standing, TransportHandlers, Verdict } from '../../src/transport/transport.ts'
 
-/** Takes part in links like a node, and records what it is told. */
+/** Takes part in links like a node, and records what it learns. */
 export class Observer implements TransportHandlers {
   /** Copies of the frames, by sender. */
   readonly frames = new Map<number, Uint8Array[]>()

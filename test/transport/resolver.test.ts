@@ -68,11 +68,11 @@ function newResolver() {
   return { time, servers, dial }
 }
 
-test('dials of one name share one look-up, also when it takes longer than they wait', async () => {
+test('dials of one name share one lookup, also when it takes longer than they wait', async () => {
   const { time, servers, dial } = newResolver()
   const dials = [dial('a'), dial('a')]
   await time.pass(FIRST_PATIENCE_MS)
-  for (const { error } of dials) assert.match(error as string, /look-up of a takes longer than 2000 ms/)
+  for (const { error } of dials) assert.match(error as string, /lookup of a takes longer than 2000 ms/)
   const later = dial('a')
   await time.pass(FIRST_PATIENCE_MS - 1)
   assert.equal([servers.asked, later], [['a'], {}])
@@ -113,7 +113,7 @@ test('the last result is used while the next lookup is slow, silent or fails, an
   assert.equal(moved.addresses, ['10.0.0.2'])
 })
 
-test('a look-up that fails, or finds nothing, ends the dial of a name that was never found', async () => {
+test('a lookup that fails, or finds nothing, ends the dial of a name that was never found', async () => {
   const { time, servers, dial } = newResolver()
   for (const end of [() => servers.one('a').fail(new Error('ENOTFOUND a')), () => servers.one('a').answer('')]) {
     const failed = dial('a')
@@ -124,7 +124,7 @@ test('a look-up that fails, or finds nothing, ends the dial of a name that was n
   }
 })
 
-test('no more look-ups are under way than leave threads for the disk, and each name gets its turn', async () => {
+test('no more lookups are in progress than leave threads for the disk, and each name gets its turn', async () => {
   const { time, servers, dial } = newResolver()
   const hosts = ['a', 'b', 'c', 'd', 'e', 'f']
   for (let round = 0; round < 5; round++) {
@@ -172,7 +172,7 @@ test('with silent name servers and a peer that is gone, another peer that comes 
     await until(() => a.seen.linked.size === 2, 'both links')
     silent = true
     await b.transport.close()
-    // So many dials that each would have had its look-up.
+    // So many dials that each would have had its lookup.
     await new Promise((resolve) => setTimeout(resolve, 4000))
     assert.equal(servers.asked, ['b.test'])
     await c.transport.close()

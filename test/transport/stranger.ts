@@ -43,7 +43,7 @@ export class Stranger {
   }
 
   async hungUp(): Promise<void> {
-    await until(() => this.closed || this.status !== 0, 'the stranger to be hung up on')
+    await until(() => this.closed || this.status !== 0, 'the stranger to be disconnected')
     this.socket.terminate()
   }
 }
