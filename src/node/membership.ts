@@ -84,10 +84,10 @@ export class Membership {
     if (refusal !== null) return refusal
     if (claim.start.number > (this.#known.get(peer)?.start.number ?? 0)) this.#learn(peer, claim)
     await this.#pending.get(peer)
-    // A later start may have come in the meantime.
-    if (!isSame(this.#known.get(peer)?.start.nonce, claim.start.nonce)) return 'copy'
     if (claim.founded) await this.#meet(this.#peers)
     else if (dialled && claim.clusterId !== null && claim.clusterId === this.#clusterId) await this.#meet([peer])
+    // A later start may have come during one of the writes.
+    if (!isSame(this.#known.get(peer)?.start.nonce, claim.start.nonce)) return 'copy'
     return dialled && !this.#met.has(peer) ? 'again' : 'yes'
   }
 

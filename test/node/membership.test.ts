@@ -198,4 +198,15 @@ test('of two starts that are being admitted at a time the later one is', async (
   assert.equal([await earlier, await later], ['copy', 'yes'])
 })
 
+test('a start is refused if a later one was heard while the founding was written down', async () => {
+  const subject = new Subject()
+  for (const id of [1, 2]) await subject.admits(claimOf(id, 3), true)
+  const { clusterId } = subject.membership.standing
+  const welcome = subject.membership.admit(1, claimOf(1, 3, { clusterId }), true)
+  await new Promise((resolve) => setImmediate(resolve))
+  const later = subject.membership.admit(1, claimOf(1, 3, { ...startOf(2, 20, 10), clusterId }), false)
+  await subject.sync()
+  assert.equal([await welcome, await later], ['copy', 'yes'])
+})
+
 test.run()
