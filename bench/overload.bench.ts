@@ -1,7 +1,7 @@
 /**
- * What becomes of three replicas under more than they can do: puts in an open loop, ten times as many as a closed loop gets done before. What counts
- * is how much is still done, and how soon a single put is answered afterwards. `BENCH_SECONDS` says how long the overload lasts (30), `BENCH_FACTOR` how
- * many times the capacity it is (10).
+ * What becomes of three replicas under more than they can do: puts in an open loop, ten times as many as a closed loop
+ * gets done before. What counts is how much is still done, and how soon a single put is answered afterwards.
+ * `BENCH_SECONDS` says how long the overload lasts (30), `BENCH_FACTOR` how many times the capacity it is (10).
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { CommandMaker } from '../src/cli/bench/commands.ts'

@@ -1,7 +1,9 @@
 /** Under way at a replica that says that it is busy, at least. */
 const LEAST_BYTES = 64 << 10
 
-/** The pause after a replica said that it is busy: doubled each time, with jitter, until it has done something again. */
+/**
+ * The pause after a replica said that it is busy: doubled each time, with jitter, until it has done something again.
+ */
 const FIRST_PAUSE_MS = 25
 const LONGEST_PAUSE_MS = 800
 
@@ -57,8 +59,8 @@ export class Congestion {
   }
 
   /**
-   * A group that was sent at `sentMs` was refused because the replica is busy, while `outstandingBytes` were under way. What was sent
-   * before the last refusal says nothing new. Returns whether it is time to try another replica.
+   * A group that was sent at `sentMs` was refused because the replica is busy, while `outstandingBytes` were under way.
+   * What was sent before the last refusal says nothing new. Returns whether it is time to try another replica.
    */
   refused(outstandingBytes: number, sentMs: number, nowMs: number): boolean {
     if (sentMs <= this.#refusedMs) return false

@@ -13,10 +13,10 @@ const FLIGHT_WEIGHT = 0.25
 const GROWS_BELOW = 0.75
 
 /**
- * Overload control: how much a replica proposes at a time, and when it refuses more. Commands wait in two places: before
- * they are proposed, and from then until they have executed (their flight). A command that was proposed executes, even if
- * its client has given up, so only a short flight keeps the work useful: the limit for the work in flight follows the
- * flight time that it leads to. What waits before that is refused when it would wait too long.
+ * Overload control: how much a replica proposes at a time, and when it refuses more. Commands wait in two places:
+ * before they are proposed, and from then until they have executed (their flight). A command that was proposed
+ * executes, even if its client has given up, so only a short flight keeps the work useful: the limit for the work in
+ * flight follows the flight time that it leads to. What waits before that is refused when it would wait too long.
  */
 export class Admission {
   /** A command that has waited for so long before it is proposed is refused instead: it is certainly not done. */
@@ -42,7 +42,9 @@ export class Admission {
     return this.#running === 0 || this.#running < this.#limit
   }
 
-  /** Whether a new command must be refused. `oldestMs` is when the oldest waiting one came; `nowMs` where none waits. */
+  /**
+   * Whether a new command must be refused. `oldestMs` is when the oldest waiting one came; `nowMs` where none waits.
+   */
   refuses(waitingWork: number, oldestMs: number, nowMs: number): boolean {
     if (nowMs - oldestMs > this.mostWaitMs) return true
     if (waitingWork <= FREE_WORK) return false

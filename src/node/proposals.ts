@@ -17,7 +17,10 @@ import { groupEnd } from '../execution/results.ts'
 import type { Batch } from '../protocol/messages.ts'
 import { Admission } from './admission.ts'
 
-/** How a group of commands ended. `results` are the group's, as results.ts lays them out; valid until the callback returns. */
+/**
+ * How a group of commands ended. `results` are the group's, as results.ts lays them out; valid until the callback
+ * returns.
+ */
 export type Answer =
   | { readonly outcome: 'done'; readonly results: Uint8Array }
   | { readonly outcome: Outcome; readonly code: ErrorCode; readonly message: string }
@@ -36,8 +39,8 @@ export const MAX_WAITING_BYTES = 32 << 20
 const BATCH_SPAN = 1 / 8
 
 /**
- * One group on its way, with everybody who waits for it: a client that sends a request again joins the first, also when that was answered as unknown
- * meanwhile, for what was proposed is executed all the same.
+ * One group on its way, with everybody who waits for it: a client that sends a request again joins the first, also when
+ * that was answered as unknown meanwhile, for what was proposed is executed all the same.
  */
 interface Entry {
   waiters: Respond[]
@@ -51,7 +54,9 @@ interface Gathered {
   readonly entries: Entry[]
   /** What its execution takes, as `Budget` counts it. */
   readonly work: number
-  /** The first turn in which it could have been proposed, in ms; null before. A long turn of this replica is no wait. */
+  /**
+   * The first turn in which it could have been proposed, in ms; null before. A long turn of this replica is no wait.
+   */
   sinceMs: number | null
   /** When it was proposed last, in ms; null for never. */
   proposedMs: number | null
@@ -68,9 +73,10 @@ export interface ProposalsOptions {
 }
 
 /**
- * Gathers the groups of clients into batches, and answers them when their instances have executed. While `window` own instances
- * are unexecuted, or as many commands as {@link Admission} allows, what arrives gathers into the next batch (protocol.md §6, bounded
- * tails). What would wait there, or has waited, for too long is refused: it is certainly not done.
+ * Gathers the groups of clients into batches, and answers them when their instances have executed. While `window` own
+ * instances are unexecuted, or as many commands as {@link Admission} allows, what arrives gathers into the next batch
+ * (protocol.md §6, bounded tails). What would wait there, or has waited, for too long is refused: it is certainly not
+ * done.
  */
 export class Proposals {
   /** While the disk is nearly full, only groups that change nothing are taken. */
@@ -157,7 +163,10 @@ export class Proposals {
     this.#queue.push({ batch, entries, work: 0, sinceMs: null, proposedMs: null })
   }
 
-  /** Proposes a sweep of the sessions, before all that waits. It interferes with everything: every replica has executed the same before it. */
+  /**
+   * Proposes a sweep of the sessions, before all that waits. It interferes with everything: every replica has executed
+   * the same before it.
+   */
   submitSweep(generation: number, nowMs: number, respond: Respond): void {
     const commands = encodeSweep(generation)
     const deadlineMs = nowMs + this.#options.requestTimeoutMs

@@ -71,7 +71,9 @@ export class HandStarted {
   }
 }
 
-/** Replicas of one cluster that a test starts one by one, as operators do, and directories that it copies and empties. */
+/**
+ * Replicas of one cluster that a test starts one by one, as operators do, and directories that it copies and empties.
+ */
 export class ByHand {
   readonly #folder = mkdtempSync(join(tmpdir(), 'epaxos-hand-'))
   readonly #ports: readonly number[]

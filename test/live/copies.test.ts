@@ -50,7 +50,7 @@ test('of a member and a copy of it that was started beside it, one is refused', 
     await sameState([again, one, two])
   }))
 
-test('an older copy of a disk that is put back is refused: it answers nothing, and ends when more than f refuse it', () =>
+test('an older copy of a disk that is put back is refused: it answers nothing, ends when more than f refuse it', () =>
   ByHand.use(3, async (cluster) => {
     const [zero, one, two] = (await cluster.startAll()) as [HandStarted, HandStarted, HandStarted]
     await one.cli.kill('SIGTERM')

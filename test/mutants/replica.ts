@@ -45,7 +45,14 @@ export const REPLICA: readonly Mutant[] = [
       {
         file: 'node/proposals.ts',
         from: '  expire(nowMs: number): void {\n    this.#shed(nowMs)\n',
-        to: "  expire(nowMs: number): void {\n    this.#shed(nowMs)\n    for (const { entries, sinceMs } of this.#running.values()) {\n      if (nowMs - sinceMs < this.#admission.longestWaitMs) continue\n      for (const entry of entries) this.#answer(entry, { outcome: 'refused', code: ErrorCode.busy, message: '' })\n    }\n",
+        to:
+          '  expire(nowMs: number): void {\n' +
+          '    this.#shed(nowMs)\n' +
+          '    for (const { entries, sinceMs } of this.#running.values()) {\n' +
+          '      if (nowMs - sinceMs < this.#admission.longestWaitMs) continue\n' +
+          "      for (const entry of entries) this.#answer(entry, { outcome: 'refused', code: ErrorCode.busy, " +
+          "message: '' })\n" +
+          '    }\n',
       },
     ],
     hunter: { by: 'simulator' },
@@ -56,7 +63,11 @@ export const REPLICA: readonly Mutant[] = [
       {
         file: 'node/proposals.ts',
         from: '      else this.#refuse(this.#unqueue(at))\n',
-        to: '      else {\n        this.#refuse(this.#queue[at] as Gathered)\n        ;(this.#queue[at] as Gathered).proposedMs = nowMs\n      }\n',
+        to:
+          '      else {\n' +
+          '        this.#refuse(this.#queue[at] as Gathered)\n' +
+          '        ;(this.#queue[at] as Gathered).proposedMs = nowMs\n' +
+          '      }\n',
       },
     ],
     hunter: { by: 'simulator' },

@@ -58,7 +58,7 @@ for (const [costMs, distanceMs] of [
   [100, 5],
   [5, 200],
 ] as const) {
-  test(`ten times the capacity, at ${costMs} ms a batch and ${distanceMs} ms to commit: what is taken is done in time`, () => {
+  test(`10 times the capacity, ${costMs} ms a batch, ${distanceMs} ms to commit: what is taken is done in time`, () => {
     const model = new Model()
     const durationMs = 30_000
     let offered = 0

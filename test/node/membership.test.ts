@@ -151,7 +151,7 @@ test('each start has a number one above the last, and says where it stands in th
   assert.equal([subject.membership.standing.start.number, subject.membership.standing.journal], [2, 2])
 })
 
-test('another incarnation is refused for ever; so is a founded one that names another cluster, or any to a new one', async () => {
+test('another incarnation is refused for ever, and so is a founded one that names another cluster', async () => {
   const subject = new Subject()
   const clusterId = await subject.found()
   for (const dialled of [true, false]) {
@@ -163,7 +163,7 @@ test('another incarnation is refused for ever; so is a founded one that names an
   }
 })
 
-test('a later start is admitted, and ends what the earlier one had; an earlier one, and its twin, are refused', async () => {
+test('a later start is admitted and ends the earlier one; an earlier one, and its twin, are refused', async () => {
   const subject = new Subject()
   const clusterId = await subject.found()
   const say = (number: number, fill: number, journal: number) =>

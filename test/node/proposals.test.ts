@@ -139,7 +139,7 @@ function stalled(): Client {
   return client
 }
 
-test('while the oldest command has waited for long, new ones are refused; repetitions of what is on its way join it', () => {
+test('while the oldest command has waited for long, new ones are refused, and repetitions join the first', () => {
   const client = stalled()
   client.submit(['old'], FIRST, 0)
   client.propose()

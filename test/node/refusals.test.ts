@@ -32,7 +32,7 @@ test('where no crash is survived, one is more than f', () => {
   assert.match(refusals.whyEnd(member) ?? '', /a later start/)
 })
 
-test('a replica that is not founded ends when several members of one cluster know its id with another directory', () => {
+test('a replica that is not founded ends when several members know its id with another directory', () => {
   const refusals = new Refusals(1)
   refusals.refused(0, 'amnesiac', OURS)
   refusals.refused(1, 'amnesiac', OTHERS)

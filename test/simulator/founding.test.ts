@@ -70,7 +70,7 @@ for (const [name, first] of KINDS) {
   })
 }
 
-test('a disk that is lost at any step: it comes back, or all begin again, and nothing is lost that was answered', async () => {
+test('a disk lost at any step: it comes back, or all begin again, and nothing answered is lost', async () => {
   let begunAgain = 0
   for (const replicas of [2, 3, 5]) {
     for (let atMs = 5; atMs < 400; atMs += 15) {

@@ -52,7 +52,10 @@ export class SimulatedProcess implements Clock {
     return this.#waiting !== null
   }
 
-  /** Something happens to the process; within something that happens, as when a send closes its link, it is a part of that. */
+  /**
+   * Something happens to the process; within something that happens, as when a send closes its link, it is a part of
+   * that.
+   */
   run(action: () => void): void {
     if (this.#ended) return
     if (this.#waiting !== null) this.#waiting.push(action)
