@@ -1,15 +1,15 @@
 /** Waiting work below this is never too much. In the work of `Budget`. */
 const FREE_WORK = 4 << 20
 
-/** What may be proposed and not executed: at first, at least, and at most. */
+/** The limit of what may be proposed and not executed: at first, at least, and at most. */
 const FIRST_LIMIT = 8 << 20
 const LEAST_LIMIT = 1 << 20
 const MOST_LIMIT = 64 << 20
 
-/** New flight times count for this part of the average. */
+/** The weight of a new flight time in the average. */
 const FLIGHT_WEIGHT = 0.25
 
-/** Flights below this part of the target raise the limit; between it and the target the limit stays. */
+/** Flights below this fraction of the target raise the limit; between it and the target the limit stays. */
 const GROWS_BELOW = 0.75
 
 /**
@@ -19,9 +19,9 @@ const GROWS_BELOW = 0.75
  * flight follows the flight time that it leads to. What waits before that is refused when it would wait too long.
  */
 export class Admission {
-  /** A command that has waited for so long before it is proposed is refused instead: it is certainly not done. */
+  /** A command that has waited this long before its proposal is refused instead: it is certainly not done. */
   readonly longestWaitMs: number
-  /** While the oldest command has waited for so long, or a new one would wait so long, new ones are refused. */
+  /** While the oldest command has waited this long, or a new one would wait this long, new ones are refused. */
   readonly mostWaitMs: number
   readonly #flightMs: number
   #limit = FIRST_LIMIT
@@ -30,7 +30,7 @@ export class Admission {
   #leastFlightMs = Number.POSITIVE_INFINITY
   #loweredMs = Number.NEGATIVE_INFINITY
 
-  /** @param requestTimeoutMs after this a command is answered as unknown */
+  /** @param requestTimeoutMs the time after which a command is answered as unknown */
   constructor(requestTimeoutMs: number) {
     this.longestWaitMs = requestTimeoutMs / 2
     this.mostWaitMs = requestTimeoutMs / 4
@@ -43,7 +43,8 @@ export class Admission {
   }
 
   /**
-   * Whether a new command must be refused. `oldestMs` is when the oldest waiting one came; `nowMs` where none waits.
+   * Whether a new command must be refused. `oldestMs` is the arrival of the oldest waiting command; `nowMs` if none
+   * waits.
    */
   refuses(waitingWork: number, oldestMs: number, nowMs: number): boolean {
     if (nowMs - oldestMs > this.mostWaitMs) return true
@@ -55,7 +56,7 @@ export class Admission {
     this.#running += work
   }
 
-  /** The batch became a no-op: its flight says nothing of the load. */
+  /** The batch became a no-op: its flight says nothing about the load. */
   rejected(work: number): void {
     this.#running -= work
   }
@@ -70,12 +71,12 @@ export class Admission {
     else if (wasBusy && flightMs < GROWS_BELOW * this.#targetMs) this.#limit = Math.min(MOST_LIMIT, this.#limit + work)
   }
 
-  /** Where replicas are far apart, the shortest flight is long. */
+  /** If replicas are far apart, the shortest flight is long. */
   get #targetMs(): number {
     return Math.min(Math.max(this.#flightMs, 2 * this.#leastFlightMs), 2 * this.#flightMs)
   }
 
-  /** Once for all that was proposed under the same limit. */
+  /** Only once for everything that was proposed under the same limit. */
   #lower(flightMs: number, proposedMs: number, nowMs: number): void {
     if (proposedMs < this.#loweredMs) return
     this.#loweredMs = nowMs

@@ -17,37 +17,39 @@ export interface DriverOptions {
   readonly core: Core
   readonly executor: Executor
   readonly proposals: Proposals
-  /** Null for durability "memory": everything is called durable at once. */
+  /** Null for durability "memory": everything counts as durable at once. */
   readonly journal: Journal | null
   readonly transport: Pick<Transport, 'send' | 'buffered'>
   readonly replicas: number
   readonly clock: Clock
-  /** With so much that has not left, a link is behind. */
+  /** A link with this many unsent bytes is behind. */
   readonly behindBytes: number
-  /** What is executed in one turn, in the work of {@link Budget}. */
+  /** How much is executed in one turn, in the work of {@link Budget}. */
   readonly workPerTurn: number
-  /** A frame of an admitted peer could not be read, wholly or from some message on. */
+  /** A frame of an admitted peer could not be read, as a whole or from some message on. */
   readonly dropped: (what: string) => void
   /** The replica cannot go on: an invariant broke, or the storage failed. */
   readonly failed: (error: Error) => void
-  /** After each turn: answers that were gathered may leave. */
+  /** Called after each turn, when a server may send the answers that it gathered. */
   readonly turned: () => void
 }
 
 /** The core is ticked at least this often. */
 const TICK_MS = 10
 
-/** Execution takes no longer of a turn, whatever its work: peers that wait for this replica must not suspect it. */
+/**
+ * Execution takes no more of a turn than this, whatever its work: peers that wait for this replica must not suspect it.
+ */
 const EXECUTION_MS = 20
 
-/** Longer frames are cut: each that arrives is a sign of life, on however slow a link. */
+/** Longer frames are split: each that arrives is a sign of life, on however slow a link. */
 const FRAME_BYTES = 1 << 20
 
 /**
- * Where time, sockets and disks meet the core. One turn of the event loop: what arrived went into the core as it came;
- * the gathered proposals follow; the turn's records become ONE journal value; what may leave goes out, one frame per
- * peer; what was committed is executed, as far as the turn's budget goes. What waits for the journal leaves when it is
- * durable, and the next turn's work goes on meanwhile.
+ * The place where time, sockets and disks meet the core. In one turn of the event loop, what arrived has gone into the
+ * core; the gathered proposals follow; the turn's records become ONE journal value; free messages are sent, one frame
+ * per peer; and committed instances are executed, as far as the turn's budget goes. What waits for the journal is sent
+ * when it is durable; the work of the next turn continues in the meantime.
  */
 export class Driver {
   readonly #options: DriverOptions
@@ -85,7 +87,7 @@ export class Driver {
     this.arm()
   }
 
-  /** One last turn, which leaves nothing unwritten; then nothing more is said. */
+  /** Runs one last turn, which leaves nothing unwritten; then nothing more is sent. */
   finish(): void {
     this.#options.core.hasten()
     this.#turn()
@@ -98,8 +100,8 @@ export class Driver {
   }
 
   /**
-   * While true nothing is heard, said or begun, as if the process were stopped; what was on its way to the disk gets
-   * there.
+   * While true, it receives, sends and begins nothing, as if the process were stopped; what was on its way to the disk
+   * gets there.
    */
   get suspended(): boolean {
     return this.#suspended
@@ -110,7 +112,7 @@ export class Driver {
     if (!value) this.arm()
   }
 
-  /** A turn follows when the event loop has drained what arrived. */
+  /** Schedules a turn, when the event loop has drained what arrived. */
   arm(): void {
     if (this.#armed || !this.#started || this.#stopped) return
     this.#armed = true
@@ -123,9 +125,9 @@ export class Driver {
   }
 
   /**
-   * A frame of an admitted peer; its bytes are read before this returns. False where the frame is damaged: nothing of
-   * it was handled. What arrives whole and is malformed is the peer's own mistake: it is dropped from there on, and a
-   * new link would not mend it.
+   * A frame of an admitted peer; its bytes are read before this returns. Returns false if the frame is damaged: nothing
+   * of it was handled. A frame that arrives whole but is malformed is the peer's own mistake: the rest of it is
+   * dropped, and a new link would not help.
    */
   frame(from: number, bytes: Uint8Array): boolean {
     if (this.#stopped || this.#suspended) return true
@@ -155,7 +157,10 @@ export class Driver {
     this.arm()
   }
 
-  /** Before the start: executes a turn's work of what the records replayed so far committed; whether that is all. */
+  /**
+   * Before the start: executes a turn's work of what the records replayed so far committed; returns whether that was
+   * everything.
+   */
   executeReplayed(): boolean {
     this.#budget.renew()
     this.#execute(this.#options.core.take())
@@ -170,9 +175,9 @@ export class Driver {
       this.#options.core.linksBehind(this.#behind())
       this.#options.core.tick(this.#options.clock.now())
       this.#propose()
-      // Without a disk to wait for, journaling releases at once: then there is more to take.
+      // Without a disk to wait for, journaling releases effects at once: then there is more to take.
       while (this.#handle(this.#options.core.take())) this.#propose()
-      // Clients first: their answers rest on what is done, and nothing of the others' rests on them.
+      // Clients first: their answers rest on what is done, and nothing for the peers rests on them.
       this.#options.turned()
       this.#flush()
       if (this.#options.executor.pending) this.arm()
@@ -218,7 +223,7 @@ export class Driver {
     if (appended !== number) throw new EpaxosError('storage', `journal value ${appended} instead of ${number}`)
   }
 
-  /** Each message is encoded once, however many it goes to. */
+  /** Encodes each message once, however many receivers it has. */
   #encode(messages: readonly Envelope[]): void {
     let last: Message | null = null
     let bytes: Uint8Array | null = null
@@ -229,9 +234,7 @@ export class Driver {
     }
   }
 
-  /**
-   * Returns the number of instances that were executed. What the turn's budget leaves undone goes on in the next turn.
-   */
+  /** Returns the number of executed instances. What exceeds the turn's budget continues in the next turn. */
   #execute({ commits }: Effects): number {
     const { executor } = this.#options
     for (const { row, slot, command, deps } of commits) {

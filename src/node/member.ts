@@ -32,53 +32,53 @@ export interface MemberOptions {
   readonly journal: Journal | null
   readonly transport: Transport
   readonly clock: Clock
-  /** Uniform in [0, 1): jitter is all it is used for. */
+  /** Uniform in [0, 1), used only for jitter. */
   readonly random: () => number
   readonly logger: Logger
-  /** After this a command is answered as unknown. */
+  /** After this time a command is answered as unknown. */
   readonly requestTimeoutMs: number
   readonly timing?: Timing
-  /** Own instances that may be unexecuted at a time; {@link WINDOW} by default. */
+  /** The maximum number of own unexecuted instances; {@link WINDOW} by default. */
   readonly window?: number
-  /** With so much that has not left, a link is behind; {@link BEHIND_BYTES} by default. */
+  /** A link with this many unsent bytes is behind; {@link BEHIND_BYTES} by default. */
   readonly behindBytes?: number
-  /** What is executed in one turn of the event loop, in the work of `Budget`; {@link WORK_PER_TURN} by default. */
+  /** How much is executed in one turn of the event loop, in the work of `Budget`; {@link WORK_PER_TURN} by default. */
   readonly workPerTurn?: number
-  /** What sessions may keep; the same at all replicas. */
+  /** The limits of what sessions keep; the same at all replicas. */
   readonly sessionLimits?: Limits
-  /** Crashes that the fast path survives; the largest legal number by default. */
+  /** The number of crashes that the fast path survives; the largest legal number by default. */
   readonly fastCrashes?: number
   readonly linked: (peer: number, identity: Identity) => void
-  /** Called once, when the member stops by itself: the storage failed, the peers refused it, an invariant broke. */
+  /** Called once if the member stops by itself: the storage failed, the peers refused it, or an invariant broke. */
   readonly failed: (error: Error) => void
 }
 
 /**
- * Own instances that may be unexecuted at a time; what comes then gathers into the next batch (protocol.md §6, bounded
+ * The maximum number of own unexecuted instances; later commands gather in the next batch (protocol.md §6, bounded
  * tails).
  */
 const WINDOW = 16
 
-// Peers look at so many open instances of a row at a time. All that a replica leaves open, also over some restarts,
-// must be among them.
+// Peers check only so many open instances of a row at a time. Everything that a replica leaves open, even over some
+// restarts, must be among them.
 if (4 * WINDOW > OPEN_PER_ROW)
   throw new RangeError('the window must be well below the instances of a row that are looked at')
 
-/** Some ms of a slow network. */
+/** A few ms of a slow network. */
 const BEHIND_BYTES = 256 << 10
 
-/** Some 10 ms of a machine as quick as the key-value store. */
+/** About 10 ms for a machine as fast as the key-value store. */
 const WORK_PER_TURN = 8 << 20
 
-/** Between looks at deadlines and readiness. */
+/** The interval between checks of deadlines and readiness. */
 const POLL_MS = 25
 
-/** Between looks at what is in flight, while it is being closed. */
+/** The interval between checks of what is in flight, while it closes. */
 const CLOSE_POLL_MS = 5
 
 /**
- * A member of a cluster, put together from its parts: the core, the execution, the driver, the proposals of its
- * clients. Network, disk and time are given to it: real ones by {@link Replica}, simulated ones by the simulator.
+ * A member of a cluster, composed of its parts: the core, the execution, the driver, the proposals of its clients.
+ * Network, disk and time are passed in: real ones by {@link Replica}, simulated ones by the simulator.
  */
 export class Member {
   readonly core: Core
@@ -94,15 +94,15 @@ export class Member {
   #stopPolling: () => void = () => {}
   #closing: Promise<void> | null = null
   #failure: Error | null = null
-  /** Nothing more becomes durable. */
+  /** Nothing becomes durable any more. */
   #released = false
   #dropped = 0
-  /** Of what the core dropped: what the log has told. */
+  /** How many of the messages that the core dropped were logged. */
   #toldDropped = 0
   #replayMs = 0
-  /** What the log has told of the founding. */
+  /** What was last logged about the founding. */
   #toldFounding = ''
-  /** Settled after the turn in which the journal value is durable, by its number. */
+  /** Settled after the turn in which the journal value with this number is durable. */
   #durable: { number: number; resolve: (number: number) => void; reject: (error: Error) => void }[] = []
 
   constructor(options: MemberOptions) {
@@ -166,7 +166,7 @@ export class Member {
     })
   }
 
-  /** Null when the member answers clients; otherwise why it does not. */
+  /** Null if the member answers clients; otherwise why it does not. */
   get notReady(): string | null {
     if (this.notReadable !== null) return this.notReadable
     if (this.#driver.suspended) return 'the disk is full'
@@ -176,8 +176,8 @@ export class Member {
   }
 
   /**
-   * Null when its state may be read as it is; otherwise why not. The state in the middle of a replay is not shown: it
-   * may be older than what was read here before the restart by any amount.
+   * Null if its state may be read; otherwise why not. The state in the middle of a replay is not shown: it may be
+   * older, by any amount, than what was read here before the restart.
    */
   get notReadable(): string | null {
     if (this.#failure !== null) return 'the replica has failed'
@@ -185,23 +185,23 @@ export class Member {
     return this.#readiness === null ? 'the journal is being replayed' : null
   }
 
-  /** The same at all members once they are founded, another one at every other cluster; null before. */
+  /** The same at all members once they are founded, and different at every other cluster; null before. */
   get clusterId(): string | null {
     const { clusterId, founded } = this.#membership.standing
     return founded ? clusterId : null
   }
 
-  /** Messages and links that were dropped before they came to the core. */
+  /** Messages and links that were dropped before they reached the core. */
   get dropped(): number {
     return this.#dropped
   }
 
-  /** While true, what may change something is refused: the disk is nearly full. */
+  /** While true, updates are refused: the disk is nearly full. */
   set onlyReads(value: boolean) {
     this.#proposals.onlyReads = value
   }
 
-  /** While true it takes no part in anything, as if it were down: the disk is full. */
+  /** While true it takes part in nothing, as if it were down: the disk is full. */
   get suspended(): boolean {
     return this.#driver.suspended
   }
@@ -210,7 +210,7 @@ export class Member {
     this.#driver.suspended = value
   }
 
-  /** How long the journal's replay took. */
+  /** How long the replay of the journal took. */
   get replayMs(): number {
     return this.#replayMs
   }
@@ -250,8 +250,8 @@ export class Member {
   }
 
   /**
-   * Submits a group of commands (groups.ts), whose bytes are copied. `respond` is called exactly once: at once where
-   * the group is refused, and with views that are valid until it returns.
+   * Submits a group of commands (groups.ts); its bytes are copied. `respond` is called exactly once: at once if the
+   * group is refused; with views that are valid until it returns.
    */
   submit(group: Uint8Array, respond: Respond): void {
     const { notReady } = this
@@ -265,14 +265,15 @@ export class Member {
     this.#driver.arm()
   }
 
-  /** Calls `listener` after each turn. Returns what ends it. */
+  /** Calls `listener` after each turn. Returns a function that ends this. */
   onTurn(listener: () => void): () => void {
     this.#turned.add(listener)
     return () => this.#turned.delete(listener)
   }
 
   /**
-   * Stops taking commands, waits for those in flight within the request timeout, makes everything durable and closes.
+   * Stops accepting commands, waits for those in flight within the request timeout, makes everything durable and
+   * closes.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close()
@@ -358,7 +359,7 @@ export class Member {
     if (why !== null) this.#fail(new EpaxosError(ErrorCode.refusedByPeers, why))
   }
 
-  /** For whom the founding waits. */
+  /** The members that founding waits for, as text. */
   get #founding(): string {
     const names = this.#membership.missing.map((peer) => this.#nameOf(peer))
     return `founding: waits for ${names.join(', ')}: the first start needs all members`
@@ -382,7 +383,7 @@ export class Member {
     this.#tellDropped(what, this.#dropped)
   }
 
-  /** A flood of garbage must not become a flood of lines. */
+  /** A flood of garbage must not become a flood of log lines. */
   #tellDropped(what: string, dropped: number): void {
     if (dropped <= 100 || dropped % 1000 === 0) this.#options.logger.warn({ what, dropped }, 'dropped')
   }
@@ -394,7 +395,7 @@ export class Member {
     this.#afterTurn()
   }
 
-  /** Fail-stop: everything open is answered as unknown, and nothing is said any more. */
+  /** Fail-stop: everything open is answered as unknown, and nothing more is sent. */
   #fail(error: Error): void {
     if (this.#failure !== null) return
     this.#failure = error

@@ -18,7 +18,7 @@ import type { Batch } from '../protocol/messages.ts'
 import { Admission } from './admission.ts'
 
 /**
- * How a group of commands ended. `results` are the group's, as results.ts lays them out; valid until the callback
+ * How a group of commands ended. results.ts describes the layout of `results`; they are valid until the callback
  * returns.
  */
 export type Answer =
@@ -27,24 +27,24 @@ export type Answer =
 
 export type Respond = (answer: Answer) => void
 
-/** A batch is closed when it holds this much, so that one instance does not hold up the others of its turn. */
+/** A batch with this many bytes is closed, so that one instance does not delay the others of its turn. */
 const BATCH_BYTES = 1 << 20
 const BATCH_KEYS = MAX_FOOTPRINT_KEYS >>> 4
 const BATCH_WORK = 8 << 20
 
-/** Bytes that wait to be proposed; above, commands are refused. */
+/** Bytes that wait for a proposal; beyond this, commands are refused. */
 export const MAX_WAITING_BYTES = 32 << 20
 
-/** A batch that waits holds what came within this part of the longest wait, since it is refused as a whole. */
+/** A waiting batch holds what came within this fraction of the longest wait, because it is refused as a whole. */
 const BATCH_SPAN = 1 / 8
 
 /**
- * One group on its way, with everybody who waits for it: a client that sends a request again joins the first, also when
- * that was answered as unknown meanwhile, for what was proposed is executed all the same.
+ * One group in flight, with everybody who waits for it. A client that repeats a request joins the first copy, even if
+ * that was answered as unknown in the meantime: what was proposed is executed all the same.
  */
 interface Entry {
   waiters: Respond[]
-  /** By which a repetition finds it; null without a session. */
+  /** The key by which a repetition finds it; null without a session. */
   readonly key: string | null
   deadlineMs: number
 }
@@ -52,50 +52,51 @@ interface Entry {
 interface Gathered {
   readonly batch: Batch
   readonly entries: Entry[]
-  /** What its execution takes, as `Budget` counts it. */
+  /** The cost of its execution, as `Budget` counts it. */
   readonly work: number
   /**
-   * The first turn in which it could have been proposed, in ms; null before. A long turn of this replica is no wait.
+   * The first turn in which it could have been proposed, in ms; null before. A long turn of this replica does not count
+   * as a wait.
    */
   sinceMs: number | null
-  /** When it was proposed last, in ms; null for never. */
+  /** When it was last proposed, in ms; null for never. */
   proposedMs: number | null
 }
 
 export interface ProposalsOptions {
   readonly machine: StateMachine
-  /** Own instances that may be unexecuted at a time. */
+  /** The maximum number of own unexecuted instances. */
   readonly window: number
-  /** After this a command is answered as unknown. */
+  /** After this time a command is answered as unknown. */
   readonly requestTimeoutMs: number
-  /** What the names of sessions that are opened here are made of. */
+  /** The parts of the names of sessions that are opened here. */
   readonly place: () => Omit<NameParts, 'count'>
 }
 
 /**
  * Gathers the groups of clients into batches, and answers them when their instances have executed. While `window` own
- * instances are unexecuted, or as many commands as {@link Admission} allows, what arrives gathers into the next batch
+ * instances are unexecuted, or as many commands as {@link Admission} allows, what arrives gathers in the next batch
  * (protocol.md §6, bounded tails). What would wait there, or has waited, for too long is refused: it is certainly not
  * done.
  */
 export class Proposals {
-  /** While the disk is nearly full, only groups that change nothing are taken. */
+  /** While the disk is nearly full, only groups that change nothing are accepted. */
   onlyReads = false
-  /** While sessions keep more than they may, no update of a session is taken. */
+  /** While sessions keep more than they may, no update of a session is accepted. */
   sessionsAreFull = false
   readonly #options: ProposalsOptions
   readonly #admission: Admission
   readonly #group = new GroupReader()
-  /** Sessions that were opened here. */
+  /** The number of sessions opened here. */
   #opened = 0
   readonly #keys = new FootprintBuilder()
   #commands = new Uint8Array(1 << 16)
   #length = 0
-  /** What of `#keys` was there before the last group. */
+  /** The mark in `#keys` before the last group. */
   #mark: readonly [number, number, number] = [0, 0, 0]
   #entries: Entry[] = []
   #work = 0
-  /** Of what is gathered, as {@link Gathered.sinceMs}. */
+  /** Of the gathered groups; see {@link Gathered.sinceMs}. */
   #sinceMs: number | null = null
   /** Closed batches: those that were proposed before, then the others, oldest first. */
   #queue: Gathered[] = []
@@ -115,14 +116,14 @@ export class Proposals {
     return this.#running.size
   }
 
-  /** Whether {@link next} has a batch to give. */
+  /** Whether {@link next} has a batch to return. */
   get ready(): boolean {
     const { window } = this.#options
     return this.#running.size < window && this.#admission.open && (this.#length > 0 || this.#queue.length > 0)
   }
 
   /**
-   * Takes a group, whose bytes it copies. Throws an `EpaxosError` for a group that is refused: certainly not done.
+   * Takes a group and copies its bytes. Throws an `EpaxosError` for a group that is refused: certainly not done.
    * Otherwise `respond` is called exactly once, later.
    */
   submit(group: Uint8Array, nowMs: number, respond: Respond): void {
@@ -164,8 +165,8 @@ export class Proposals {
   }
 
   /**
-   * Proposes a sweep of the sessions, before all that waits. It interferes with everything: every replica has executed
-   * the same before it.
+   * Proposes a sweep of the sessions, before everything that waits. It interferes with everything: every replica has
+   * executed the same before it.
    */
   submitSweep(generation: number, nowMs: number, respond: Respond): void {
     const commands = encodeSweep(generation)
@@ -220,13 +221,13 @@ export class Proposals {
     this.#queuedWork += gathered.work
   }
 
-  /** Answers what is past its deadline: it may be done, or be done later. What was not proposed in time is refused. */
+  /** Answers what is past its deadline: it may be done, now or later. What was not proposed in time is refused. */
   expire(nowMs: number): void {
     this.#shed(nowMs)
     this.#answerEach((entry) => entry.deadlineMs <= nowMs, ErrorCode.timeout, 'not answered in time')
   }
 
-  /** Answers everything that is open: nothing more will be heard of it here. */
+  /** Answers everything that is open, because this replica will learn nothing more about it. */
   abandon(code: ErrorCode, message: string): void {
     this.#answerEach(() => true, code, message)
     this.#bySession.clear()
@@ -257,7 +258,7 @@ export class Proposals {
     for (const respond of waiters) respond(answer)
   }
 
-  /** In the batch that is gathered, or in the next one where it has no room for the keys of the group. */
+  /** In the gathered batch, or in the next one if the batch has no room for the keys of the group. */
   #prepareSomewhere(group: Uint8Array): PreparedGroup {
     try {
       return this.#prepare(group)
@@ -269,7 +270,7 @@ export class Proposals {
     }
   }
 
-  /** Copies the group behind the gathered ones and tests it there: its bytes are changed by that. */
+  /** Copies the group behind the gathered ones and checks it there, because the check changes its bytes. */
   #prepare(group: Uint8Array): PreparedGroup {
     const end = this.#length + group.length
     if (end > this.#commands.length) {
@@ -306,8 +307,8 @@ export class Proposals {
   }
 
   /**
-   * Refuses batches that have waited for too long. One that was proposed before stays: a copy of its requests may
-   * be done, and protocol.md §4 wants it proposed again.
+   * Refuses batches that have waited for too long. A batch that was proposed before stays: a copy of its requests may
+   * be done, and protocol.md §4 requires that it is proposed again.
    */
   #shed(nowMs: number): void {
     const { longestWaitMs } = this.#admission
@@ -336,13 +337,13 @@ export class Proposals {
     return this.#admission.refuses(this.#queuedWork + this.#work, oldestMs, nowMs)
   }
 
-  /** Whether the gathered batch is to be closed before the group is added. */
+  /** Whether the gathered batch must be closed before the group is added. */
   #isFull(group: Uint8Array, nowMs: number): boolean {
     if (this.#length + group.length > BATCH_BYTES || this.#keys.keys > BATCH_KEYS) return true
     return this.#work > BATCH_WORK || nowMs - (this.#sinceMs ?? nowMs) > this.#admission.longestWaitMs * BATCH_SPAN
   }
 
-  /** Whether the group joins one that is on its way: that costs nothing. */
+  /** Whether the group joins one that is in flight: that costs nothing. */
   #isRepetition(bytes: Uint8Array): boolean {
     if (bytes.length < GROUP_HEADER_BYTES) return false
     const group = this.#group
@@ -362,7 +363,7 @@ function fillsSessions({ kind, session, updates }: PreparedGroup): boolean {
   return kind === GroupKind.open || (kind === GroupKind.commands && session !== '' && updates > 0)
 }
 
-/** Reads may run any number of times; only updates of a session are looked for. */
+/** Reads may run any number of times; only updates of a session are looked up. */
 function keyOf({ kind, session, first, count, updates }: PreparedGroup): string | null {
   return kind === GroupKind.commands && updates > 0 && session !== '' ? `${session}:${first}:${count}` : null
 }

@@ -15,7 +15,7 @@ import type { World } from './world.ts'
 interface ClientSession {
   /** Empty before it is opened. */
   readonly name: string
-  /** The number of the next command, and those below it that are not answered. */
+  /** The number of the next command, and the unanswered numbers below it. */
   next: number
   readonly unanswered: Set<number>
 }
@@ -24,21 +24,21 @@ function openSession(name: string): ClientSession {
   return { name, next: 1, unanswered: new Set() }
 }
 
-/** What a client waits for: commands that went out together, or the expiry of its session. */
+/** What a client waits for: commands that were sent together, or the expiry of its session. */
 interface Request {
   readonly operations: readonly Recorded[]
   readonly group: Uint8Array
-  /** The first command is none of `operations`. */
+  /** The first command is not one of `operations`. */
   readonly marked: boolean
   readonly session: ClientSession
-  /** Of the first command in its session; 0 without one. */
+  /** The number of the first command in its session; 0 without one. */
   readonly first: number
-  /** Sent again until it is answered, wherever that is. */
+  /** Sent again until it is answered, by any replica. */
   readonly repeatable: boolean
   /** Times it was sent. */
   tries: number
   open: boolean
-  /** What it repeats after the end of its session; null where it does not. */
+  /** What it repeats after the end of its session; null if it repeats nothing. */
   readonly repeats: readonly Recorded[] | null
   /** Its result is the name of a session. */
   readonly isOpening: boolean
@@ -47,15 +47,15 @@ interface Request {
 
 /** Between a client and a replica, one way, in ms. */
 const HOP_MS = 0.5
-/** A client that does not think still lets time go on. */
+/** A client without think time still lets time advance. */
 const LEAST_PAUSE_MS = 0.2
-/** After a refusal, before it is tried elsewhere. */
+/** The pause after a refusal, before it tries elsewhere. */
 const PAUSE_MS = 20
 const MAX_GROUP = 3
 
 /**
- * A client as surface.md promises it one: with a session it sends again, anywhere, until it has an answer; without one
- * it sends once, and an answer that does not come means that the outcome is unknown.
+ * A client as surface.md promises it. With a session it sends again, anywhere, until it has an answer. Without a
+ * session it sends once, and if no answer comes the outcome is unknown.
  */
 export class SimulatedClient {
   readonly id: number
@@ -64,7 +64,7 @@ export class SimulatedClient {
   readonly #record: Record
   readonly #random: Random
   readonly #hasSession: boolean
-  /** Never applied to: asked for footprints. */
+  /** Only used for footprints; nothing is applied to it. */
   readonly #machine: StateMachine
   #session = openSession('')
   #sessions = 0
@@ -111,7 +111,7 @@ export class SimulatedClient {
     this.#stopped = true
   }
 
-  /** Forgets what it asked for, as a new process would. */
+  /** Forgets its requests, as a new process would. */
   restart(): void {
     this.#world.happened('client ends', this.id)
     for (const request of this.#open) request.open = false
@@ -122,13 +122,13 @@ export class SimulatedClient {
     this.#newSession()
   }
 
-  /** Asks for this at a replica, whatever is under way. */
+  /** Sends this to a replica, whatever is in flight. */
   ask(input: Ask, replica: number): void {
     this.#target = replica
     this.#send(this.#request([input]))
   }
 
-  /** Asks for anything at a replica, if the session is open. */
+  /** Sends anything to a replica, if the session is open. */
   askSomething(replica: number): void {
     if (!this.#expiring) this.ask(this.#draw(), replica)
   }
@@ -152,7 +152,7 @@ export class SimulatedClient {
     const { workload } = this.#world
     const commands = inputs.map(workload.command)
     if (this.#session.name === '') {
-      // By this its group is known again: it occurs once.
+      // Identifies its group, because it occurs once.
       const marker = workload.marker?.(`${this.id}m${++this.#draws}`)
       const sent = marker === undefined ? commands : [marker, ...commands]
       const name = sent[0] as Uint8Array
@@ -198,7 +198,7 @@ export class SimulatedClient {
     if (session === this.#session) this.#session = openSession(latin1(result, 0, result.length))
   }
 
-  /** Afterwards the session is closed for good: a request of it that comes again must say so. */
+  /** Afterwards the session is closed for good: the answer to a repeated request of it must say so. */
   #expire(): void {
     const last = this.#last
     this.#expiring = true
@@ -269,7 +269,7 @@ export class SimulatedClient {
     this.#again(request, attempt)
   }
 
-  /** No answer, or one that says so: what can be repeated is, elsewhere. */
+  /** No answer, or an answer of unknown outcome: what can be repeated is repeated, elsewhere. */
   #unknown(request: Request, attempt: number): void {
     if (!request.open) return
     if (request.repeatable) return this.#again(request, attempt)
@@ -277,7 +277,7 @@ export class SimulatedClient {
     this.#close(request)
   }
 
-  /** Unless it was sent again already. */
+  /** Unless it was already sent again. */
   #again(request: Request, attempt: number): void {
     if (request.tries !== attempt) return
     this.#target = this.#other()
@@ -306,8 +306,8 @@ export class SimulatedClient {
   }
 
   /**
-   * Reads are answered as ever, updates are not done any more; one that joins an instance of before the end is told
-   * again what came of it.
+   * Reads are answered as ever, and updates are no longer done; an update that joins an instance from before the end
+   * gets its result again.
    */
   #repeated({ input, onlyReads, output }: Recorded, session: ClientSession, { status, result }: ResultReader): void {
     const isAsEver = status === (onlyReads ? Status.applied : Status.expired)
@@ -327,7 +327,7 @@ export class SimulatedClient {
     this.#record.answered(operation, output)
   }
 
-  /** A sweep took the result of what was done, or what tells whether it was. */
+  /** A sweep removed the result of what was done, or the record of whether it was done. */
   #isSwept(operation: Recorded, { name }: ClientSession, status: Status): boolean {
     const { sweeps, counters } = this.#world
     if (status === Status.gone && sweeps.has('forgotten', name)) {
@@ -349,5 +349,5 @@ export class SimulatedClient {
 
 const FRESH = { tries: 0, open: true, marked: false, repeats: null, isOpening: false, whenDone: () => {} }
 
-/** Refusals that another time, or another replica, may not repeat. */
+/** Refusals that may not happen again at another time, or at another replica. */
 const RETRIED: ReadonlySet<string> = new Set(['not_ready', 'busy'])

@@ -3,15 +3,13 @@ import { type PeerRecord, RecordType } from '../../src/protocol/records.ts'
 import type { MemoryDisk } from '../../src/storage/memory.ts'
 import type { Life } from './life.ts'
 
-/**
- * A data directory: a disk, the incarnation that was drawn with it, and what its durable records say of the members.
- */
+/** A data directory: a disk, its incarnation, and what its durable records say about the members. */
 export class Directory {
   readonly incarnation: Uint8Array
   readonly disk: MemoryDisk
   /** The process that uses it. */
   life: Life | null = null
-  /** Starts that are written down. */
+  /** Recorded starts. */
   starts = 0
   readonly peers = new Map<number, PeerRecord>()
   readonly met = new Set<number>()

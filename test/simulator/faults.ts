@@ -162,7 +162,7 @@ export class Faults {
     }
   }
 
-  /** Not all at a time: all disks lost is a new cluster, which knows nothing of the old one. */
+  /** Not all at a time: if all disks are lost it is a new cluster, which knows nothing of the old one. */
   #amnesia(replica: SimulatedReplica, forMs: number): boolean {
     const away = this.#replicas.filter((other) => other.away || !this.#hasOwn(other)).length
     if (replica.away || away >= this.#replicas.length - 1) return false
@@ -182,9 +182,9 @@ export class Faults {
   }
 
   /**
-   * The copy is told from the process that was copied by those who have written down the copy's start: as long as one
-   * member has not, that one and the process would believe each other. So the process goes on only when all have;
-   * protocol.md §9 has that hole.
+   * Members that have recorded the copy's start can distinguish the copy from the process that was copied. As long as
+   * one member has not, that member and the process would believe each other. So the process continues only when all
+   * have; protocol.md §9 has that hole.
    */
   #copyBeside(replica: SimulatedReplica, forMs: number): boolean {
     if (!this.#mayCopy(replica)) return false
@@ -204,7 +204,10 @@ export class Faults {
     return true
   }
 
-  /** Only one that every other member has heard a later start of: nobody could tell another one (protocol.md §9). */
+  /**
+   * Only a copy of which every other member has heard a later start: nobody could recognize another one (protocol.md
+   * §9).
+   */
   #copyBack(replica: SimulatedReplica, forMs: number): boolean {
     const { operator } = this.#world
     if (!this.#mayCopy(replica)) return false

@@ -18,12 +18,12 @@ import type { WatchedLife } from './watcher.ts'
 import type { World } from './world.ts'
 
 /**
- * `copy`: on an earlier copy of its replica's directory. `stranger`: a member of another cluster. Nobody may listen to
- * either.
+ * `copy`: runs on an earlier copy of its replica's directory. `stranger`: a member of another cluster. Nobody may
+ * listen to either.
  */
 export type LifeKind = 'own' | 'copy' | 'stranger'
 
-/** What a process is started with. */
+/** The parameters of the start of a process. */
 export interface Boot {
   readonly id: number
   /** Which life of its replica this is, from 1. */
@@ -32,13 +32,13 @@ export interface Boot {
   readonly kind: LifeKind
   /** Where it listens. */
   readonly address: number
-  /** Its journal must not be believed. */
+  /** Its journal is damaged, and must not be believed. */
   readonly damage: Damage | null
 }
 
-/** How the owner of a life hears of it. */
+/** What the owner of a life learns about it. */
 export interface LifeHandlers {
-  /** It said something, to the first of those it says it to. */
+  /** It sent something, reported for the first receiver. */
   said(message: Message): void
   /** It stopped by itself. */
   stopped(error: Error): void
@@ -56,18 +56,18 @@ export class Life {
   /** The footprints of what this life proposed, by own slot. */
   readonly #proposed = new Map<number, Footprint>()
   #said: Sent[] = []
-  /** What to call for each request that is lost when the process ends. */
+  /** Called for each request that is lost when the process ends. */
   readonly #held = new Set<() => void>()
   /** Promises of this life that are open. */
   #unsettled = 0
   /**
-   * Every member has written down a later start of its directory: nobody may listen to it, and its clients have gone
-   * with its address. What it decides alone, from messages that waited for it, is not looked at: the copy does not know
-   * of it. That is a relaxation: protocol.md §9 promises that one of the two is refused, not that a process that wakes
-   * up beside its copy says nothing to a client.
+   * Every member has recorded a later start of its directory: nobody may listen to it, and its clients are gone with
+   * its address. What it decides alone, from messages that waited for it, is not checked, because the copy does not
+   * know of it. That is a relaxation: protocol.md §9 promises that one of the two is refused, not that a process that
+   * wakes up beside its copy answers no client.
    */
   overtaken = false
-  /** Nothing it says leaves it any more. */
+  /** Nothing that it sends leaves it any more. */
   muted = false
 
   constructor(world: World, boot: Boot, handlers: LifeHandlers) {
@@ -135,12 +135,12 @@ export class Life {
     for (const lost of held) lost()
   }
 
-  /** This start, as it says it to others. */
+  /** This start, as it reports it to others. */
   get startNonce(): Uint8Array {
     return bytesOf(stream(this.#world.options.seed, `start ${this.boot.kind} ${this.boot.id} ${this.boot.number}`))
   }
 
-  /** kill -9, or the loss of power: nothing more is said or heard. */
+  /** kill -9, or power loss: nothing more is sent or received. */
   end(): void {
     const { options, diskRandom } = this.#world
     this.#count()
@@ -152,7 +152,7 @@ export class Life {
     for (const lost of this.#held) lost()
   }
 
-  /** Gives a request to the member; `lost` is called instead of `respond` where the process ends before the answer. */
+  /** Gives a request to the member; calls `lost` instead of `respond` if the process ends before the answer. */
   submit(group: Uint8Array, respond: Respond, lost: () => void): void {
     this.#held.add(lost)
     this.process.run(() => {
@@ -162,14 +162,14 @@ export class Life {
     })
   }
 
-  /** Whether all that is known here, of any row, is committed and executed. */
+  /** Whether everything known here, of any row, is committed and has executed. */
   get atRest(): boolean {
     const { core, executor } = this.member
     const executed = executor.executed.vector
     return core.oldestUncommittedMs === 0 && core.committed.every((slot, row) => slot === executed[row])
   }
 
-  /** After all that happens to the process. */
+  /** Runs after everything that happens to the process. */
   look(): void {
     if (this.#world.failure !== null || this.overtaken) return
     if (!this.member.executor.betweenComponents) this.#world.counters.add('turns that end within a component')
@@ -197,7 +197,7 @@ export class Life {
     counters.add('requests deferred', core.counts.deferred)
     const { dropped: outOfRange } = core.counts
     if (outOfRange > 0) {
-      // The life may end after the simulation, where nobody catches.
+      // The life may end after the simulation, when nobody catches the error.
       this.#world.fail(new Violation('Ranges', `${this.boot.id} dropped ${outOfRange} messages of correct peers`))
     }
     counters.add('instances executed', executor.counts.instances)
@@ -218,7 +218,7 @@ export class Life {
       },
       preAccepted: (row, slot, footprint: Footprint) => {
         if (this.overtaken) return
-        // An own proposal that is lost before it leaves leaves its slot to another.
+        // If an own proposal is lost before it is sent, another one gets its slot.
         if (row === id) this.#proposed.set(slot, footprint)
         else decisions.learned(row, slot, footprint)
         this.#watched.touch(row, slot)

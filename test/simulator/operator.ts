@@ -7,13 +7,13 @@ import type { World } from './world.ts'
 /** Between two looks. */
 const LOOK_MS = 250
 
-/** A founding that cannot end is begun again after this time. */
+/** A founding that cannot end begins again after this time. */
 const PATIENCE_MS = 1000
 
 /**
- * What operators do with data directories, and what must hold of them (protocol.md §9). Founding needs all members, so
- * a member that loses its disk before may make it impossible: then nothing was ever answered, and all begin again with
- * empty disks. Once a directory is founded the members are those that it knows: of a replica's disks the one that
+ * What operators do with data directories, and what must hold for them (protocol.md §9). Founding needs all members, so
+ * a member that loses its disk before may make it impossible. Then nothing was ever answered, and all begin again with
+ * empty disks. Once a directory is founded, the members are those that it knows: the one of a replica's disks that
  * belongs to them comes back.
  */
 export class Operator {
@@ -22,7 +22,7 @@ export class Operator {
   /** The members' incarnations by row, once some directory is founded. */
   #members: readonly Uint8Array[] | null = null
   #stuckSinceMs: number | null = null
-  /** By receiver and row: the latest start of the row that the receiver took a message of. */
+  /** By receiver and row: the latest start of the row from which the receiver took a message. */
   readonly #heard = new Map<string, { readonly start: number; readonly life: number }>()
 
   constructor(world: World, replicas: readonly SimulatedReplica[]) {
@@ -42,7 +42,7 @@ export class Operator {
     })
   }
 
-  /** Of the directories of a replica, the one that its next start should use. */
+  /** The directory of a replica that its next start should use. */
   choose(replica: SimulatedReplica): Directory {
     this.#look()
     const members = this.#members
@@ -51,19 +51,19 @@ export class Operator {
     return replica.kept.findLast(belongs) ?? replica.directory
   }
 
-  /** Every other member has written down a start of the replica that is later than the given number. */
+  /** Whether every other member has recorded a start of the replica that is later than the given number. */
   allKnowLater(replica: number, start: number): boolean {
     return this.#everyOther(replica, (known) => known !== undefined && known.number > start)
   }
 
-  /** Every other member has written down this start of the replica. */
+  /** Whether every other member has recorded this start of the replica. */
   allKnow(replica: number, start: Start): boolean {
     return this.#everyOther(replica, (known) => known?.number === start.number && isSame(known.nonce, start.nonce))
   }
 
   /**
-   * A member takes a message of a life: everybody has written down whose it is, there is one such directory for each
-   * row, and of two starts the earlier one is not heard after the later one.
+   * A member takes a message of a life. Checks that everybody has recorded whose it is, that each row has one such
+   * directory, and that the earlier of two starts is not heard after the later one.
    */
   takes(receiver: number, row: number, directory: Directory, life: number): void {
     const start = directory.refresh().starts
@@ -116,7 +116,7 @@ export class Operator {
     }
   }
 
-  /** Some member has written down another directory than the one that a replica has. */
+  /** Whether some member has recorded another directory than the one that a replica has. */
   #isStuck(): boolean {
     if (this.#replicas.some(({ away }) => away)) return false
     return this.#replicas.some(({ directory }) =>

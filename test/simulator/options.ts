@@ -12,34 +12,34 @@ export interface ClientOptions {
   readonly count: number
   /** The first ones have sessions, the others do not. */
   readonly withSession: number
-  /** Requests that one client has under way at a time. */
+  /** Requests that one client has in flight. */
   readonly window: number
-  /** Between two requests, on average. */
+  /** The average pause between two requests. */
   readonly thinkMs: number
   readonly operations: number
-  /** Without an answer for this long a request is sent elsewhere, or given up where there is no session. */
+  /** A request without an answer for this long is sent elsewhere, or given up if there is no session. */
   readonly patienceMs: number
-  /** Chance of a request to go to two replicas at once. */
+  /** The probability that a request goes to two replicas at once. */
   readonly hedge: number
-  /** Chance of a session to be expired before the next request. */
+  /** The probability that a session is expired before the next request. */
   readonly expire: number
-  /** Sessions are opened by a command, as those of the library are; otherwise clients choose their names. */
+  /** A command opens the sessions, as in the library; otherwise clients choose the names. */
   readonly opens: boolean
 }
 
 export interface KeyOptions {
-  /** Keys that transactions may span, for each pool. */
+  /** Per pool: the keys that transactions may span. */
   readonly pools: readonly number[]
-  /** Chance of the first pool; the others share the rest. */
+  /** The probability of the first pool; the others share the rest. */
   readonly hot: number
   readonly reads: number
   readonly transactions: number
-  /** New keys after this time, so that no key's history grows for ever. */
+  /** New keys after this time, so that the history of a key does not grow for ever. */
   readonly rotateMs: number
 }
 
 export interface NetworkOptions {
-  /** Least delay of a link, drawn for each pair from 0 to this. */
+  /** The least delay of a link is drawn for each pair from 0 to this. */
   readonly distanceMs: number
   readonly jitterMs: number
   readonly loss: number
@@ -48,16 +48,16 @@ export interface NetworkOptions {
   readonly ordered: boolean
   /** Every message in a frame of its own. */
   readonly split: boolean
-  /** Chance of a frame with a Commit to be lost. */
+  /** The probability that a frame with a Commit is lost. */
   readonly lostCommit: number
-  /** Chance of a PreAcceptOk to be lost. */
+  /** The probability that a PreAcceptOk is lost. */
   readonly lostOk: number
-  /** How many bytes a link transmits in a ms; 0 for any number. */
+  /** How many bytes a link transmits in a ms; 0 for no limit. */
   readonly bytesPerMs: number
-  /** With so much that has not arrived a link is behind; and is closed. */
+  /** A link with this many bytes in flight is behind; and is closed. */
   readonly behindBytes: number
   readonly mostBufferedBytes: number
-  /** Chance of a Recover to be late, or lost, on its way to the coordinator of its instance. */
+  /** The probability that a Recover is late, or lost, on its way to the coordinator of its instance. */
   readonly deaf: number
 }
 
@@ -69,8 +69,8 @@ export interface DiskOptions {
 }
 
 /**
- * Everything that a simulation does, drawn from its seed: plain data, so that a failing one can be written down and cut
- * down.
+ * Everything that a simulation does, drawn from its seed. It is plain data, so that a failing simulation can be stored
+ * and reduced.
  */
 export interface Options {
   readonly seed: number
@@ -83,12 +83,12 @@ export interface Options {
   readonly timing: Timing
   readonly requestTimeoutMs: number
   readonly turnMs: number
-  /** What is executed in one turn, in the work of `Budget`; 1 for one command. */
+  /** How much is executed in one turn, in the work of `Budget`; 1 for one command. */
   readonly workPerTurn: number
   /** Own instances of a replica that may be unexecuted at a time. */
   readonly window: number
   readonly clients: ClientOptions
-  /** What sessions may keep: little, so that it is reached. */
+  /** The limits of what sessions keep: small, so that they are reached. */
   readonly sessions: Limits
   readonly keys: KeyOptions
   readonly network: NetworkOptions
@@ -102,14 +102,14 @@ export interface Options {
   readonly survivors: readonly number[]
 }
 
-/** A stream of its own for each concern: what one draws leaves the others as they are. */
+/** A stream of its own for each purpose: draws of one leave the others unchanged. */
 export function stream(seed: number, name: string): Random {
   let hash = Math.imul(seed, 0x9e3779b1) ^ 0x5bd1e995
   for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193)
   return new Random(hash ^ (hash >>> 15))
 }
 
-/** @param durationMs drawn where absent */
+/** @param durationMs drawn if absent */
 export function drawOptions(seed: number, durationMs?: number): Options {
   const random = stream(seed, 'options')
   // Few interfering commands at a time, coordinators that fall silent, impatient recoverers: what is rare elsewhere is
@@ -123,7 +123,7 @@ export function drawOptions(seed: number, durationMs?: number): Options {
   const clients = { ...drawClients(random, lasting, duel), opens: stream(seed, 'openings').chance(0.5) }
   const network = { ...drawNetwork(random, duel), ...drawBandwidth(stream(seed, 'bandwidth')) }
   const disk = drawDisk(random)
-  // There and back, and onto both disks: timeouts that are shorter for ever let nobody finish.
+  // There and back, and onto both disks: with shorter timeouts nobody ever finishes.
   const roundMs = 2 * (network.distanceMs + network.jitterMs + disk.mostMs)
   const scene = { replicas, crashes, durationMs: lasting, clients: clients.count, duel }
   return {
@@ -195,7 +195,7 @@ function drawTiming(random: Random, duel: boolean, roundMs: number): Timing {
     heartbeatMs,
     lazyMs: random.pick([0, 50]),
     lookMs: random.pick([1, 10]),
-    // Who says nothing between two heartbeats is not gone.
+    // A replica that is silent between two heartbeats is not gone.
     suspectMs: Math.max(random.pick([60, 450]), 2 * roundMs, 3 * heartbeatMs),
     retryMs: random.pick([5, 50, 300]),
     recoverMs: random.pick([1, 10, 60]),
@@ -233,7 +233,9 @@ function drawNetwork(random: Random, duel: boolean): Omit<NetworkOptions, keyof 
 
 type Bandwidth = Pick<NetworkOptions, 'bytesPerMs' | 'behindBytes' | 'mostBufferedBytes'>
 
-/** In an eighth of the runs links are so slow that frames queue; what counts as much is then as small as the frames. */
+/**
+ * In an eighth of the runs links are so slow that frames queue; the limits in bytes are then as small as the frames.
+ */
 function drawBandwidth(random: Random): Bandwidth {
   if (random.chance(7 / 8)) return { bytesPerMs: 0, behindBytes: 256 << 10, mostBufferedBytes: MAX_BACKPRESSURE_BYTES }
   const behindBytes = random.pick([1 << 10, 4 << 10])
