@@ -1,6 +1,14 @@
-import type { HttpRequest, HttpResponse, TemplatedApp, us_socket_context_t, WebSocket } from 'uWebSockets.js'
+import type {
+  HttpRequest,
+  HttpResponse,
+  TemplatedApp,
+  us_listen_socket,
+  us_socket_context_t,
+  WebSocket,
+} from 'uWebSockets.js'
 import { descriptorsForStrangers } from '../system/limits.ts'
 import { type Address, printed } from './links.ts'
+import { NodeServer } from './node-server.ts'
 import {
   cannotListen,
   type LinkEvents,
@@ -19,14 +27,22 @@ import type { UWebSockets } from './uws.ts'
 const EXCLUSIVE = 1
 
 /**
- * Connections that have not asked for a link yet. The library reports neither which is the oldest nor when one becomes
- * a link; it closes each after 10 s. Beyond this number the new one is closed. Without descriptors the library would
- * spin.
+ * Connections that have not asked for a link yet. The library closes each after 10 s, and does not report which is the
+ * oldest. Beyond this number the new one is closed, and another server takes over the port. Without descriptors the
+ * library would spin.
  */
-const MAX_ASKING = 1024
+export const MAX_ASKING = 1024
+
+/** The pause before the next try to take over the port. */
+const TAKE_OVER_MS = 100
 
 /** The real `listen`; the declarations lack this form. */
-type Listen = (host: string, port: number, options: number, done: (socket: unknown) => void) => void
+type Listen = (host: string, port: number, options: number, done: (socket: us_listen_socket | false) => void) => void
+
+interface Listening {
+  readonly socket: us_listen_socket
+  readonly address: Address
+}
 
 /**
  * What the library returns with each event. It copies the fields of the object that it gets, so a link is one of the
@@ -86,19 +102,27 @@ class UwsLink implements LinkSocket {
 /**
  * Links over uWebSockets.js. The library's own answers (505 to a request line in two packets) come before anything
  * runs, and a dialler that gets one dials again. Connections that ask for nothing cannot be seen one by one: the
- * library closes them after 10 s.
+ * library closes them after 10 s. If there are too many of them, a {@link NodeServer}, which sees them, takes over the
+ * port.
  */
 export class UwsServer implements LinkServer {
+  readonly #uws: typeof UWebSockets
+  readonly #options: LinkServerOptions
   readonly #handlers: LinkServerHandlers
   readonly #app: TemplatedApp
   readonly #strangers: Strangers<UwsLink>
   readonly #maxAsking = descriptorsForStrangers(MAX_ASKING)
   #asking = 0
   #closed = false
+  /** Null before the port is open, and after another server took it over. */
+  #listening: Listening | null = null
+  #successor: NodeServer | null = null
   /** Requests that were answered and reported, and whose connections have not closed yet. */
   #answered = 0
 
   constructor(uws: typeof UWebSockets, options: LinkServerOptions, handlers: LinkServerHandlers) {
+    this.#uws = uws
+    this.#options = options
     this.#handlers = handlers
     this.#strangers = new Strangers({
       limit: options.maxStrangers,
@@ -128,8 +152,11 @@ export class UwsServer implements LinkServer {
 
   listen(address: Address): Promise<void> {
     return new Promise((resolve, reject) => {
-      const done = (socket: unknown) => {
-        if (socket) return resolve()
+      const done = (socket: us_listen_socket | false) => {
+        if (socket) {
+          this.#listening = { socket, address }
+          return resolve()
+        }
         this.close()
         reject(cannotListen(printed(address)))
       }
@@ -141,8 +168,33 @@ export class UwsServer implements LinkServer {
   close(): void {
     if (this.#closed) return
     this.#closed = true
+    this.#listening = null
     this.#app.close()
+    this.#successor?.close()
     this.#strangers.close()
+  }
+
+  /** The library would have to close the new connections, and among them those of peers. Links that are open stay. */
+  #handOver(): void {
+    if (this.#listening === null) return
+    const { socket, address } = this.#listening
+    this.#listening = null
+    this.#uws.us_listen_socket_close(socket)
+    this.#handlers.dropped('too many connections ask for nothing: the node server takes over the port')
+    void this.#takeOver(address)
+  }
+
+  async #takeOver(address: Address): Promise<void> {
+    const successor = new NodeServer(this.#options, this.#handlers)
+    try {
+      await successor.listen(address)
+      if (this.#closed) successor.close()
+      else this.#successor = successor
+    } catch (error) {
+      if (this.#closed) return
+      this.#handlers.dropped(`port that was not taken over: ${(error as Error).message}`)
+      setTimeout(() => void this.#takeOver(address), TAKE_OVER_MS).unref()
+    }
   }
 
   /** Counts only connections that never became links: an upgraded connection is not reported as closed. */
@@ -154,6 +206,7 @@ export class UwsServer implements LinkServer {
       this.#answered++
       this.#handlers.dropped('connection beyond the limit')
       response.close()
+      setImmediate(() => this.#handOver())
       return
     }
     if (this.#answered > 0) this.#answered--

@@ -3,11 +3,13 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import * as assert from 'uvu/assert'
 import { FORMAT_VERSION } from '../../src/codec/limits.ts'
+import { descriptorsForStrangers } from '../../src/system/limits.ts'
 import type { Schedule } from '../../src/transport/backoff.ts'
 import { helloText, MAX_HANDSHAKE_BYTES, newNonce } from '../../src/transport/handshake.ts'
 import { PING_INTERVAL_MS } from '../../src/transport/links.ts'
 import { MAX_STRANGERS } from '../../src/transport/listener.ts'
 import { MAX_FRAME_BYTES, type Verdict } from '../../src/transport/transport.ts'
+import { MAX_ASKING } from '../../src/transport/uws-server.ts'
 import { WebSocketTransport } from '../../src/transport/websocket.ts'
 import { freePorts, isFree } from '../support/ports.ts'
 import { serverSuite } from '../support/servers.ts'
@@ -265,6 +267,27 @@ test('of strangers beyond the limit the oldest goes, and a member comes in at on
     for (const stranger of strangers) stranger.socket.terminate()
     await until(() => seen.drops.length >= MAX_STRANGERS + 6, 'the drops')
     volume('hostile links', 2 * MAX_STRANGERS + 6)
+  }))
+
+test('connections that ask for nothing, however many, keep no member out and end no link', () =>
+  withVictim(async ({ port, seen }) => {
+    const linked = await new Stranger(port).greet(friend, 0, secret)
+    const count = descriptorsForStrangers(MAX_ASKING) + 200
+    const silent = Array.from({ length: count }, () => connect(port, '127.0.0.1').on('error', () => {}))
+    await until(() => seen.drops.length > 0, 'the limit')
+    const startedAt = performance.now()
+    let member = new Stranger(port)
+    await until(() => {
+      if (member.closed) member = new Stranger(port)
+      return member.heard.length > 0
+    }, 'the challenge of a member')
+    assert.ok(performance.now() - startedAt < 4000, 'before any of them is closed for its silence')
+    linked.socket.send(Uint8Array.of(7))
+    await until(() => seen.from(1).length === 1, 'a frame on the standing link')
+    linked.socket.terminate()
+    member.socket.terminate()
+    for (const socket of silent) socket.destroy()
+    volume('hostile links', count)
   }))
 
 type Flooding = readonly [string, (stranger: Stranger) => Promise<unknown>]
