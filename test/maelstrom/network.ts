@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Body, Message } from '../../src/cli/maelstrom/messages.ts'
-import { PROGRAM } from '../support/cli.ts'
+import { PROGRAM, plainEnvironment } from '../support/cli.ts'
 import type { Random } from '../support/random.ts'
 
 /** What the network does to messages between nodes. */
@@ -100,7 +100,10 @@ export class MaelstromNetwork {
 
   #start(name: string): void {
     const { flags = [] } = this.#options
-    const child = spawn(process.execPath, [PROGRAM, 'maelstrom', ...flags], { stdio: ['pipe', 'pipe', 'pipe'] })
+    const child = spawn(process.execPath, [PROGRAM, 'maelstrom', ...flags], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env: plainEnvironment(),
+    })
     this.#nodes.set(name, child)
     child.stdin.on('error', () => {})
     createInterface({ input: child.stdout }).on('line', (line) => this.#route(JSON.parse(line) as Message))

@@ -24,6 +24,11 @@ export interface CliResult {
   readonly stderr: string
 }
 
+/** The environment without the variables of this package, some of which are for the tests. */
+export function plainEnvironment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('EPAXOS_')))
+}
+
 const running = new Set<Cli>()
 
 /** A process of the command line, and its output. */
@@ -41,10 +46,9 @@ export class Cli {
   ) {
     if (!existsSync(PROGRAM)) throw new Error('dist/ is missing: npm run build')
     const [file, ...rest] = program.length > 0 ? [...program, ...args] : [process.execPath, PROGRAM, ...args]
-    const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('EPAXOS_')))
     this.process = spawn(file as string, rest, {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...inherited, ...env },
+      env: { ...plainEnvironment(), ...env },
       detached: group,
       ...(cwd === undefined ? {} : { cwd }),
     })
