@@ -44,6 +44,9 @@ const ASK_TICKS = 3
 
 const NO_COMMANDS = encodeGroup([])
 
+/** A timer that is set for longer fires at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1
+
 interface Pending {
   readonly bytes: number
   readonly respond: (answer: GroupAnswer) => void
@@ -75,12 +78,14 @@ export class Connection {
   #bytesRead = 0
 
   /**
-   * Opens a link. Rejects with an `EpaxosError`: `configuration` if the text is not a URL, `unreachable`,
-   * `unauthorized`, `malformed` for another version, `foreign_cluster`, `not_ready` if the cluster is not founded yet,
-   * or `timeout`.
+   * Opens a link. Rejects with an `EpaxosError`: `configuration` if the text is not a URL or a time is wrong,
+   * `unreachable`, `unauthorized`, `malformed` for another version, `foreign_cluster`, `not_ready` if the cluster is
+   * not founded yet, or `timeout`.
    */
   static async open(url: string, options: ConnectionOptions = {}): Promise<Connection> {
     const { openTimeoutMs = 1000, silenceMs = 800 } = options
+    checkTime('openTimeoutMs', openTimeoutMs, MAX_TIMER_MS)
+    checkTime('silenceMs', silenceMs, Number.POSITIVE_INFINITY)
     const socket = await openSocket(socketUrl(url))
     const connection = new Connection(socketUrl(url), socket, Math.max(ASK_TICKS + 1, Math.ceil(silenceMs / TICK_MS)))
     let timer: ReturnType<typeof setTimeout> | undefined
@@ -291,4 +296,10 @@ async function helloTo({ needsSecret, nonce }: Challenge, options: ConnectionOpt
   if (!needsSecret) return encodeHello({ version: FORMAT_VERSION, proof: new Uint8Array(0), clusterId })
   if (bytes === undefined) throw new EpaxosError(ErrorCode.unauthorized, 'the replica asks for a secret')
   return encodeHello({ version: FORMAT_VERSION, proof: await proofOf(bytes, nonce), clusterId })
+}
+
+/** Throws an `EpaxosError` with code `configuration`. */
+function checkTime(name: string, ms: number, max: number): void {
+  if (typeof ms === 'number' && ms >= 1 && ms <= max) return
+  throw new EpaxosError('configuration', `${name} is a time from 1 to ${max} ms, not ${ms}`)
 }

@@ -1,7 +1,9 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { connect } from '../../src/client/index.ts'
 import { RequestNumbers } from '../../src/client/request-numbers.ts'
 import { ReplicaUrls, socketUrl } from '../../src/client/urls.ts'
+import { EpaxosError } from '../../src/errors.ts'
 import { freshSeed, Random } from '../support/random.ts'
 
 const numbers = suite('Request numbers')
@@ -101,3 +103,26 @@ urls('what replicas tell is bounded, and none given is an error', () => {
 })
 
 urls.run()
+
+const times = suite('Times of a client')
+
+const wrongTimes: readonly (readonly [string, readonly unknown[]])[] = [
+  ['openTimeoutMs', [0, -1, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 31, '500', null]],
+  ['silenceMs', [0, -1, Number.NaN, '500', null]],
+]
+
+for (const [name, values] of wrongTimes) {
+  times(`${name} is a time that can be waited for`, async () => {
+    for (const value of values) {
+      const opened = connect('ws://127.0.0.1:1', { [name]: value })
+      const { code, message } = await opened.then(
+        () => new EpaxosError('closed', 'it has opened'),
+        (error: EpaxosError) => error,
+      )
+      assert.is(code, 'configuration', `${value}: ${message}`)
+      assert.match(message, name)
+    }
+  })
+}
+
+times.run()
