@@ -44,8 +44,9 @@ export class Cli {
     { env = {}, cwd, group = false }: CliOptions = {},
     program: readonly string[] = [],
   ) {
-    if (!existsSync(PROGRAM)) throw new Error('dist/ is missing: npm run build')
-    const [file, ...rest] = program.length > 0 ? [...program, ...args] : [process.execPath, PROGRAM, ...args]
+    const line = program.length > 0 ? [...program, ...args] : [process.execPath, PROGRAM, ...args]
+    if (line.includes(PROGRAM) && !existsSync(PROGRAM)) throw new Error('dist/ is missing: npm run build')
+    const [file, ...rest] = line
     this.process = spawn(file as string, rest, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...plainEnvironment(), ...env },
