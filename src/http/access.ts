@@ -30,6 +30,10 @@ export class Access {
     for (const origin of allowedOrigins) this.#allow(origin)
   }
 
+  get needsSecret(): boolean {
+    return this.#secret !== null
+  }
+
   /** The port is known: pages that come from it are the replica's own. */
   listening(port: number): void {
     const host = this.#host

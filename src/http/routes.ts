@@ -68,8 +68,9 @@ export class Routes {
       this.#access.checkOrigin(head.origin, head.host)
       const method = head.method.toLowerCase()
       const target = targetOf(method, head.path)
-      if (target.name !== 'livez' && target.name !== 'readyz') this.#access.authorize(head.header('authorization'))
-      admitted()
+      const isOpen = target.name === 'livez' || target.name === 'readyz'
+      if (!isOpen) this.#access.authorize(head.header('authorization'))
+      if (!isOpen || !this.#access.needsSecret) admitted()
       const methods = METHODS[target.name]
       if (!methods.includes(method)) return refuseMethod(reply, methods)
       const stale = isStale(head.query)

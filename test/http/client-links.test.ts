@@ -204,6 +204,17 @@ test('a client that was admitted stays, however many strangers come', async () =
   await client.leave()
 })
 
+test('with a secret, who asks only for what is open to all stays a stranger', async () => {
+  const probe = 'GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\nGET /readyz HTTP/1.1\r\n'
+  const sockets = await Promise.all(Array.from({ length: 2 * MAX_STRANGERS }, () => silent(guarded.port(0))))
+  const startedAt = performance.now()
+  for (const socket of sockets) socket.write(probe)
+  await until(() => sockets.filter(({ closed }) => closed).length >= MAX_STRANGERS, 'the oldest gone')
+  assert.ok(performance.now() - startedAt < 5000, 'before the time of the second request is over')
+  assert.is((await ask(guarded.url(0), 'GET', '/livez')).status, 200)
+  for (const socket of sockets) socket.destroy()
+})
+
 test('a stranger that sends much before it has said who it is is hung up on', async () => {
   const stranger = await Stranger.open(replicas.url(0))
   const head = Buffer.from([0x82, 0xff, 0, 0, 0, 0, 0, 0xff, 0, 0, 1, 2, 3, 4])
