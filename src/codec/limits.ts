@@ -47,6 +47,12 @@ export const CLUSTER_ID_BYTES = 16
 /** One start of a data directory: random, so that nobody guesses it and no two are equal. */
 export const START_NONCE_BYTES = 16
 
+/**
+ * By so many bytes of its nonce an earlier start is named in a handshake, and so many of them: the latest.
+ */
+export const EARLIER_START_BYTES = 4
+export const MAX_EARLIER_STARTS = 128
+
 /** The server's random challenge to a client. */
 export const NONCE_BYTES = 32
 

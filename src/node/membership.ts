@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { CLUSTER_ID_BYTES } from '../codec/limits.ts'
+import { CLUSTER_ID_BYTES, EARLIER_START_BYTES, MAX_EARLIER_STARTS } from '../codec/limits.ts'
 import { type MemberRecord, type PeerRecord, RecordType, type Start } from '../protocol/records.ts'
 import type { Claim, Refusal, Standing, Verdict } from '../transport/transport.ts'
 
@@ -37,6 +37,9 @@ export class Membership {
   /** By peer: the record of its latest start, if it is not durable yet. */
   readonly #pending = new Map<number, Promise<void>>()
   #start: Start
+  /** Nonces of the earlier starts of this directory, the oldest first; as they are named in handshakes. */
+  #nonces: Uint8Array[] = []
+  #earlier: Uint8Array = new Uint8Array(0)
   #startedAt = 0
   #clusterId: string | null = null
   #founded = false
@@ -50,8 +53,10 @@ export class Membership {
 
   /** A record found in the journal. */
   restore(record: MemberRecord): void {
-    if (record.type === RecordType.start) this.#start = { ...this.#start, number: record.number + 1 }
-    else if (record.type === RecordType.met) this.#met.add(record.row)
+    if (record.type === RecordType.start) {
+      this.#start = { ...this.#start, number: record.number + 1 }
+      this.#nonces.push(record.nonce)
+    } else if (record.type === RecordType.met) this.#met.add(record.row)
     else {
       this.#known.set(record.row, record)
       this.#written.add(record.row)
@@ -60,6 +65,8 @@ export class Membership {
 
   /** Called after the journal is replayed. */
   restored(): void {
+    const latest = this.#nonces.splice(0).slice(-MAX_EARLIER_STARTS).reverse()
+    this.#earlier = Buffer.concat(latest.map((nonce) => nonce.subarray(0, EARLIER_START_BYTES)))
     this.#name()
     this.#found()
   }
@@ -70,7 +77,10 @@ export class Membership {
   }
 
   get standing(): Standing {
-    return { start: this.#start, journal: this.#startedAt, clusterId: this.#clusterId, founded: this.#founded }
+    return {
+      ...{ start: this.#start, earlier: this.#earlier, journal: this.#startedAt },
+      ...{ clusterId: this.#clusterId, founded: this.#founded },
+    }
   }
 
   /** The peers that founding waits for. */
@@ -113,14 +123,15 @@ export class Membership {
   }
 
   /**
-   * A start is a journal value of its own, so it comes after everything that earlier starts reported as durable. Within
-   * one start this need not be checked: its handshakes and heartbeats overtake each other.
+   * A later start knows the earlier one: the number alone says nothing, because a copy that is started again and again
+   * counts on. A start is a journal value of its own, so it comes after everything that earlier starts reported as
+   * durable. Within one start this need not be checked: its handshakes and heartbeats overtake each other.
    */
-  #isOlder(known: PeerRecord, { start, journal }: Claim): boolean {
-    if (start.number !== known.start.number) {
-      return start.number < known.start.number || journal <= this.#heard(known)
-    }
-    return !isSame(known.start.nonce, start.nonce)
+  #isOlder(known: PeerRecord, claim: Claim): boolean {
+    const { start, journal } = claim
+    if (start.number === known.start.number) return !isSame(known.start.nonce, start.nonce)
+    if (start.number < known.start.number || !mayFollow(known.start, claim)) return true
+    return journal <= this.#heard(known)
   }
 
   #learn(row: number, { incarnation, start, journal }: Claim): void {
@@ -170,4 +181,11 @@ export class Membership {
 
 function isSame(a: Uint8Array | undefined, b: Uint8Array): boolean {
   return a !== undefined && a.length === b.length && a.every((byte, i) => byte === b[i])
+}
+
+/** Whether the earlier start, as far as the claim goes back to it, is one of the claimant's directory. */
+function mayFollow(earlier: Start, claim: Claim): boolean {
+  const at = (claim.start.number - earlier.number - 1) * EARLIER_START_BYTES
+  const named = claim.earlier.subarray(at, at + EARLIER_START_BYTES)
+  return named.length === 0 || isSame(earlier.nonce.subarray(0, EARLIER_START_BYTES), named)
 }

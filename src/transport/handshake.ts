@@ -1,8 +1,10 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import {
   CLUSTER_ID_BYTES,
+  EARLIER_START_BYTES,
   FORMAT_VERSION,
   INCARNATION_BYTES,
+  MAX_EARLIER_STARTS,
   MAX_URL_BYTES,
   NONCE_BYTES,
   START_NONCE_BYTES,
@@ -150,7 +152,7 @@ export function readAnswer(bytes: Uint8Array): Challenge | Welcome | Refused {
 
 const CLAIM_FIELDS = [
   ...(['version', 'cluster', 'epoch', 'replicas', 'id', 'incarnation', 'clientUrl'] as const),
-  ...(['start', 'startNonce', 'journal', 'clusterId', 'founded'] as const),
+  ...(['start', 'startNonce', 'earlier', 'journal', 'clusterId', 'founded'] as const),
 ]
 const REASONS: readonly string[] = [
   ...(['version', 'cluster', 'replicas', 'row', 'secret', 'foreign', 'amnesiac', 'copy'] satisfies Refusal[]),
@@ -159,10 +161,10 @@ const REASONS: readonly string[] = [
 type Fields = Readonly<Record<string, unknown>>
 
 function writtenClaim(claim: Claim): Fields {
-  const { cluster, epoch, replicas, id, incarnation, clientUrl, start, journal, clusterId, founded } = claim
+  const { cluster, epoch, replicas, id, incarnation, clientUrl, start, earlier, journal, clusterId, founded } = claim
   return {
     ...{ version: FORMAT_VERSION, cluster, epoch, replicas, id, incarnation: hex(incarnation), clientUrl },
-    ...{ start: start.number, startNonce: hex(start.nonce), journal, clusterId, founded },
+    ...{ start: start.number, startNonce: hex(start.nonce), earlier: hex(earlier), journal, clusterId, founded },
   }
 }
 
@@ -213,6 +215,7 @@ function readClaim(fields: Fields, version: number): Versioned {
     incarnation: bytes(fields, 'incarnation', INCARNATION_BYTES),
     clientUrl: url(fields, 'clientUrl'),
     start: { number: wholeNumber(fields, 'start'), nonce: bytes(fields, 'startNonce', START_NONCE_BYTES) },
+    earlier: readEarlier(fields),
     journal: wholeNumber(fields, 'journal'),
     clusterId: readClusterId(fields),
     founded: flag(fields, 'founded'),
@@ -229,6 +232,12 @@ function readRefusal(fields: Fields): Refused {
 
 function readClusterId(fields: Fields): string | null {
   return fields.clusterId === null ? null : hexadecimal(fields, 'clusterId', CLUSTER_ID_BYTES)
+}
+
+function readEarlier(fields: Fields): Uint8Array {
+  const starts = Math.ceil(text(fields, 'earlier').length / (2 * EARLIER_START_BYTES))
+  if (starts > MAX_EARLIER_STARTS) throw malformed('too many earlier starts')
+  return bytes(fields, 'earlier', starts * EARLIER_START_BYTES)
 }
 
 function readReason(fields: Fields): Refusal {

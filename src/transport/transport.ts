@@ -26,6 +26,12 @@ export interface Identity {
 /** What a replica says about itself in a handshake besides its {@link Identity}: what may change while it runs. */
 export interface Standing {
   readonly start: Start
+  /**
+   * The first bytes of the nonces of the starts before this one, the latest first: `EARLIER_START_BYTES` of each, of
+   * at most `MAX_EARLIER_STARTS`. A directory that was copied has the same start numbers as its copy, but not the same
+   * starts.
+   */
+  readonly earlier: Uint8Array
   /** The number of the journal value that holds this start: everything before it was found on the disk. */
   readonly journal: number
   /** The hash of the incarnations of all members, 32 hexadecimal digits; null until all are durably known. */

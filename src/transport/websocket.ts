@@ -1,5 +1,5 @@
 import { lookup } from 'node:dns/promises'
-import { CLUSTER_ID_BYTES, START_NONCE_BYTES } from '../codec/limits.ts'
+import { CLUSTER_ID_BYTES, EARLIER_START_BYTES, MAX_EARLIER_STARTS, START_NONCE_BYTES } from '../codec/limits.ts'
 import { EpaxosError } from '../errors.ts'
 import { type Schedule, systemSchedule } from './backoff.ts'
 import { Dialler } from './dialler.ts'
@@ -108,6 +108,7 @@ const systemResolver = new Resolver((host) => lookup(host, { all: true }), syste
 function assertSayable(identity: Identity): void {
   const standing = {
     ...{ start: { number: 1, nonce: new Uint8Array(START_NONCE_BYTES) }, journal: 1 },
+    earlier: new Uint8Array(MAX_EARLIER_STARTS * EARLIER_START_BYTES),
     ...{ clusterId: '0'.repeat(2 * CLUSTER_ID_BYTES), founded: false },
   }
   const text = helloText({ ...identity, ...standing }, 0, { challenge: '', hello: newNonce() }, new Uint8Array(1))

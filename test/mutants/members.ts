@@ -72,7 +72,11 @@ export const MEMBERS: readonly Mutant[] = [
   {
     name: 'a start with the number of the last one, and another nonce, is admitted',
     patches: [
-      { file: MEMBERSHIP, from: '    return !isSame(known.start.nonce, start.nonce)\n', to: '    return false\n' },
+      {
+        file: MEMBERSHIP,
+        from: '    if (start.number === known.start.number) return !isSame(known.start.nonce, start.nonce)\n',
+        to: '    if (start.number === known.start.number) return false\n',
+      },
       {
         file: MEMBERSHIP,
         from: "    if (!isSame(this.#known.get(peer)?.start.nonce, claim.start.nonce)) return 'copy'\n",
@@ -86,8 +90,8 @@ export const MEMBERS: readonly Mutant[] = [
     patches: [
       {
         file: MEMBERSHIP,
-        from: '      return start.number < known.start.number || journal <= this.#heard(known)\n',
-        to: '      return journal < 0\n',
+        from: '    if (start.number < known.start.number || !mayFollow(known.start, claim)) return true\n',
+        to: '    if (start.number > 0) return mayFollow(known.start, claim) && journal < 0\n',
       },
       {
         file: MEMBERSHIP,
@@ -95,6 +99,11 @@ export const MEMBERS: readonly Mutant[] = [
         to: '    if (!isSame(this.#known.get(peer)?.start.nonce, claim.start.nonce)) this',
       },
     ],
+    hunter: { by: 'simulator' },
+  },
+  {
+    name: 'a later start need not know the earlier one',
+    patches: [{ file: MEMBERSHIP, from: ' || !mayFollow(known.start, claim)) return true\n', to: ') return true\n' }],
     hunter: { by: 'simulator' },
   },
   {

@@ -15,6 +15,7 @@ class Subject {
   readonly superseded: number[] = []
   heard = 0
   founded = 0
+  startNonce = nonce(99)
   membership: Membership
   #waiting: (() => void)[] = []
   #durable = 0
@@ -25,7 +26,7 @@ class Subject {
 
   #make(): Membership {
     return new Membership({
-      ...{ id: 0, replicas: 3, incarnation: nonce(1), nonce: nonce(99) },
+      ...{ id: 0, replicas: 3, incarnation: nonce(1), nonce: this.startNonce },
       write: (records) => {
         this.journal.push(...records)
         const number = this.journal.length
@@ -41,6 +42,14 @@ class Subject {
     this.#durable = this.journal.length
     for (const written of this.#waiting.splice(0)) written()
     await new Promise((resolve) => setImmediate(resolve))
+  }
+
+  /** The same disk once more. */
+  copy(): Subject {
+    const copy = new Subject()
+    copy.journal.push(...this.journal)
+    copy.#durable = this.#durable
+    return copy
   }
 
   restart(): void {
@@ -207,6 +216,26 @@ test('a start is refused if a later one was heard while the founding was written
   const later = subject.membership.admit(1, claimOf(1, 3, { ...startOf(2, 20, 10), clusterId }), false)
   await subject.sync()
   assert.equal([await welcome, await later], ['copy', 'yes'])
+})
+
+test('an older copy is refused however often it starts', async () => {
+  const [subject, original] = [new Subject(), new Subject()]
+  const says = async (one: Subject): Promise<Claim> => {
+    one.startNonce = crypto.getRandomValues(new Uint8Array(16))
+    one.restart()
+    const started = one.membership.start()
+    await one.sync()
+    await started
+    return { ...claimOf(1, 3), ...one.membership.standing }
+  }
+  for (let i = 0; i < 3; i++) assert.is(await subject.admits(await says(original)), 'yes')
+  const copy = original.copy()
+  assert.is(await subject.admits(await says(original)), 'yes')
+  for (let i = 0; i < 100; i++) assert.is(await subject.admits(await says(copy)), 'copy', `start ${i} of the copy`)
+  for (let i = 0; i < 10; i++) await says(original)
+  assert.is(await subject.admits(await says(original)), 'yes', 'a start that comes after some that were not heard of')
+  for (let i = 0; i < 1000; i++) await says(original)
+  assert.is(await subject.admits(await says(original)), 'yes', 'however many were not heard of')
 })
 
 test.run()

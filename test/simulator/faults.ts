@@ -214,6 +214,7 @@ export class Faults {
     const backup = replica.backups.find((copy) => operator.allKnowLater(replica.id, copy.refresh().starts))
     if (backup === undefined || operator.choose(replica) !== replica.directory) return false
     replica.runOn(backup)
+    for (const share of [1 / 4, 1 / 2, 3 / 4]) this.#later(share * forMs, () => replica.runOnAgain())
     this.#later(forMs, () => {
       if (replica.away) replica.use(replica.directory)
     })

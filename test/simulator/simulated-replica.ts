@@ -35,6 +35,8 @@ export class SimulatedReplica {
   #lives = 0
   #directories = 0
   #life: Life | null = null
+  /** The copy of an earlier time that {@link runOn} runs on; null before the first. */
+  #copy: Directory | null = null
   /** A process that a copy was started beside. */
   #original: Life | null = null
 
@@ -112,6 +114,7 @@ export class SimulatedReplica {
   lose(): void {
     this.crash()
     this.away = true
+    this.#copy = null
     this.#useNew()
     this.start()
   }
@@ -138,7 +141,16 @@ export class SimulatedReplica {
   runOn(backup: Directory): void {
     this.crash()
     this.away = true
-    this.start({ directory: this.#copyOf(backup), kind: 'copy' })
+    this.#copy = this.#copyOf(backup)
+    this.start({ directory: this.#copy, kind: 'copy' })
+  }
+
+  /** The copy is started again, as whoever operates it does; a copy that counts its starts must not be believed. */
+  runOnAgain(): void {
+    if (!this.away || this.#copy === null) return
+    this.crash()
+    this.start({ directory: this.#copy, kind: 'copy' })
+    this.#world.counters.add('copies that start again')
   }
 
   /**

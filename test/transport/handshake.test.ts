@@ -72,6 +72,7 @@ test('a proof holds for one link, one receiver, one kind of message and one cont
     { incarnation: new Uint8Array(16) },
     { start: { ...own.start, number: 2 } },
     { start: { ...own.start, nonce: new Uint8Array(16) } },
+    { earlier: new Uint8Array(4) },
     { journal: 2 },
     { clusterId: null },
     { founded: false },

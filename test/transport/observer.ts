@@ -72,7 +72,7 @@ export function identityOf(id: number, replicas: number, changes: Partial<Identi
 
 export function standingOf(changes: Partial<Standing> = {}): Standing {
   const start = { number: 1, nonce: new Uint8Array(16).fill(7) }
-  return { start, journal: 1, clusterId: null, founded: false, ...changes }
+  return { start, earlier: new Uint8Array(0), journal: 1, clusterId: null, founded: false, ...changes }
 }
 
 /** As {@link identityOf}, with all that a handshake says. */
