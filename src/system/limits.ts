@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync } from 'node:fs'
+import { devNull } from 'node:os'
 
 /** The limits of this process (`ulimit`). Infinity if there is no limit, or if the system does not say. */
 
@@ -16,6 +17,16 @@ export function descriptorLimit(): number {
  */
 export function descriptorsForStrangers(wanted: number, limit = descriptorLimit()): number {
   return Math.min(wanted, Math.max(MIN_STRANGERS, Math.floor(limit / 8)))
+}
+
+/** Whether the process, or the system, has no descriptor left at this moment. Takes some microseconds. */
+export function descriptorsAreOut(): boolean {
+  try {
+    closeSync(openSync(devNull, 'r'))
+    return false
+  } catch (error) {
+    return ['EMFILE', 'ENFILE'].includes((error as NodeJS.ErrnoException).code ?? '')
+  }
 }
 
 /** How many bytes of address space it may still map. */

@@ -6,7 +6,7 @@ import type {
   us_socket_context_t,
   WebSocket,
 } from 'uWebSockets.js'
-import { descriptorsForStrangers } from '../system/limits.ts'
+import { descriptorsAreOut, descriptorsForStrangers } from '../system/limits.ts'
 import { type Address, printed } from './links.ts'
 import { NodeServer } from './node-server.ts'
 import {
@@ -35,6 +35,9 @@ export const MAX_ASKING = 1024
 
 /** The pause before the next try to take over the port. */
 const TAKE_OVER_MS = 100
+
+/** How often descriptors are looked for. */
+const DESCRIPTOR_CHECK_MS = 100
 
 /** The real `listen`; the declarations lack this form. */
 type Listen = (host: string, port: number, options: number, done: (socket: us_listen_socket | false) => void) => void
@@ -103,7 +106,8 @@ class UwsLink implements LinkSocket {
  * Links over uWebSockets.js. The library's own answers (505 to a request line in two packets) come before anything
  * runs, and a dialler that gets one dials again. Connections that ask for nothing cannot be seen one by one: the
  * library closes them after 10 s. If there are too many of them, a {@link NodeServer}, which sees them, takes over the
- * port.
+ * port. It does so as well when the process has no descriptor left: the library would spin on the connections that it
+ * cannot accept.
  */
 export class UwsServer implements LinkServer {
   readonly #uws: typeof UWebSockets
@@ -117,6 +121,7 @@ export class UwsServer implements LinkServer {
   /** Null before the port is open, and after another server took it over. */
   #listening: Listening | null = null
   #successor: NodeServer | null = null
+  #descriptorCheck: NodeJS.Timeout | undefined
   /** Requests that were answered and reported, and whose connections have not closed yet. */
   #answered = 0
 
@@ -155,6 +160,7 @@ export class UwsServer implements LinkServer {
       const done = (socket: us_listen_socket | false) => {
         if (socket) {
           this.#listening = { socket, address }
+          this.#descriptorCheck = setInterval(() => this.#checkDescriptors(), DESCRIPTOR_CHECK_MS).unref()
           return resolve()
         }
         this.close()
@@ -169,18 +175,24 @@ export class UwsServer implements LinkServer {
     if (this.#closed) return
     this.#closed = true
     this.#listening = null
+    clearInterval(this.#descriptorCheck)
     this.#app.close()
     this.#successor?.close()
     this.#strangers.close()
   }
 
-  /** The library would have to close the new connections, and among them those of peers. Links that are open stay. */
-  #handOver(): void {
+  #checkDescriptors(): void {
+    if (descriptorsAreOut()) this.#handOver('no descriptors are left')
+  }
+
+  /** The library could not take new connections, and among them those of peers. Links that are open stay. */
+  #handOver(why: string): void {
     if (this.#listening === null) return
     const { socket, address } = this.#listening
     this.#listening = null
+    clearInterval(this.#descriptorCheck)
     this.#uws.us_listen_socket_close(socket)
-    this.#handlers.dropped('too many connections ask for nothing: the node server takes over the port')
+    this.#handlers.dropped(`${why}: the node server takes over the port`)
     void this.#takeOver(address)
   }
 
@@ -206,7 +218,7 @@ export class UwsServer implements LinkServer {
       this.#answered++
       this.#handlers.dropped('connection beyond the limit')
       response.close()
-      setImmediate(() => this.#handOver())
+      setImmediate(() => this.#handOver('too many connections ask for nothing'))
       return
     }
     if (this.#answered > 0) this.#answered--
