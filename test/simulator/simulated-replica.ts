@@ -56,9 +56,9 @@ export class SimulatedReplica {
     return this.#life !== null
   }
 
-  /** Whether a process runs on a copy that must not be believed, or beside one that is. */
+  /** Whether a process runs on a copy that must not be believed, will be started on it again, or runs beside one. */
   get runsCopy(): boolean {
-    return this.#original !== null || this.#life?.boot.kind === 'copy'
+    return this.#original !== null || (this.away && this.#copy !== null)
   }
 
   get disk(): MemoryDisk {

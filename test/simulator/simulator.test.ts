@@ -21,6 +21,9 @@ const RARE_SEEDS = [130, 193, 217, 465, 1322, 1869, 2148, 20429]
  */
 const FOUNDING_SEEDS = [312, 1684597297, 2141]
 
+/** A copy stopped, another replica's copy was started, and the first one was started again: two at a time. */
+const TWO_COPIES_SEED = 850000417
+
 const campaign = new Campaign([wasmEngine], DURATION_MS)
 
 async function run(seed: number): Promise<void> {
@@ -41,6 +44,8 @@ test('keep them where recoveries wait for each other, and where results were swe
 
 test('keep them where directories were copied, and where a founding was hard to hear of', async () => {
   for (const seed of FOUNDING_SEEDS) await run(seed)
+  const { failure } = await runWith(drawOptions(TWO_COPIES_SEED), [wasmEngine])
+  assert.is(failure, null, String(failure?.stack))
 })
 
 test('keep them from a fresh seed on', async () => {
