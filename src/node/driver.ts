@@ -32,10 +32,15 @@ export interface DriverOptions {
   readonly failed: (error: Error) => void
   /** Called after each turn, when a server may send the answers that it gathered. */
   readonly turned: () => void
+  /** The process was stopped for this long. Called before anything else happens; frames that waited are ignored. */
+  readonly stalled: (ms: number) => void
 }
 
 /** The core is ticked at least this often. */
 const TICK_MS = 10
+
+/** More than this between two turns means that the process was stopped, as by SIGSTOP. */
+export const STALL_MS = 1000
 
 /**
  * Execution takes no more of a turn than this, whatever its work: peers that wait for this replica must not suspect it.
@@ -60,6 +65,8 @@ export class Driver {
   #started = false
   #stopped = false
   #suspended = false
+  /** When something last happened here, in ms. */
+  #awakeMs = 0
   #stopTicking: () => void = () => {}
 
   constructor(options: DriverOptions) {
@@ -73,6 +80,7 @@ export class Driver {
     const { core, journal, clock, failed } = this.#options
     journal?.onDurable(
       (upTo) => {
+        this.#noticeStall()
         core.durable(upTo)
         if (!this.#turning) this.#turn()
       },
@@ -81,7 +89,8 @@ export class Driver {
         failed(error)
       },
     )
-    core.start(journal?.last ?? 0, clock.now())
+    this.#awakeMs = clock.now()
+    core.start(journal?.last ?? 0, this.#awakeMs)
     this.#started = true
     this.#stopTicking = clock.every(TICK_MS, () => this.#turn())
     this.arm()
@@ -130,7 +139,7 @@ export class Driver {
    * dropped, and a new link would not help.
    */
   frame(from: number, bytes: Uint8Array): boolean {
-    if (this.#stopped || this.#suspended) return true
+    if (this.#stopped || this.#suspended || this.#noticeStall()) return true
     const { core, replicas, dropped } = this.#options
     const messages = unsealed(bytes)
     if (messages === null) {
@@ -168,7 +177,9 @@ export class Driver {
   }
 
   #turn(): void {
-    if (!this.#started || this.#stopped || this.#turning || this.#suspended) return
+    if (!this.#started || this.#stopped || this.#turning) return
+    this.#noticeStall()
+    if (this.#suspended) return
     this.#turning = true
     this.#budget.renew()
     try {
@@ -185,6 +196,19 @@ export class Driver {
       this.#fail(error as Error)
     }
     this.#turning = false
+  }
+
+  /**
+   * A process that was stopped may run beside a copy of its directory, which the peers believe instead (protocol.md
+   * §9). What they said to this one before must not count any more.
+   */
+  #noticeStall(): boolean {
+    const nowMs = this.#options.clock.now()
+    const stalledMs = nowMs - this.#awakeMs
+    this.#awakeMs = nowMs
+    if (!this.#started || stalledMs <= STALL_MS) return false
+    this.#options.stalled(stalledMs)
+    return true
   }
 
   #behind(): Votes {

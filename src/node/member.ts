@@ -163,6 +163,7 @@ export class Member {
       dropped: (what) => this.#drop(what),
       failed: (error) => this.#fail(error),
       turned: () => this.#afterTurn(),
+      stalled: (ms) => this.#stalled(ms),
     })
   }
 
@@ -334,6 +335,17 @@ export class Member {
     this.#proposals.sessionsAreFull = this.#sweeper.full
     if (this.notReady === null) this.#sweeper.poll(this.#options.clock.now())
     for (const listener of this.#turned) listener()
+  }
+
+  /**
+   * Peers show anew whether they believe this start, and nothing that was decided before the stop is answered: a copy
+   * of the directory may have decided otherwise meanwhile.
+   */
+  #stalled(ms: number): void {
+    const { identity, transport, logger } = this.#options
+    logger.warn({ stalledMs: Math.round(ms) }, 'the process was stopped: it links anew')
+    this.#proposals.abandon(ErrorCode.timeout, 'the replica was stopped meanwhile')
+    for (let peer = 0; peer < identity.replicas; peer++) if (peer !== identity.id) transport.drop(peer)
   }
 
   #up(peer: number, identity: Identity): void {

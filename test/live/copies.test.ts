@@ -8,6 +8,9 @@ const test = suite('copies of a disk, and strangers')
 
 const WRITES = 50
 
+/** Some of the writes that begin this long before a stop are in flight when it comes. */
+const CAUGHT_MS = 3
+
 /** A wrong replica would have answered, or ended others, by then. */
 const WRONG_MS = 1500
 
@@ -30,6 +33,8 @@ test('of a member and a copy of it that was started beside it, one is refused', 
   ByHand.use(3, async (cluster) => {
     const [zero, one, two] = (await cluster.startAll()) as [HandStarted, HandStarted, HandStarted]
     await write(zero, 'before')
+    const caught = Array.from({ length: WRITES }, (_, i) => zero.put(`caught${i}`, 'v'))
+    await pause(CAUGHT_MS)
     zero.cli.process.kill('SIGSTOP')
     cluster.copy(cluster.path('0'), 'copy')
     const copy = await cluster.start(0, { directory: 'copy', elsewhere: true })
@@ -37,6 +42,7 @@ test('of a member and a copy of it that was started beside it, one is refused', 
     await write(one, 'meanwhile')
     zero.cli.process.kill('SIGCONT')
     const answers = await Promise.all(Array.from({ length: WRITES }, (_, i) => zero.put(`after${i}`, 'v')))
+    const inFlight = await Promise.all(caught)
     assert.is(await zero.ends(), 5, 'the one that was stopped ends')
     assert.match(zero.cli.stderr, /they have seen a later start of this data directory/)
     await copy.cli.kill('SIGTERM')
@@ -46,6 +52,7 @@ test('of a member and a copy of it that was started beside it, one is refused', 
       await allThere(at, 'before')
       await allThere(at, 'meanwhile')
       for (const [i, status] of answers.entries()) if (status === 204) assert.is(await at.get(`after${i}`), 200)
+      for (const [i, status] of inFlight.entries()) if (status === 204) assert.is(await at.get(`caught${i}`), 200)
     }
     await sameState([again, one, two])
   }))

@@ -1,4 +1,5 @@
 import { ErrorCode } from '../../src/errors.ts'
+import { STALL_MS } from '../../src/node/driver.ts'
 import type { SimulatedClient } from './client.ts'
 import type { Fault } from './fault-plan.ts'
 import { foreignDirectory } from './foreign-directory.ts'
@@ -6,6 +7,9 @@ import { Life } from './life.ts'
 import type { SimulatedReplica } from './simulated-replica.ts'
 import { Violation } from './violation.ts'
 import type { World } from './world.ts'
+
+/** A process with the slowest clock that stood still for this long notices it. */
+const SURELY_NOTICED_MS = 1.5 * STALL_MS
 
 /** Strangers listen where nobody dials them. */
 const STRANGER_ADDRESS = 100
@@ -184,7 +188,7 @@ export class Faults {
   /**
    * Members that have recorded the copy's start can distinguish the copy from the process that was copied. As long as
    * one member has not, that member and the process would believe each other. So the process continues only when all
-   * have; protocol.md §9 has that hole.
+   * have; protocol.md §9 has that hole. It has stood still for so long that it notices.
    */
   #copyBeside(replica: SimulatedReplica, forMs: number): boolean {
     if (!this.#mayCopy(replica)) return false
@@ -192,15 +196,17 @@ export class Faults {
     if (original?.boot.kind !== 'own' || original.boot.damage !== null || !original.listens) return false
     replica.startCopyBeside()
     const { life, directory } = replica
+    const noticesAtMs = this.#world.time.now + SURELY_NOTICED_MS
     const look = (): void => {
       if (replica.life !== life || life === null) return
       const start = { number: directory.refresh().starts, nonce: life.startNonce }
-      if (!this.#world.operator.allKnow(replica.id, start)) return this.#later(20, look)
+      const isEarly = this.#world.time.now < noticesAtMs
+      if (isEarly || !this.#world.operator.allKnow(replica.id, start)) return this.#later(20, look)
       this.#world.counters.add('copies beside a process')
       replica.continueOriginal()
     }
     this.#later(20, look)
-    this.#later(forMs, () => replica.endOriginal())
+    this.#later(SURELY_NOTICED_MS + forMs, () => replica.endOriginal())
     return true
   }
 

@@ -61,10 +61,9 @@ export class Life {
   /** Promises of this life that are open. */
   #unsettled = 0
   /**
-   * Every member has recorded a later start of its directory: nobody may listen to it, and its clients are gone with
-   * its address. What it decides alone, from messages that waited for it, is not checked, because the copy does not
-   * know of it. That is a relaxation: protocol.md §9 promises that one of the two is refused, not that a process that
-   * wakes up beside its copy answers no client.
+   * Every member has recorded a later start of its directory: nobody may listen to it. What it decides alone when it
+   * wakes up is not checked: the decision was made before it was stopped, and the copy does not know of it. That is a
+   * relaxation. It hides nothing that anybody sees: what it says to peers and what it answers to clients is checked.
    */
   overtaken = false
   /** Nothing that it sends leaves it any more. */
@@ -125,14 +124,11 @@ export class Life {
     return this.#world.network.at(this.boot.address) === this.#transport
   }
 
-  /** Another process listens at its address from now on. */
+  /** Another process listens at its address from now on; its connections stay. */
   loseAddress(): void {
     const { network } = this.#world
     network.leave(this.boot.address, this.#transport)
     network.join(MOVED_ADDRESS + this.boot.number * this.#world.options.replicas + this.boot.id, this.#transport)
-    const held = [...this.#held]
-    this.#held.clear()
-    for (const lost of held) lost()
   }
 
   /** This start, as it reports it to others. */
