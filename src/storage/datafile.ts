@@ -42,14 +42,16 @@ interface Meta {
  * and within the lists of free pages. It does not read large values. It reads the pages with keys and small values
  * once, shortly before LMDB reads them.
  *
+ * @param what the file is part of, for people
  * @throws EpaxosError `damaged`
  */
-export function checkDataFile(path: string): void {
+export function checkDataFile(what: string, path: string): void {
+  const where = `The ${what} ${path}`
   const file = openSync(path, 'r+')
   try {
-    const first = readMeta(file, 0, path)
-    const second = readMeta(file, first.pageSize, path)
-    if (second.pageSize !== first.pageSize) throw damaged(path, 'its meta pages contradict each other')
+    const first = readMeta(file, 0, where)
+    const second = readMeta(file, first.pageSize, where)
+    if (second.pageSize !== first.pageSize) throw damaged(where, 'its meta pages contradict each other')
     const newest = first.transaction > second.transaction ? first : second
     const bytes = (Math.max(first.lastPage, second.lastPage) + 1) * first.pageSize
     if (fstatSync(file).size < bytes) {
@@ -60,24 +62,25 @@ export function checkDataFile(path: string): void {
     const check = new TreeCheck({ ...newest, read: (page) => read(file, page * pageSize, pageSize) })
     for (const tree of newest.trees) {
       const damage = check.damageIn(tree)
-      if (damage) throw damaged(path, damage)
+      if (damage) throw damaged(where, damage)
     }
   } finally {
     closeSync(file)
   }
 }
 
-function readMeta(file: number, position: number, path: string): Meta {
+function readMeta(file: number, position: number, where: string): Meta {
   const page = read(file, position, META_BYTES)
   const magic = page.readUInt32LE(Offset.magic)
-  if (magic !== MAGIC || (page.readUInt16LE(Offset.flags) & META_FLAG) === 0) throw damaged(path, 'it has no meta page')
+  if (magic !== MAGIC || (page.readUInt16LE(Offset.flags) & META_FLAG) === 0)
+    throw damaged(where, 'it has no meta page')
   const version = page.readUInt32LE(Offset.version) & 0xffff
-  if (version !== DATA_VERSION) throw damaged(path, `its layout has version ${version}, not ${DATA_VERSION}`)
+  if (version !== DATA_VERSION) throw damaged(where, `its layout has version ${version}, not ${DATA_VERSION}`)
   const pageSize = page.readUInt32LE(Offset.pageSize)
   const lastPage = Number(page.readBigUInt64LE(Offset.lastPage))
   const isPageSize = pageSize >= 512 && pageSize <= 65536 && (pageSize & (pageSize - 1)) === 0
   if (!isPageSize || lastPage < 1 || lastPage * pageSize > Number.MAX_SAFE_INTEGER) {
-    throw damaged(path, 'its meta page makes no sense')
+    throw damaged(where, 'its meta page makes no sense')
   }
   const trees = [Offset.freeTree, Offset.mainTree].map((offset) => page.subarray(offset, offset + TREE_BYTES))
   return { pageSize, lastPage, transaction: page.readBigUInt64LE(Offset.transaction), trees }
@@ -90,6 +93,6 @@ function read(file: number, position: number, bytes: number): Buffer {
   return buffer
 }
 
-function damaged(path: string, what: string): EpaxosError {
-  return new EpaxosError(ErrorCode.damaged, `The journal ${path} is damaged: ${what}`)
+function damaged(where: string, what: string): EpaxosError {
+  return new EpaxosError(ErrorCode.damaged, `${where} is damaged: ${what}`)
 }

@@ -8,6 +8,7 @@ import { DirectoryLock, LOCK_FOLDER, PREPARED_LOCK_FOLDER } from './lock.ts'
 
 const IDENTITY_FILE = 'identity.json'
 const JOURNAL = 'journal'
+const CHECKPOINTS = 'checkpoints'
 /** The journal of a directory that has no identity yet. */
 const NEW_JOURNAL = '.new-journal'
 
@@ -82,6 +83,11 @@ export class DataDirectory {
   /** The path for `LmdbJournal.open`. */
   get journalPath(): string {
     return join(this.path, JOURNAL)
+  }
+
+  /** The path for `openCheckpoints`. */
+  get checkpointsPath(): string {
+    return join(this.path, CHECKPOINTS)
   }
 
   /** Lets other processes use the directory. Close the journal first. */

@@ -1,36 +1,16 @@
 import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { type Database, open, type RootDatabase } from 'lmdb'
+import type { Database, RootDatabase } from 'lmdb'
 import { EpaxosError, ErrorCode } from '../errors.ts'
 import { freeAddressSpace } from '../system/limits.ts'
 import { checkDataFile } from './datafile.ts'
+import { checkAddressSpace, openEnvironment, owned, reasonOf, storageError } from './environment.ts'
 import { syncDirectory } from './files.ts'
 import type { Journal } from './journal.ts'
 
-/** Address space for the data file, which LMDB maps as a whole: memory and disk are taken only for what is written. */
-const MAP_BYTES = 2 ** 36
-
-/** What else a replica maps while it runs: LMDB's own tables, threads, the heap. */
-const OTHER_BYTES = 2 ** 30
-
-/**
- * lmdb starts the transaction at the end of a turn, however many writes the turn gathers. (An lmdb option that is
- * missing from its types.)
- */
-const ONE_TRANSACTION_PER_TURN = { txnStartThreshold: Number.MAX_SAFE_INTEGER }
-
 /** Values removed in one transaction. They share it with appended values, and must not spoil their latency. */
 const TRIM_CHUNK = 256
-
-/** How long to wait for LMDB's reason for a failed commit: it comes after the rejection. */
-const REASON_TIMEOUT_MS = 1000
-
-/**
- * LMDB's error codes that mean damage: MDB_CORRUPTED, MDB_PAGE_NOTFOUND, MDB_INVALID, MDB_VERSION_MISMATCH,
- * MDB_BAD_VALSIZE.
- */
-const DAMAGE_CODES = new Set([-30796, -30797, -30793, -30794, -30781])
 
 /**
  * `idle`: nothing to write. `gathering`: the values of this turn join the transaction. `writing`: the transaction is on
@@ -85,11 +65,11 @@ export class LmdbJournal implements Journal {
    */
   static async open(directory: string): Promise<LmdbJournal> {
     const path = resolve(directory)
-    checkAddressSpace(freeAddressSpace())
+    checkAddressSpace('the journal', freeAddressSpace())
     try {
       await mkdir(path, { recursive: true, mode: 0o700 })
       const dataFile = join(path, 'data.mdb')
-      if (existsSync(dataFile)) checkDataFile(dataFile)
+      if (existsSync(dataFile)) checkDataFile('journal', dataFile)
       const journal = new LmdbJournal(path)
       await syncDirectory(path)
       await syncDirectory(dirname(path))
@@ -100,17 +80,7 @@ export class LmdbJournal implements Journal {
   }
 
   private constructor(path: string) {
-    this.#environment = open({
-      path,
-      noSubdir: false,
-      mapSize: MAP_BYTES,
-      // The promise of a put resolves when the data and the meta page are on the disk.
-      overlappingSync: false,
-      // Off, because lmdb's own gathering makes a promise that nobody can reach: on a full disk its rejection stays
-      // unhandled.
-      eventTurnBatching: false,
-      ...ONE_TRANSACTION_PER_TURN,
-    })
+    this.#environment = openEnvironment(path)
     try {
       this.#values = this.#environment.openDB<Uint8Array, number>('journal', { encoding: 'binary', useVersions: true })
       this.#findEnds()
@@ -288,28 +258,6 @@ export class LmdbJournal implements Journal {
   }
 }
 
-/** LMDB ends the process when it cannot map its file. Throws an `EpaxosError` with code `resources`. */
-export function checkAddressSpace(freeBytes: number): void {
-  const needed = MAP_BYTES + OTHER_BYTES
-  if (freeBytes >= needed) return
-  const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`
-  const why = `the journal needs ${gib(needed)} of address space, and the limit (ulimit -v) leaves ${gib(freeBytes)}`
-  throw new EpaxosError(ErrorCode.resources, `${why}; it takes no memory for that: raise the limit or remove it`)
-}
-
-/** lmdb rejects a commit with a general error. It carries a promise whose rejection has the reason. */
-async function reasonOf(rejection: unknown): Promise<unknown> {
-  const reason = (rejection as { commitError?: Promise<never> }).commitError
-  if (!reason) return rejection
-  const timeout = new Promise((resolve) => setTimeout(resolve, REASON_TIMEOUT_MS, rejection).unref())
-  return Promise.race([reason.catch((error: unknown) => error), timeout])
-}
-
-/** The same bytes as a plain array over memory of its own. */
-function owned(value: Uint8Array): Uint8Array {
-  return new Uint8Array(value.buffer, value.byteOffset, value.length)
-}
-
 /** The entries of a range, with LMDB's errors in our terms. */
 function* readable<T>(range: Iterable<T>): Generator<T> {
   try {
@@ -317,11 +265,4 @@ function* readable<T>(range: Iterable<T>): Generator<T> {
   } catch (error) {
     throw storageError('The journal cannot be read', error)
   }
-}
-
-function storageError(what: string, cause: unknown): EpaxosError {
-  if (cause instanceof EpaxosError) return cause
-  const { code, message } = cause as { code?: unknown; message?: string }
-  const damaged = typeof code === 'number' && DAMAGE_CODES.has(code)
-  return new EpaxosError(damaged ? ErrorCode.damaged : ErrorCode.storage, `${what}: ${message ?? cause}`, { cause })
 }

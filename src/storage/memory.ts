@@ -1,8 +1,6 @@
 import { EpaxosError, ErrorCode } from '../errors.ts'
 import type { Journal } from './journal.ts'
-
-/** A source of randomness: numbers in [0, 1). */
-export type Random = () => number
+import { type Random, tear } from './tear.ts'
 
 export interface MemoryDiskOptions {
   /**
@@ -259,13 +257,4 @@ class MemoryJournal implements Journal {
     }
     this.#settled()
   }
-}
-
-/** Cuts the value off, or flips one bit of it. */
-function tear(value: Uint8Array, random: Random): Uint8Array {
-  if (random() < 0.5) return value.slice(0, Math.floor(random() * value.length))
-  const torn = value.slice()
-  const bit = Math.floor(random() * torn.length * 8)
-  torn[bit >>> 3] = (torn[bit >>> 3] as number) ^ (1 << (bit & 7))
-  return torn
 }

@@ -6,10 +6,13 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { EpaxosError } from '../../src/errors.ts'
+import type { CheckpointReader, CheckpointStore } from '../../src/storage/checkpoints.ts'
 import { DataDirectory } from '../../src/storage/directory.ts'
 import { LmdbJournal } from '../../src/storage/lmdb.ts'
+import { openCheckpoints } from '../../src/storage/lmdb-checkpoints.ts'
 import { DirectoryLock } from '../../src/storage/lock.ts'
 import { Random } from '../support/random.ts'
+import { header, imageOf, take } from './checkpoint-compliance.ts'
 import { failureCompliance, watchDurable } from './compliance.ts'
 import { owner, testValue } from './processes.ts'
 
@@ -74,6 +77,60 @@ const verbs: Record<string, (directory: string, argument: string) => Promise<voi
       await mkdir(copy)
       await writeFile(join(copy, 'data.mdb'), damaged)
       const outcome = await use(copy)
+      outcomes[outcome] = (outcomes[outcome] ?? 0) + 1
+      await rm(copy, { recursive: true })
+    }
+    say(JSON.stringify(outcomes))
+  },
+
+  /** Takes checkpoints for ever, and reports each that is finished. */
+  async checkpoints(directory) {
+    const store = await openCheckpoints(directory)
+    const reader = store.latest()
+    let number = reader?.header.journal ?? 0
+    reader?.close()
+    for (;;) {
+      number++
+      const core = new TextEncoder().encode(`${number}`)
+      await take(store, { machine: new Uint8Array(2_000_000).fill(number % 251), core }, header(number))
+      say(`${number}`)
+    }
+  },
+
+  /** Takes a small checkpoint, one that is larger than the limit on the size of files, and another small one. */
+  async 'full-checkpoints'(directory) {
+    process.on('SIGXFSZ', () => {})
+    const store = await openCheckpoints(directory)
+    for (const [number, size] of [100_000, 9_000_000, 500_000].entries()) {
+      const writer = store.begin(header(number + 1))
+      try {
+        for (let at = 0; at < size; at += 100_000) await writer.append('machine', new Uint8Array(100_000))
+        await writer.finish()
+        say(`finished ${number + 1}`)
+      } catch (error) {
+        say((error as EpaxosError).code)
+        await writer.abandon()
+      }
+      if (number > 0) say(`latest ${store.latest()?.header.journal}`)
+    }
+    await store.close()
+  },
+
+  /** Reads copies of a checkpoint, each damaged in another way, and reports how often each outcome came. */
+  async 'damaged-checkpoints'(directory, seed) {
+    const random = new Random(Number(seed))
+    const image = Object.fromEntries(['machine', 'core'].map((name) => [name, randomBytes(random, 150_000)]))
+    const original = join(directory, 'original')
+    const store = await openCheckpoints(original)
+    await take(store, image)
+    await store.close()
+    const file = await readFile(join(original, '1', 'data.mdb'))
+    const outcomes: Record<string, number> = {}
+    for (const [i, damaged] of [...damagedCopies(file, random), ...flippedCopies(file, random)].entries()) {
+      const copy = join(directory, `${i}`)
+      await mkdir(join(copy, '1'), { recursive: true })
+      await writeFile(join(copy, '1', 'data.mdb'), damaged)
+      const outcome = await readCheckpoint(copy, image)
       outcomes[outcome] = (outcomes[outcome] ?? 0) + 1
       await rm(copy, { recursive: true })
     }
@@ -151,6 +208,36 @@ async function use(directory: string): Promise<string> {
     }
   } catch (error) {
     return error instanceof EpaxosError ? error.code : String(error)
+  }
+}
+
+function randomBytes(random: Random, length: number): Uint8Array {
+  return Uint8Array.from({ length }, () => random.below(256))
+}
+
+/** The file with one bit flipped. */
+function* flippedCopies(file: Buffer, random: Random): Iterable<Uint8Array> {
+  for (let i = 0; i < 300; i++) {
+    const copy = Buffer.from(file)
+    // Half of them where the trees are, which is little of the file.
+    const at = random.chance(0.5) ? random.below(3 * 4096) : random.below(file.length)
+    copy[at] = (copy[at] as number) ^ (1 << random.below(8))
+    yield copy
+  }
+}
+
+/** Returns the code of the error, or whether everything is as it was written. */
+async function readCheckpoint(directory: string, image: Record<string, Uint8Array>): Promise<string> {
+  let store: CheckpointStore | null = null
+  try {
+    store = await openCheckpoints(directory)
+    const read = imageOf(store.latest() as CheckpointReader)
+    const isSame = Object.entries(image).every(([name, bytes]) => Buffer.compare(bytes, read[name] ?? bytes) === 0)
+    return isSame && Object.keys(read).length === 2 ? 'harmless' : 'SILENTLY DIFFERENT'
+  } catch (error) {
+    return error instanceof EpaxosError ? error.code : String(error)
+  } finally {
+    await store?.close()
   }
 }
 

@@ -1,0 +1,100 @@
+import { EpaxosError, ErrorCode } from '../errors.ts'
+import { assert } from '../protocol/assert.ts'
+import type { RecordFile, RecordFiles } from './checkpoint-files.ts'
+import { SealedReader } from './checkpoint-reader.ts'
+import { SealingWriter } from './checkpoint-writer.ts'
+import type { CheckpointHeader, CheckpointReader, CheckpointStore, CheckpointWriter } from './checkpoints.ts'
+
+/** A file that is open to be read, and by how many readers. */
+interface Opened {
+  readonly file: RecordFile
+  readers: number
+}
+
+/** The checkpoints of one replica, in files of records, wherever those are. */
+export class FileCheckpoints implements CheckpointStore {
+  readonly #files: RecordFiles
+  readonly #where: string
+  readonly #opened = new Map<number, Opened>()
+  /** Of the newest whole one; 0 if there is none. */
+  #latest: number
+  #lastNumber: number
+  #writer: SealingWriter | null = null
+  #removing: Promise<unknown> = Promise.resolve()
+  #closing: Promise<void> | null = null
+
+  /**
+   * Removes all but the newest whole one: a crash may have left them behind.
+   *
+   * @param where the place of the files, for people
+   */
+  constructor(files: RecordFiles, where: string) {
+    this.#files = files
+    this.#where = where
+    this.#latest = files.whole.at(-1) ?? 0
+    this.#lastNumber = this.#latest
+    this.#removeOld()
+  }
+
+  latest(): CheckpointReader | null {
+    this.#assertOpen()
+    const number = this.#latest
+    if (number === 0) return null
+    const opened = this.#opened.get(number) ?? { file: this.#files.open(number), readers: 0 }
+    this.#opened.set(number, opened)
+    const reader = new SealedReader(number, opened.file, `${this.#where}/${number}`, () => {
+      opened.readers--
+      this.#removeOld()
+    })
+    opened.readers++
+    return reader
+  }
+
+  begin(header: CheckpointHeader): CheckpointWriter {
+    this.#assertOpen()
+    assert(this.#writer === null, 'there is one unfinished checkpoint at most')
+    const number = ++this.#lastNumber
+    this.#writer = new SealingWriter({
+      header,
+      number,
+      file: this.#files.create(number),
+      sealed: async () => {
+        await this.#files.makeWhole(number)
+        this.#writer = null
+        this.#latest = number
+        this.#removeOld()
+      },
+      abandoned: async () => {
+        await this.#files.remove(number)
+        this.#writer = null
+      },
+    })
+    return this.#writer
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    await this.#writer?.abandon()
+    await this.#removing
+    await Promise.all([...this.#opened.values()].map(({ file }) => file.close()))
+  }
+
+  /** What is read stays until its readers are closed. */
+  #removeOld(): void {
+    for (const number of this.#files.whole) {
+      const opened = this.#opened.get(number)
+      if (number >= this.#latest || (opened?.readers ?? 0) > 0) continue
+      this.#opened.delete(number)
+      const closed = opened?.file.close() ?? Promise.resolve()
+      this.#removing = Promise.all([this.#removing, closed.then(() => this.#files.remove(number))])
+    }
+  }
+
+  #assertOpen(): void {
+    if (this.#closing !== null) throw new EpaxosError(ErrorCode.closed, 'The checkpoints are closed')
+  }
+}
