@@ -15,10 +15,8 @@ import { frames } from '../codec/frame.ts'
 import { FORMAT_VERSION, MAX_FRAME_BYTES, NONCE_BYTES } from '../codec/limits.ts'
 import { EpaxosError, ErrorCode } from '../errors.ts'
 import type { Logger } from '../node/logger.ts'
-import type { Answer } from '../node/proposals.ts'
-import type { Replica } from '../node/replica.ts'
+import type { Answer, Requests } from '../node/requests.ts'
 import type { LinkEvents, LinkOptions, LinkSocket } from '../transport/server.ts'
-import { answerStale } from './stale.ts'
 
 /** A link is closed if its client does not send its part of the handshake in this time. */
 const HANDSHAKE_TIMEOUT_MS = 3000
@@ -67,7 +65,7 @@ interface ClientLink {
  * one frame.
  */
 export class ClientLinks {
-  readonly #replica: Replica
+  readonly #replica: Requests
   readonly #secret: Uint8Array | null
   readonly #logger: Logger
   readonly #links = new Set<ClientLink>()
@@ -75,7 +73,7 @@ export class ClientLinks {
   #answered: ClientLink[] = []
   #dropped = 0
 
-  constructor(replica: Replica, secret: Uint8Array | null, logger: Logger) {
+  constructor(replica: Requests, secret: Uint8Array | null, logger: Logger) {
     this.#replica = replica
     this.#secret = secret
     this.#logger = logger
@@ -172,7 +170,7 @@ export class ClientLinks {
     if (link.inFlightBytes + cost > MAX_IN_FLIGHT_BYTES || (stale && link.unsentBytes > MAX_IN_FLIGHT_BYTES)) {
       return this.#answer(link, encodeNotDone(id, 'refused', ErrorCode.busy, 'too much of this client is unanswered'))
     }
-    if (stale) return this.#respond(link, id, answerStale(this.#replica, group))
+    if (stale) return this.#replica.read(group, 'stale', (answer) => this.#respond(link, id, answer))
     link.inFlightBytes += cost
     this.#replica.submit(group, (answer) => {
       link.inFlightBytes -= cost

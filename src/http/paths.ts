@@ -1,4 +1,5 @@
 import { EpaxosError, ErrorCode } from '../errors.ts'
+import type { Consistency } from '../node/requests.ts'
 
 /** Keys over HTTP; over WebSocket they may be longer. */
 export const MAX_HTTP_KEY_BYTES = 512
@@ -67,13 +68,10 @@ function decodeKey(segment: string): Uint8Array {
   return bytes.subarray(0, length)
 }
 
-/**
- * Whether a stale read is requested. Throws `malformed` for any query other than `consistency=linearizable` or
- * `consistency=stale`.
- */
-export function isStale(query: string): boolean {
-  if (query === '' || query === 'consistency=linearizable') return false
-  if (query === 'consistency=stale') return true
+/** The consistency that a query requests. Throws `malformed` for any query that requests something else. */
+export function consistencyOf(query: string): Consistency {
+  if (query === '' || query === 'consistency=linearizable') return 'linearizable'
+  if (query === 'consistency=stale') return 'stale'
   throw malformed('the query can only be consistency=linearizable or consistency=stale')
 }
 

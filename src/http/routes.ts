@@ -11,12 +11,12 @@ import {
   putCommand,
   transactionCommand,
 } from '../machine/commands.ts'
-import type { Replica } from '../node/replica.ts'
+import type { Answer, Consistency, Requests, Respond } from '../node/requests.ts'
 import type { Access } from './access.ts'
 import { Bodies, type Receiving } from './body.ts'
 import type { HttpConnection } from './connection.ts'
 import { BadRequest, NO_WEBSOCKET, readHead } from './head.ts'
-import { isStale, METHODS, type Target, targetOf } from './paths.ts'
+import { consistencyOf, METHODS, type Target, targetOf } from './paths.ts'
 import { ContentType, Reply } from './reply.ts'
 import { sessionOf } from './session-headers.ts'
 import { parseTransaction, transactionJson } from './transaction-json.ts'
@@ -35,17 +35,17 @@ const OK = 200
 /** One request, with everything that outlives the call that brought it. */
 interface Call extends Receiving {
   readonly method: string
-  readonly stale: boolean
+  readonly consistency: Consistency
   readonly session: GroupOptions | undefined
 }
 
 /** The HTTP of the client port: plain requests for the key-value store, and those of operators. */
 export class Routes {
-  readonly #replica: Replica
+  readonly #replica: Requests
   readonly #access: Access
   readonly #bodies = new Bodies()
 
-  constructor(replica: Replica, access: Access) {
+  constructor(replica: Requests, access: Access) {
     this.#replica = replica
     this.#access = access
   }
@@ -73,9 +73,9 @@ export class Routes {
       if (!isOpen || !this.#access.needsSecret) admitted()
       const methods = METHODS[target.name]
       if (!methods.includes(method)) return refuseMethod(reply, methods)
-      const stale = isStale(head.query)
+      const consistency = consistencyOf(head.query)
       const session = sessionOf(head.header)
-      this.#begin(target, { request, head, reply, connection, method, stale, session })
+      this.#begin(target, { request, head, reply, connection, method, consistency, session })
     } catch (error) {
       reply.fail(error)
     }
@@ -100,7 +100,7 @@ export class Routes {
     if (target.name === 'status') return reply.json(OK, this.#replica.status())
     if (notReady !== null && !isStaleRead(target, call)) return reply.refuse(ErrorCode.notReady, notReady)
     if (target.name === 'readyz') return reply.json(OK, { ready: true })
-    if (call.stale && !isStaleRead(target, call))
+    if (call.consistency === 'stale' && !isStaleRead(target, call))
       throw new EpaxosError(ErrorCode.malformed, 'consistency=stale is for reads')
     if (!('key' in target)) this.#transact(call)
     else if (target.name === 'increment') this.#increment(target.key, call)
@@ -109,14 +109,13 @@ export class Routes {
     else this.#get(target.key, call)
   }
 
-  #get(key: Uint8Array, { reply, stale }: Call): void {
-    const answer = (result: Uint8Array) => {
+  #get(key: Uint8Array, { reply, consistency }: Call): void {
+    const respond = responding(reply, true, (result) => {
       const { outcome, value } = readResult(result)
       if (outcome === Outcome.done) reply.send(OK, ContentType.bytes, value)
       else refuseOutcome(reply, outcome)
-    }
-    if (stale) answer(this.#replica.readStale(getCommand(key)))
-    else this.#submit(getCommand(key), undefined, reply, answer, true)
+    })
+    this.#replica.read(encodeGroup([getCommand(key)]), consistency, respond)
   }
 
   #put(key: Uint8Array, call: Call): void {
@@ -162,36 +161,41 @@ export class Routes {
     })
   }
 
-  /**
-   * Submits one command. Calls `answer` with its result if it was done; `answer` must answer the reply. A command that
-   * only reads, and whose result had no room, is refused: it can be sent again.
-   */
+  /** Submits one command that may write. */
   #submit(
     command: Uint8Array,
     session: GroupOptions | undefined,
     reply: Reply,
     answer: (result: Uint8Array) => void,
-    onlyReads = false,
   ): void {
-    this.#replica.submit(encodeGroup([command], session), (given) => {
-      if (!reply.open) return
-      try {
-        if (given.outcome === 'done') answer(onlyResult(given.results))
-        else if (given.outcome === 'refused') reply.refuse(given.code, given.message)
-        else reply.unknown(given.code, given.message)
-      } catch (error) {
-        const isUnknown = error instanceof CommandError && error.outcome === 'unknown' && !onlyReads
-        if (isUnknown) return reply.unknown(error.code, error.message)
-        // Nothing may throw within the replica's turn. What cannot be read came from another state machine.
-        reply.refuse(error instanceof EpaxosError ? error.code : ErrorCode.malformed, (error as Error).message)
-      }
-    })
+    this.#replica.submit(encodeGroup([command], session), responding(reply, false, answer))
+  }
+}
+
+/**
+ * Answers the reply when the replica has answered its only command. Calls `answer` with the result if it was done;
+ * `answer` must answer the reply. A command that only reads, and whose result had no room, is refused: it can be sent
+ * again.
+ */
+function responding(reply: Reply, onlyReads: boolean, answer: (result: Uint8Array) => void): Respond {
+  return (given: Answer) => {
+    if (!reply.open) return
+    try {
+      if (given.outcome === 'done') answer(onlyResult(given.results))
+      else if (given.outcome === 'refused') reply.refuse(given.code, given.message)
+      else reply.unknown(given.code, given.message)
+    } catch (error) {
+      const isUnknown = error instanceof CommandError && error.outcome === 'unknown' && !onlyReads
+      if (isUnknown) return reply.unknown(error.code, error.message)
+      // Nothing may throw within the replica's turn. What cannot be read came from another state machine.
+      reply.refuse(error instanceof EpaxosError ? error.code : ErrorCode.malformed, (error as Error).message)
+    }
   }
 }
 
 /** A replica that is not ready answers only these. */
-function isStaleRead({ name }: Target, { method, stale }: Call): boolean {
-  return stale && name === 'value' && (method === 'get' || method === 'head')
+function isStaleRead({ name }: Target, { method, consistency }: Call): boolean {
+  return consistency === 'stale' && name === 'value' && (method === 'get' || method === 'head')
 }
 
 function answerBare(reply: Reply, result: Uint8Array): void {

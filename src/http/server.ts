@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import { EpaxosError, ErrorCode } from '../errors.ts'
 import type { Logger } from '../node/logger.ts'
 import { SILENT } from '../node/logger.ts'
-import type { Replica } from '../node/replica.ts'
+import type { Requests } from '../node/requests.ts'
 import { Strangers } from '../transport/strangers.ts'
 import { WsLinks } from '../transport/ws-links.ts'
 import { Access } from './access.ts'
@@ -75,7 +75,7 @@ export interface ClientServer {
  * replaying its journal: until it is ready all client work is refused. Rejects with an `EpaxosError` with code
  * `configuration`.
  */
-export async function serveClients(replica: Replica, options: ServeOptions): Promise<ClientServer> {
+export async function serveClients(replica: Requests, options: ServeOptions): Promise<ClientServer> {
   const server = new ClientPort(replica, options)
   const port = await server.listen()
   return { port, close: () => server.close() }
@@ -87,7 +87,7 @@ const CLOSE_MS = 200
 /** Node's own parser reads plain HTTP; `ws` takes over the requests for the clients' WebSocket. */
 class ClientPort {
   readonly #options: ServeOptions
-  readonly #replica: Replica
+  readonly #replica: Requests
   readonly #access: Access
   readonly #links: ClientLinks
   readonly #wsLinks: WsLinks
@@ -101,7 +101,7 @@ class ClientPort {
   #beyondLimit = 0
   #warnedAtMs = Number.NEGATIVE_INFINITY
 
-  constructor(replica: Replica, options: ServeOptions) {
+  constructor(replica: Requests, options: ServeOptions) {
     const { host, allowedOrigins = [], logger = SILENT } = options
     const secret =
       typeof options.secret === 'string' ? new TextEncoder().encode(options.secret) : (options.secret ?? null)

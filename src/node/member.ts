@@ -1,179 +1,100 @@
-import type { Engine } from '../engine/engine.ts'
 import { EpaxosError, ErrorCode } from '../errors.ts'
-import { Executor } from '../execution/executor.ts'
-import type { StateMachine } from '../execution/machine.ts'
-import type { Limits } from '../execution/sweep.ts'
-import { Core } from '../protocol/core.ts'
-import { OPEN_PER_ROW } from '../protocol/liveness.ts'
-import type { MemberRecord } from '../protocol/records.ts'
-import { DEFAULT_TIMING, type Timing } from '../protocol/timing.ts'
-import type { Journal } from '../storage/journal.ts'
-import type { Claim, Identity, Refusal, Transport, Verdict } from '../transport/transport.ts'
-import { batchReader } from './batch-reader.ts'
-import type { Clock } from './clock.ts'
-import { Driver } from './driver.ts'
-import type { Logger } from './logger.ts'
-import { Membership } from './membership.ts'
-import { type Answer, Proposals, type Respond } from './proposals.ts'
-import { Readiness } from './readiness.ts'
-import { Refusals } from './refusals.ts'
+import { Budget } from '../execution/budget.ts'
+import type { Executor } from '../execution/executor.ts'
+import type { Core } from '../protocol/core.ts'
+import type { Effects } from '../protocol/effects.ts'
+import { Command } from '../protocol/messages.ts'
+import { Composition } from './composition.ts'
+import { type MemberOptions, WORK_PER_TURN } from './member-options.ts'
+import type { Part } from './part.ts'
 import { replayJournal } from './replay.ts'
-import { Sweeper } from './sweeper.ts'
+import type { Consistency, Respond } from './requests.ts'
 
-export interface MemberOptions {
-  readonly identity: Identity
-  /** Of this start: 16 random bytes. */
-  readonly startNonce: Uint8Array
-  /** Where each replica listens, for people. */
-  readonly addresses?: readonly string[]
-  readonly engine: Engine
-  readonly machine: StateMachine
-  /** Null for durability "memory". */
-  readonly journal: Journal | null
-  readonly transport: Transport
-  readonly clock: Clock
-  /** Uniform in [0, 1), used only for jitter. */
-  readonly random: () => number
-  readonly logger: Logger
-  /** After this time a command is answered as unknown. */
-  readonly requestTimeoutMs: number
-  readonly timing?: Timing
-  /** The maximum number of own unexecuted instances; {@link WINDOW} by default. */
-  readonly window?: number
-  /** A link with this many unsent bytes is behind; {@link BEHIND_BYTES} by default. */
-  readonly behindBytes?: number
-  /** How much is executed in one turn of the event loop, in the work of `Budget`; {@link WORK_PER_TURN} by default. */
-  readonly workPerTurn?: number
-  /** The limits of what sessions keep; the same at all replicas. */
-  readonly sessionLimits?: Limits
-  /** The number of crashes that the fast path survives; the largest legal number by default. */
-  readonly fastCrashes?: number
-  readonly linked: (peer: number, identity: Identity) => void
-  /** Called once if the member stops by itself: the storage failed, the peers refused it, or an invariant broke. */
-  readonly failed: (error: Error) => void
-}
+/** The core is ticked at least this often. */
+const TICK_MS = 10
+
+/** More than this between two turns means that the process was stopped, as by SIGSTOP. */
+export const STALL_MS = 1000
 
 /**
- * The maximum number of own unexecuted instances; later commands gather in the next batch (protocol.md §6, bounded
- * tails).
+ * Execution takes no more of a turn than this, whatever its work: peers that wait for this replica must not suspect it.
  */
-const WINDOW = 16
+const EXECUTION_MS = 20
 
-// Peers check only so many open instances of a row at a time. Everything that a replica leaves open, even over some
-// restarts, must be among them.
-if (4 * WINDOW > OPEN_PER_ROW)
-  throw new RangeError('the window must be well below the instances of a row that are looked at')
-
-/** A few ms of a slow network. */
-const BEHIND_BYTES = 256 << 10
-
-/** About 10 ms for a machine as fast as the key-value store. */
-const WORK_PER_TURN = 8 << 20
-
-/** The interval between checks of deadlines and readiness. */
+/** The interval of {@link Part.poll}. */
 const POLL_MS = 25
 
 /** The interval between checks of what is in flight, while it closes. */
 const CLOSE_POLL_MS = 5
 
 /**
- * A member of a cluster, composed of its parts: the core, the execution, the driver, the proposals of its clients.
- * Network, disk and time are passed in: real ones by {@link Replica}, simulated ones by the simulator.
+ * A member of a cluster: the only place where time, sockets and disks meet the core. It composes the parts and calls
+ * them in order; network, disk and time are passed in, real ones by `Replica`, simulated ones by the simulator.
+ *
+ * One turn of the event loop: what arrived has gone into the core; the gathered proposals follow; the turn's records
+ * become ONE journal value; free messages are sent, one frame per peer; and committed instances are executed, as far as
+ * the turn's budget goes. What waits for the journal is sent when it is durable; the work of the next turn continues in
+ * the meantime.
  */
 export class Member {
-  readonly core: Core
-  readonly executor: Executor
   readonly #options: MemberOptions
-  readonly #proposals: Proposals
-  readonly #driver: Driver
-  readonly #membership: Membership
-  readonly #refusals: Refusals
-  readonly #turned = new Set<() => void>()
-  readonly #sweeper: Sweeper
-  #readiness: Readiness | null = null
-  #stopPolling: () => void = () => {}
+  readonly #composition: Composition
+  /** In the order in which they are called. */
+  readonly #parts: readonly Part[]
+  readonly #budget: Budget
+  /** Servers that send answers after each turn. */
+  readonly #servers = new Set<() => void>()
+  #phase: 'replaying' | 'running' | 'ended' = 'replaying'
   #closing: Promise<void> | null = null
   #failure: Error | null = null
-  /** Nothing becomes durable any more. */
-  #released = false
-  #dropped = 0
-  /** How many of the messages that the core dropped were logged. */
-  #toldDropped = 0
+  #armed = false
+  #turning = false
+  /** Nothing is received, sent or begun, as if the process were stopped: the disk is full. */
+  #suspended = false
+  /** When something last happened here, in ms. */
+  #awakeMs = 0
   #replayMs = 0
-  /** What was last logged about the founding. */
-  #toldFounding = ''
-  /** Settled after the turn in which the journal value with this number is durable. */
-  #durable: { number: number; resolve: (number: number) => void; reject: (error: Error) => void }[] = []
+  #stopTimers: (() => void)[] = []
 
   constructor(options: MemberOptions) {
-    const { identity, engine, machine, journal, transport, clock, random, timing, fastCrashes } = options
-    const { sessionLimits } = options
-    const { id, replicas } = identity
+    const { clock, workPerTurn = WORK_PER_TURN } = options
     this.#options = options
-    this.core = new Core({
-      id,
-      replicas,
-      engine,
-      timing: timing ?? DEFAULT_TIMING,
-      random,
-      readBatch: journal === null ? null : batchReader(journal, replicas),
-      ...(fastCrashes === undefined ? {} : { fastCrashes }),
-      stateHash: () => this.executor.quickHash(),
-    })
-    this.executor = new Executor({
-      engine,
-      machine,
-      ownRow: id,
-      ...(sessionLimits === undefined ? {} : { sessionLimits }),
-      batchOf: (row, slot) => this.core.batchToExecute(row, slot),
-      onExecuted: (row, slot, results) => {
-        this.core.executed(row, slot)
-        if (results !== null) this.#proposals.executed(slot, results, clock.now())
+    this.#budget = new Budget({ work: workPerTurn, ms: EXECUTION_MS, now: () => clock.now() })
+    const member = this
+    this.#composition = new Composition(options, {
+      arm: () => this.#arm(),
+      fail: (error) => this.#fail(error),
+      suspend: (suspended) => this.#suspend(suspended),
+      get suspended() {
+        return member.#suspended
+      },
+      get notReady() {
+        return member.notReady
+      },
+      get notReadable() {
+        return member.notReadable
       },
     })
-    const { epoch } = identity
-    this.#proposals = new Proposals({
-      machine,
-      window: options.window ?? WINDOW,
-      requestTimeoutMs: options.requestTimeoutMs,
-      place: () => ({ row: id, slot: this.core.slot, epoch }),
-    })
-    this.#sweeper = new Sweeper(this.executor.sessions, (generation, respond) => {
-      this.#proposals.submitSweep(generation, clock.now(), respond)
-      this.#driver.arm()
-    })
-    this.#refusals = new Refusals(this.core.quorums.crashes)
-    this.#membership = new Membership({
-      ...{ id, replicas, incarnation: identity.incarnation, nonce: options.startNonce },
-      write: (records) => this.#writeDown(records),
-      heard: (peer) => this.core.heardJournal(peer),
-      superseded: (peer) => transport.drop(peer),
-      founded: () => this.core.found(),
-    })
-    this.#driver = new Driver({
-      core: this.core,
-      executor: this.executor,
-      proposals: this.#proposals,
-      journal,
-      transport,
-      replicas,
-      clock,
-      behindBytes: options.behindBytes ?? BEHIND_BYTES,
-      workPerTurn: options.workPerTurn ?? WORK_PER_TURN,
-      dropped: (what) => this.#drop(what),
-      failed: (error) => this.#fail(error),
-      turned: () => this.#afterTurn(),
-      stalled: (ms) => this.#stalled(ms),
-    })
+    const { proposals, readiness, handshakes, sweeper } = this.#composition
+    this.#parts = [proposals, readiness, handshakes, sweeper]
+  }
+
+  get core(): Core {
+    return this.#composition.core
+  }
+
+  get executor(): Executor {
+    return this.#composition.executor
   }
 
   /** Null if the member answers clients; otherwise why it does not. */
   get notReady(): string | null {
-    if (this.notReadable !== null) return this.notReadable
-    if (this.#driver.suspended) return 'the disk is full'
-    const reason = this.core.founded ? (this.#readiness as Readiness).reason : this.#founding
-    const refused = this.#refusals.describe((peer) => this.#nameOf(peer))
-    return reason === null || refused === '' ? reason : `${reason}; ${refused}`
+    if (this.#notRunning !== null) return this.#notRunning
+    if (this.#suspended) return 'the disk is full'
+    const { handshakes, readiness } = this.#composition
+    const reason = handshakes.notFounded ?? readiness.reason
+    const { refusals } = handshakes
+    return reason === null || refusals === '' ? reason : `${reason}; ${refusals}`
   }
 
   /**
@@ -181,34 +102,23 @@ export class Member {
    * older, by any amount, than what was read here before the restart.
    */
   get notReadable(): string | null {
+    return this.#notRunning ?? (this.clusterId === null ? 'the cluster is not founded yet' : null)
+  }
+
+  get #notRunning(): string | null {
     if (this.#failure !== null) return 'the replica has failed'
     if (this.#closing !== null) return 'the replica is being closed'
-    return this.#readiness === null ? 'the journal is being replayed' : null
+    return this.#phase === 'replaying' ? 'the journal is being replayed' : null
   }
 
   /** The same at all members once they are founded, and different at every other cluster; null before. */
   get clusterId(): string | null {
-    const { clusterId, founded } = this.#membership.standing
-    return founded ? clusterId : null
+    return this.#composition.handshakes.clusterId
   }
 
   /** Messages and links that were dropped before they reached the core. */
   get dropped(): number {
-    return this.#dropped
-  }
-
-  /** While true, updates are refused: the disk is nearly full. */
-  set onlyReads(value: boolean) {
-    this.#proposals.onlyReads = value
-  }
-
-  /** While true it takes part in nothing, as if it were down: the disk is full. */
-  get suspended(): boolean {
-    return this.#driver.suspended
-  }
-
-  set suspended(value: boolean) {
-    this.#driver.suspended = value
+    return this.#composition.dropped.count
   }
 
   /** How long the replay of the journal took. */
@@ -218,58 +128,47 @@ export class Member {
 
   /** Replays the journal, then listens and connects. */
   async start(): Promise<void> {
-    const { identity, journal, transport, clock, logger } = this.#options
     try {
-      const before = clock.now()
-      if (journal !== null) {
-        const execute = () => this.#driver.executeReplayed()
-        await replayJournal(journal, identity.replicas, this.core, this.#membership, clock, execute)
-      }
-      this.#replayMs = Math.round(clock.now() - before)
-      logger.info({ replayMs: this.#replayMs, journalBytes: journal?.bytes ?? 0 }, 'journal replayed')
-      this.#membership.restored()
-      this.#driver.start()
-      this.#readiness = new Readiness(this.core, (respond) => this.#submitBarrier(respond))
-      this.#stopPolling = clock.every(POLL_MS, () => this.#poll())
-      await this.#membership.start()
-      await transport.start({
-        frame: (from, bytes) => {
-          this.#membership.spoke(from)
-          return this.#driver.frame(from, bytes)
-        },
-        standing: () => this.#membership.standing,
-        admit: (peer, claim, dialled) => this.#admit(peer, claim, dialled),
-        up: (peer, its) => this.#up(peer, its),
-        down: (peer) => this.#down(peer),
-        refused: (peer, reason, clusterId) => this.#refused(peer, reason, clusterId),
-        dropped: (what) => this.#drop(what),
-      })
+      const { space, membership } = this.#composition
+      if (space !== null) await space.start()
+      await this.#replay()
+      this.#run()
+      await membership.start()
+      await this.#link()
     } catch (error) {
       await this.#release()
       throw error
     }
   }
 
-  /**
-   * Submits a group of commands (groups.ts); its bytes are copied. `respond` is called exactly once: at once if the
-   * group is refused; with views that are valid until it returns.
-   */
+  /** See `Requests.submit`. */
   submit(group: Uint8Array, respond: Respond): void {
     const { notReady } = this
     if (notReady !== null) return respond({ outcome: 'refused', code: ErrorCode.notReady, message: notReady })
     try {
-      this.#proposals.submit(group, this.#options.clock.now(), respond)
+      this.#composition.proposals.submit(group, this.#options.clock.now(), respond)
     } catch (error) {
       if (!(error instanceof EpaxosError)) throw error
       return respond({ outcome: 'refused', code: error.code, message: error.message })
     }
-    this.#driver.arm()
+    this.#arm()
   }
 
-  /** Calls `listener` after each turn. Returns a function that ends this. */
+  /** See `Requests.read`. */
+  read(group: Uint8Array, consistency: Consistency, respond: Respond): void {
+    if (consistency === 'stale') respond(this.#composition.staleReads.answer(group))
+    else this.submit(group, respond)
+  }
+
+  /** Reads from the state of this replica alone. See {@link StaleReads.read}. */
+  readStale(command: Uint8Array): Uint8Array {
+    return this.#composition.staleReads.read(command, Number.POSITIVE_INFINITY) as Uint8Array
+  }
+
+  /** See `Requests.onTurn`. */
   onTurn(listener: () => void): () => void {
-    this.#turned.add(listener)
-    return () => this.#turned.delete(listener)
+    this.#servers.add(listener)
+    return () => this.#servers.delete(listener)
   }
 
   /**
@@ -282,23 +181,25 @@ export class Member {
   }
 
   async #close(): Promise<void> {
-    const { clock } = this.#options
-    const end = this.#deadlineMs()
-    while (this.#proposals.waiting > 0 && clock.now() < end && this.#failure === null) {
+    const { clock, requestTimeoutMs } = this.#options
+    const end = clock.now() + requestTimeoutMs
+    while (this.#composition.proposals.waiting > 0 && clock.now() < end && this.#failure === null) {
       await new Promise<void>((resolve) => clock.after(CLOSE_POLL_MS, resolve))
     }
-    this.#driver.finish()
+    // One last turn leaves nothing unwritten.
+    this.core.hasten()
+    this.#turn()
     await this.#release()
   }
 
   async #release(): Promise<void> {
     const { transport, journal, logger } = this.#options
-    this.#stopPolling()
-    this.#driver.stop()
-    this.#released = true
-    this.#proposals.abandon(ErrorCode.closed, 'the replica was closed before the answer')
-    for (const { reject } of this.#durable.splice(0)) reject(new EpaxosError(ErrorCode.closed, 'the replica is closed'))
-    this.#afterTurn()
+    this.#phase = 'ended'
+    this.#composition.space?.stop()
+    for (const stop of this.#stopTimers.splice(0)) stop()
+    for (const part of this.#parts) part.abandon?.(ErrorCode.closed, 'the replica was closed before the answer')
+    this.#composition.journal.close()
+    this.#turned()
     await transport.close()
     try {
       await journal?.close()
@@ -307,109 +208,10 @@ export class Member {
     }
   }
 
-  #deadlineMs(): number {
-    return this.#options.clock.now() + this.#options.requestTimeoutMs
-  }
-
-  #submitBarrier(respond: (answer: Answer) => void): void {
-    this.#proposals.submitBarrier(this.#options.clock.now(), respond)
-    this.#driver.arm()
-  }
-
-  #writeDown(records: readonly MemberRecord[]): Promise<number> {
-    if (this.#released) return Promise.reject(new EpaxosError(ErrorCode.closed, 'the replica is closed'))
-    const number = this.core.writeDown(records)
-    this.#driver.arm()
-    return new Promise((resolve, reject) => this.#durable.push({ number, resolve, reject }))
-  }
-
-  #afterTurn(): void {
-    if (this.#durable.length > 0) {
-      const durable = this.core.durableNumber
-      for (const { number, resolve } of this.#durable) if (number <= durable) resolve(number)
-      this.#durable = this.#durable.filter(({ number }) => number > durable)
-    }
-    const { dropped } = this.core.counts
-    if (dropped > this.#toldDropped) this.#tellDropped('a message out of range', dropped)
-    this.#toldDropped = dropped
-    this.#proposals.sessionsAreFull = this.#sweeper.full
-    if (this.notReady === null) this.#sweeper.poll(this.#options.clock.now())
-    for (const listener of this.#turned) listener()
-  }
-
-  /**
-   * Peers show anew whether they believe this start, and nothing that was decided before the stop is answered: a copy
-   * of the directory may have decided otherwise meanwhile.
-   */
-  #stalled(ms: number): void {
-    const { identity, transport, logger } = this.#options
-    logger.warn({ stalledMs: Math.round(ms) }, 'the process was stopped: it links anew')
-    this.#proposals.abandon(ErrorCode.timeout, 'the replica was stopped meanwhile')
-    for (let peer = 0; peer < identity.replicas; peer++) if (peer !== identity.id) transport.drop(peer)
-  }
-
-  #up(peer: number, identity: Identity): void {
-    this.#options.linked(peer, identity)
-    this.#options.logger.info({ peer }, 'linked')
-    this.#driver.linkUp(peer)
-  }
-
-  #down(peer: number): void {
-    this.#options.logger.warn({ peer }, 'link closed')
-    this.#driver.linkDown(peer)
-  }
-
-  #admit(peer: number, claim: Claim, dialled: boolean): Promise<Verdict> {
-    if (dialled) this.#refusals.welcomed(peer)
-    return this.#membership.admit(peer, claim, dialled)
-  }
-
-  #refused(peer: number, reason: Refusal, clusterId: string | null): void {
-    if (!this.#refusals.refused(peer, reason, clusterId)) return
-    this.#options.logger.warn({ peer, reason, clusterId }, 'refused by a peer')
-    const why = this.#refusals.whyEnd(this.#membership.standing)
-    if (why !== null) this.#fail(new EpaxosError(ErrorCode.refusedByPeers, why))
-  }
-
-  /** The members that founding waits for, as text. */
-  get #founding(): string {
-    const names = this.#membership.missing.map((peer) => this.#nameOf(peer))
-    return `founding: waits for ${names.join(', ')}: the first start needs all members`
-  }
-
-  #nameOf(peer: number): string {
-    const address = this.#options.addresses?.[peer]
-    return `replica ${peer}${address === undefined ? '' : ` (${address})`}`
-  }
-
-  #tellFounding(): void {
-    const { founded } = this.core
-    const text = founded ? 'founded: all members know each other' : this.#founding
-    if (text === this.#toldFounding) return
-    this.#toldFounding = text
-    this.#options.logger.info(founded ? { clusterId: this.clusterId } : {}, text)
-  }
-
-  #drop(what: string): void {
-    this.#dropped++
-    this.#tellDropped(what, this.#dropped)
-  }
-
-  /** A flood of garbage must not become a flood of log lines. */
-  #tellDropped(what: string, dropped: number): void {
-    if (dropped <= 100 || dropped % 1000 === 0) this.#options.logger.warn({ what, dropped }, 'dropped')
-  }
-
-  #poll(): void {
-    this.#proposals.expire(this.#options.clock.now())
-    if (!this.#driver.suspended) this.#readiness?.poll()
-    this.#tellFounding()
-    this.#afterTurn()
-  }
-
-  /** Fail-stop: everything open is answered as unknown, and nothing more is sent. */
+  /** Fail-stop: everything open is answered as unknown, and nothing more is sent. The one way of every failure. */
   #fail(error: Error): void {
     if (this.#failure !== null) return
+    this.#phase = 'ended'
     this.#failure = error
     this.#options.logger.error(
       { code: (error as EpaxosError).code ?? 'internal', error: error.message, stack: error.stack },
@@ -417,5 +219,175 @@ export class Member {
     )
     this.#closing ??= this.#release()
     this.#options.failed(error)
+  }
+
+  async #replay(): Promise<void> {
+    const { identity, journal, clock, logger } = this.#options
+    const before = clock.now()
+    if (journal !== null) {
+      const execute = () => this.#executeReplayed()
+      await replayJournal(journal, identity.replicas, this.core, this.#composition.membership, clock, execute)
+    }
+    this.#replayMs = Math.round(clock.now() - before)
+    logger.info({ replayMs: this.#replayMs, journalBytes: journal?.bytes ?? 0 }, 'journal replayed')
+    this.#composition.membership.restored()
+  }
+
+  /** A turn's work of what the records replayed so far committed; returns whether that was everything. */
+  #executeReplayed(): boolean {
+    this.#budget.renew()
+    this.#execute(this.core.take())
+    return !this.executor.pending
+  }
+
+  /** From now on there are turns. */
+  #run(): void {
+    const { journal, clock } = this.#options
+    journal?.onDurable(
+      (upTo) => {
+        this.#noticeStall()
+        this.core.durable(upTo)
+        if (!this.#turning) this.#turn()
+      },
+      (error) => this.#fail(error),
+    )
+    this.#awakeMs = clock.now()
+    this.core.start(journal?.last ?? 0, this.#awakeMs)
+    this.#phase = 'running'
+    this.#composition.readiness.begin()
+    this.#stopTimers = [clock.every(TICK_MS, () => this.#turn()), clock.every(POLL_MS, () => this.#poll())]
+    this.#arm()
+  }
+
+  #link(): Promise<void> {
+    const { transport, logger, linked } = this.#options
+    const { handshakes, dropped } = this.#composition
+    return transport.start({
+      frame: (from, bytes) => this.#receive(from, bytes),
+      standing: () => handshakes.standing,
+      admit: (peer, claim, dialled) => handshakes.admit(peer, claim, dialled),
+      refused: (peer, reason, clusterId) => handshakes.refused(peer, reason, clusterId),
+      up: (peer, identity) => {
+        linked(peer, identity)
+        logger.info({ peer }, 'linked')
+        this.core.linkUp(peer)
+        this.#arm()
+      },
+      down: (peer) => {
+        logger.warn({ peer }, 'link closed')
+        this.core.linkDown(peer)
+        this.#arm()
+      },
+      dropped: (what) => dropped.add(what),
+    })
+  }
+
+  /** See `TransportHandlers.frame`. */
+  #receive(from: number, bytes: Uint8Array): boolean {
+    const { core, frames, membership } = this.#composition
+    membership.spoke(from)
+    if (this.#phase !== 'running' || this.#suspended || this.#noticeStall()) return true
+    try {
+      if (!frames.receive(from, bytes, (message) => core.receive(from, message))) return false
+    } catch (error) {
+      this.#fail(error as Error)
+    }
+    this.#arm()
+    return true
+  }
+
+  /** Schedules a turn, when the event loop has drained what arrived. */
+  #arm(): void {
+    if (this.#armed || this.#phase !== 'running') return
+    this.#armed = true
+    this.#options.clock.soon(this.#armedTurn)
+  }
+
+  readonly #armedTurn = (): void => {
+    this.#armed = false
+    this.#turn()
+  }
+
+  #turn(): void {
+    if (this.#phase !== 'running' || this.#turning) return
+    this.#noticeStall()
+    if (this.#suspended) return
+    const { clock } = this.#options
+    const { core, executor, frames } = this.#composition
+    this.#turning = true
+    this.#budget.renew()
+    try {
+      core.linksBehind(frames.behind)
+      core.tick(clock.now())
+      // Without a disk to wait for, journaling releases effects at once: then there is more to take.
+      do for (const part of this.#parts) part.turn?.(clock.now())
+      while (this.#handle(core.take()))
+      // Clients first: their answers rest on what is done, and nothing for the peers rests on them.
+      this.#turned()
+      frames.send()
+      if (executor.pending) this.#arm()
+    } catch (error) {
+      this.#fail(error as Error)
+    }
+    this.#turning = false
+  }
+
+  #suspend(suspended: boolean): void {
+    this.#suspended = suspended
+    if (!suspended) this.#arm()
+  }
+
+  /** Returns whether anything was done, so that there may be more. */
+  #handle(effects: Effects): boolean {
+    const { journal, frames, proposals } = this.#composition
+    const { records, messages, commits, rejected } = effects
+    journal.append(effects)
+    frames.add(messages)
+    for (const instance of rejected) proposals.rejected(instance.slot)
+    const executed = this.#execute(effects)
+    return records.length + messages.length + commits.length + rejected.length + executed > 0
+  }
+
+  /** Returns the number of executed instances. What exceeds the turn's budget continues in the next turn. */
+  #execute({ commits }: Effects): number {
+    const { executor } = this.#composition
+    for (const { row, slot, command, deps } of commits) {
+      executor.commit(row, slot, command === Command.noop ? null : deps)
+    }
+    let instances = 0
+    while (executor.pending && !this.#budget.spent) instances += executor.run(this.#budget)
+    return instances
+  }
+
+  #turned(): void {
+    const nowMs = this.#options.clock.now()
+    const { core, dropped } = this.#composition
+    dropped.outOfRange(core.counts.dropped)
+    for (const part of this.#parts) part.turned?.(nowMs)
+    for (const server of this.#servers) server()
+  }
+
+  #poll(): void {
+    const nowMs = this.#options.clock.now()
+    for (const part of this.#parts) part.poll?.(nowMs)
+    this.#turned()
+  }
+
+  /**
+   * A process that was stopped may run beside a copy of its directory, which the peers believe instead (protocol.md
+   * §9). What they said to this one before must not count any more: peers show anew whether they believe this start,
+   * and nothing that was decided before the stop is answered. Returns whether the process was stopped; frames that
+   * waited are ignored then.
+   */
+  #noticeStall(): boolean {
+    const { identity, transport, clock, logger } = this.#options
+    const nowMs = clock.now()
+    const stalledMs = nowMs - this.#awakeMs
+    this.#awakeMs = nowMs
+    if (this.#phase === 'replaying' || stalledMs <= STALL_MS) return false
+    logger.warn({ stalledMs: Math.round(stalledMs) }, 'the process was stopped: it links anew')
+    for (const part of this.#parts) part.abandon?.(ErrorCode.timeout, 'the replica was stopped meanwhile')
+    for (let peer = 0; peer < identity.replicas; peer++) if (peer !== identity.id) transport.drop(peer)
+    return true
   }
 }

@@ -1,5 +1,5 @@
 import { FootprintBuilder, MAX_FOOTPRINT_KEYS } from '../engine/footprint.ts'
-import { EpaxosError, ErrorCode, type Outcome } from '../errors.ts'
+import { EpaxosError, ErrorCode } from '../errors.ts'
 import { COMMAND_WORK } from '../execution/budget.ts'
 import {
   encodeSweep,
@@ -14,18 +14,11 @@ import {
 } from '../execution/groups.ts'
 import type { StateMachine } from '../execution/machine.ts'
 import { groupEnd } from '../execution/results.ts'
+import type { Core } from '../protocol/core.ts'
 import type { Batch } from '../protocol/messages.ts'
 import { Admission } from './admission.ts'
-
-/**
- * How a group of commands ended. results.ts describes the layout of `results`; they are valid until the callback
- * returns.
- */
-export type Answer =
-  | { readonly outcome: 'done'; readonly results: Uint8Array }
-  | { readonly outcome: Outcome; readonly code: ErrorCode; readonly message: string }
-
-export type Respond = (answer: Answer) => void
+import type { Part } from './part.ts'
+import type { Answer, Respond } from './requests.ts'
 
 /** A batch with this many bytes is closed, so that one instance does not delay the others of its turn. */
 const BATCH_BYTES = 1 << 20
@@ -64,6 +57,7 @@ interface Gathered {
 }
 
 export interface ProposalsOptions {
+  readonly core: Pick<Core, 'founded' | 'propose'>
   readonly machine: StateMachine
   /** The maximum number of own unexecuted instances. */
   readonly window: number
@@ -79,7 +73,7 @@ export interface ProposalsOptions {
  * (protocol.md §6, bounded tails). What would wait there, or has waited, for too long is refused: it is certainly not
  * done.
  */
-export class Proposals {
+export class Proposals implements Part {
   /** While the disk is nearly full, only groups that change nothing are accepted. */
   onlyReads = false
   /** While sessions keep more than they may, no update of a session is accepted. */
@@ -109,17 +103,6 @@ export class Proposals {
   constructor(options: ProposalsOptions) {
     this.#options = options
     this.#admission = new Admission(options.requestTimeoutMs)
-  }
-
-  /** Own instances proposed and not executed. */
-  get running(): number {
-    return this.#running.size
-  }
-
-  /** Whether {@link next} has a batch to return. */
-  get ready(): boolean {
-    const { window } = this.#options
-    return this.#running.size < window && this.#admission.open && (this.#length > 0 || this.#queue.length > 0)
   }
 
   /**
@@ -179,19 +162,18 @@ export class Proposals {
     this.#queuedBytes += commands.length
   }
 
-  /** The next batch to propose; call {@link proposed} with its slot. */
-  next(nowMs: number): Batch | null {
+  /** Proposes what may be proposed. */
+  turn(nowMs: number): void {
+    const { core } = this.#options
+    if (!core.founded) return
     this.#shed(nowMs)
-    if (!this.ready) return null
-    if (this.#queue.length === 0) this.#close()
-    return (this.#queue[0] as Gathered).batch
-  }
-
-  proposed(slot: number, nowMs: number): void {
-    const gathered = this.#unqueue()
-    gathered.proposedMs = nowMs
-    this.#admission.proposed(gathered.work)
-    this.#running.set(slot, gathered)
+    for (; this.#mayPropose; this.#shed(nowMs)) {
+      if (this.#queue.length === 0) this.#close()
+      const gathered = this.#unqueue()
+      gathered.proposedMs = nowMs
+      this.#admission.proposed(gathered.work)
+      this.#running.set(core.propose(gathered.batch).slot, gathered)
+    }
   }
 
   /** The instance has executed: `results` are those of its groups, in order. */
@@ -222,7 +204,7 @@ export class Proposals {
   }
 
   /** Answers what is past its deadline: it may be done, now or later. What was not proposed in time is refused. */
-  expire(nowMs: number): void {
+  poll(nowMs: number): void {
     this.#shed(nowMs)
     this.#answerEach((entry) => entry.deadlineMs <= nowMs, ErrorCode.timeout, 'not answered in time')
   }
@@ -238,6 +220,11 @@ export class Proposals {
     let count = 0
     for (const { waiters } of this.#allEntries()) if (waiters.length > 0) count++
     return count
+  }
+
+  get #mayPropose(): boolean {
+    const { window } = this.#options
+    return this.#running.size < window && this.#admission.open && (this.#length > 0 || this.#queue.length > 0)
   }
 
   *#allEntries(): Generator<Entry> {

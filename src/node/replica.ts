@@ -1,11 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { FORMAT_VERSION, INCARNATION_BYTES, START_NONCE_BYTES } from '../codec/limits.ts'
 import type { Engine } from '../engine/engine.ts'
-import { FootprintBuilder } from '../engine/footprint.ts'
 import { loadEngine, ReferenceEngine } from '../engine/index.ts'
-import { CommandError, EpaxosError, ErrorCode } from '../errors.ts'
+import { CommandError } from '../errors.ts'
 import { encodeGroup, type GroupOptions } from '../execution/groups.ts'
-import { applyWithin } from '../execution/machine.ts'
 import { onlyResult } from '../execution/results.ts'
 import { DataDirectory } from '../storage/directory.ts'
 import { LmdbJournal } from '../storage/lmdb.ts'
@@ -18,27 +16,22 @@ import { formatAddress, whyNotAdvertised } from './addresses.ts'
 import { realClock } from './clock.ts'
 import { Member } from './member.ts'
 import { type ReplicaOptions, type ResolvedOptions, resolveOptions } from './options.ts'
-import type { Respond } from './proposals.ts'
+import type { Consistency, Requests, Respond } from './requests.ts'
+import type { Space } from './space.ts'
 import type { Status } from './status.ts'
-
-/** Often enough that the reserved space cannot fill up in between. */
-const DISK_POLL_MS = 200
 
 /** A journal of this size deserves a warning: this version truncates nothing. */
 const LARGE_JOURNAL_BYTES = 4 * 2 ** 30
 
 /** One replica of a replicated state machine: it takes commands and returns their results once they have executed. */
-export class Replica {
+export class Replica implements Requests {
   readonly #options: ResolvedOptions
   readonly #directory: DataDirectory | null
   readonly #journal: LmdbJournal | null
   readonly #member: Member
   readonly #server: ChosenServer
   readonly #peers: { client: string }[]
-  readonly #staleKeys = new FootprintBuilder()
-  #stopPollingDisk: () => void = () => {}
   #closing: Promise<void> | null = null
-  #diskFull = false
   #warnedOfSize = false
 
   /**
@@ -62,9 +55,7 @@ export class Replica {
     const owner = { cluster, id, replicas: peers.length, formatVersion: FORMAT_VERSION }
     const directory = await DataDirectory.open(data, owner)
     try {
-      const replica = new Replica(resolved, engine, server, directory, await LmdbJournal.open(directory.journalPath))
-      await replica.#pollDisk()
-      return replica
+      return new Replica(resolved, engine, server, directory, await LmdbJournal.open(directory.journalPath))
     } catch (error) {
       await directory.close()
       throw error
@@ -93,6 +84,7 @@ export class Replica {
       machine,
       journal,
       transport: new WebSocketTransport({ identity, listen: peers[id] as Address, peers, secret, server }),
+      ...(directory !== null && { space: this.#space(directory) }),
       clock: realClock,
       random: Math.random,
       logger,
@@ -101,7 +93,9 @@ export class Replica {
         const told = clientUrl === '' || whyNotAdvertised(clientUrl) === null ? clientUrl : ''
         ;(this.#peers[peer] as { client: string }).client = told
       },
-      failed: (error) => this.#end(error),
+      failed: (error) => {
+        void this.close().finally(() => options.onFailure(error))
+      },
     })
   }
 
@@ -124,7 +118,7 @@ export class Replica {
 
   /** Null if the replica answers stale reads; otherwise why it does not. */
   get notReadable(): string | null {
-    return this.#member.notReadable ?? (this.clusterId === null ? 'the cluster is not founded yet' : null)
+    return this.#member.notReadable
   }
 
   /** Replays the journal, then listens and connects. */
@@ -136,20 +130,9 @@ export class Replica {
       logger.warn({}, 'durability memory: nothing survives this process, which must not come back under its id')
     }
     try {
-      let polling = false
-      this.#stopPollingDisk = realClock.every(DISK_POLL_MS, () => {
-        // A disk that hangs must not occupy all threads of the pool.
-        if (polling) return
-        polling = true
-        this.#pollDisk()
-          .catch((error) => this.#fail(error))
-          .finally(() => {
-            polling = false
-          })
-      })
       await this.#member.start()
     } catch (error) {
-      await this.#release()
+      await this.#directory?.close()
       throw error
     }
   }
@@ -182,31 +165,21 @@ export class Replica {
   }
 
   /**
-   * Applies a command that only reads to the current state of this replica, which may lack what was answered elsewhere;
-   * the replica need not be ready. It may see the state between two commands of a batch, never half a command. Throws
-   * a `CommandError` (`refused`): `not_ready` while the journal is being
-   * replayed, before the cluster is founded and after {@link close}, or what is wrong with the command, which must not
-   * write.
+   * Answers a group of commands that only read. `respond` is called as for {@link submit}; for a stale read before this
+   * returns.
    */
-  readStale(command: Uint8Array): Uint8Array {
-    return this.readStaleWithin(command, Number.POSITIVE_INFINITY) as Uint8Array
+  read(group: Uint8Array, consistency: Consistency, respond: Respond): void {
+    this.#member.read(group, consistency, respond)
   }
 
-  /** Like {@link readStale}; may return null instead of a result of more than `room` bytes. */
-  readStaleWithin(command: Uint8Array, room: number): Uint8Array | null {
-    const { notReadable } = this
-    if (notReadable !== null) throw new CommandError(ErrorCode.notReady, 'refused', notReadable)
-    const { machine } = this.#options
-    const keys = this.#staleKeys
-    keys.rewind([0, 0, 0])
-    try {
-      machine.footprint(command, keys)
-    } catch (error) {
-      if (!(error instanceof EpaxosError)) throw error
-      throw new CommandError(error.code, 'refused', error.message)
-    }
-    if (keys.writes > 0) throw new CommandError(ErrorCode.badCommand, 'refused', 'a stale read must not write')
-    return applyWithin(machine, command, room)
+  /**
+   * Applies a command that only reads to the current state of this replica, which may lack what was answered elsewhere;
+   * the replica need not be ready. It may see the state between two commands of a batch, never half a command. Throws
+   * a `CommandError` (`refused`): `not_ready` while the journal is being replayed, before the cluster is founded and
+   * after {@link close}, or what is wrong with the command, which must not write.
+   */
+  readStale(command: Uint8Array): Uint8Array {
+    return this.#member.readStale(command)
   }
 
   /** The URLs at which clients reach each replica; empty if unknown. */
@@ -261,11 +234,6 @@ export class Replica {
 
   async #close(): Promise<void> {
     await this.#member.close()
-    await this.#release()
-  }
-
-  async #release(): Promise<void> {
-    this.#stopPollingDisk()
     await this.#directory?.close()
   }
 
@@ -275,32 +243,21 @@ export class Replica {
     return { cluster, epoch: 0, replicas: peers.length, id, incarnation, clientUrl }
   }
 
-  /** What is written to a deleted directory is lost: nothing more may be reported as durable. */
-  #fail(error: EpaxosError): void {
-    if (this.#closing !== null) return
-    this.#options.logger.error({ code: error.code }, error.message)
-    this.#end(error)
-  }
-
-  #end(error: Error): void {
-    void this.close().finally(() => this.#options.onFailure(error))
-  }
-
-  async #pollDisk(): Promise<void> {
-    if (this.#directory === null || this.#journal === null) return
-    const { logger } = this.#options
-    const free = await freeBytes(this.#directory.path)
-    const full = free < NEARLY_FULL_BYTES
-    if (full !== this.#diskFull)
-      logger.warn({ full }, full ? 'the disk is nearly full: updates are refused' : 'there is space again')
-    this.#diskFull = full
-    this.#member.onlyReads = full
-    const suspended = full && (this.#member.suspended || free < FULL_BYTES)
-    if (suspended && !this.#member.suspended) logger.error({}, 'the disk is full: the replica takes no part')
-    this.#member.suspended = suspended
-    if (!this.#warnedOfSize && this.#journal.bytes > LARGE_JOURNAL_BYTES) {
-      this.#warnedOfSize = true
-      logger.warn({ journalBytes: this.#journal.bytes }, 'the journal has grown large: nothing of it is truncated')
+  #space({ path }: DataDirectory): Space {
+    return {
+      nearlyFullBytes: NEARLY_FULL_BYTES,
+      fullBytes: FULL_BYTES,
+      free: () => {
+        this.#warnOfSize()
+        return freeBytes(path)
+      },
     }
+  }
+
+  #warnOfSize(): void {
+    const journalBytes = this.#journal?.bytes ?? 0
+    if (this.#warnedOfSize || journalBytes <= LARGE_JOURNAL_BYTES) return
+    this.#warnedOfSize = true
+    this.#options.logger.warn({ journalBytes }, 'the journal has grown large: nothing of it is truncated')
   }
 }

@@ -119,7 +119,7 @@ export class Context {
   #commits: Instance[] = []
   #rejected: Instance[] = []
   /** What waits for the journal, by the number of the journal value. */
-  #gated = new Map<number, { messages: Envelope[]; commits: Instance[] }>()
+  readonly #waiting = new Map<number, (() => void)[]>()
 
   constructor(options: CoreOptions) {
     this.id = options.id
@@ -185,10 +185,20 @@ export class Context {
     return instance.batchNumber === 0 ? instance.batch : null
   }
 
+  /**
+   * Does something when the journal is durable up to value `number`: at once if it is. The one way in which anything
+   * waits for the journal. Actions run in the order of their numbers, and in the order of the calls for each number.
+   */
+  afterDurable(number: number, action: () => void): void {
+    if (number <= this.durable) return action()
+    const waiting = this.#waiting.get(number)
+    if (waiting === undefined) this.#waiting.set(number, [action])
+    else waiting.push(action)
+  }
+
   /** Sends a message that rests on the instance's records. */
   send(to: number, instance: Instance, message: InstanceMessage): void {
-    if (instance.gate <= this.durable) this.#messages.push({ to, message })
-    else this.#waitFor(instance.gate).messages.push({ to, message })
+    this.afterDurable(instance.gate, () => this.#messages.push({ to, message }))
   }
 
   /** Sends a message that rests on no record. */
@@ -202,8 +212,7 @@ export class Context {
 
   /** Hands a commit to the execution; one that was decided here waits for the records it rests on. */
   execute(instance: Instance, decidedHere: boolean): void {
-    if (!decidedHere || instance.gate <= this.durable) this.#commits.push(instance)
-    else this.#waitFor(instance.gate).commits.push(instance)
+    this.afterDurable(decidedHere ? instance.gate : 0, () => this.#commits.push(instance))
   }
 
   reject(instance: Instance): void {
@@ -232,14 +241,14 @@ export class Context {
       this.#longestWriteMs = Math.max(tookMs, this.#longestWriteMs * FORGETTING)
       this.#writingMs = this.nowMs
     }
-    for (let n = this.durable + 1; n <= number; n++) {
-      const gated = this.#gated.get(n)
-      if (gated === undefined) continue
-      for (const envelope of gated.messages) this.#messages.push(envelope)
-      for (const instance of gated.commits) this.#commits.push(instance)
-      this.#gated.delete(n)
-    }
+    const first = this.durable + 1
     this.durable = Math.max(this.durable, number)
+    for (let n = first; n <= number; n++) {
+      const waiting = this.#waiting.get(n)
+      if (waiting === undefined) continue
+      this.#waiting.delete(n)
+      for (const action of waiting) action()
+    }
   }
 
   /**
@@ -271,14 +280,5 @@ export class Context {
   /** Records held back are written with the next {@link take}. */
   hasten(): void {
     this.#urgent = this.#records.length > 0
-  }
-
-  #waitFor(number: number): { messages: Envelope[]; commits: Instance[] } {
-    let gated = this.#gated.get(number)
-    if (gated === undefined) {
-      gated = { messages: [], commits: [] }
-      this.#gated.set(number, gated)
-    }
-    return gated
   }
 }

@@ -202,6 +202,11 @@ export class Core {
     this.#context.releaseUpTo(number)
   }
 
+  /** Calls `action` when the journal is durable up to value `number`: at once if it is. */
+  afterDurable(number: number, action: () => void): void {
+    this.#context.afterDurable(number, action)
+  }
+
   linkUp(peer: number): void {
     const p = this.#context.peers.of(peer)
     p.linked = true

@@ -132,29 +132,37 @@ test('a replica proposes a sweep when a table is full, one at a time, and now an
   const table = new SessionTable({ ...LIMITS, sessions: 16 })
   const proposed: number[] = []
   let answer = (): void => {}
-  const sweeper = new Sweeper(table, (generation, respond) => {
-    proposed.push(generation)
-    answer = () => respond({ outcome: 'unknown', code: 'timeout', message: '' })
+  let isFull = false
+  const sweeper = new Sweeper({
+    sessions: table,
+    submitSweep: (generation, respond) => {
+      proposed.push(generation)
+      answer = () => respond({ outcome: 'unknown', code: 'timeout', message: '' })
+    },
+    ready: () => true,
+    full: (full) => {
+      isFull = full
+    },
   })
-  sweeper.poll(0)
+  sweeper.turned(0)
   for (let i = 0; i < 3; i++) table.open(`a${i}`)
-  sweeper.poll(1)
-  sweeper.poll(2)
+  sweeper.turned(1)
+  sweeper.turned(2)
   assert.equal(proposed, [0], 'an eighth has come')
   answer()
   table.sweep(0)
-  sweeper.poll(2)
+  sweeper.turned(2)
   for (let i = 0; i < 3; i++) table.open(`b${i}`)
-  sweeper.poll(3)
+  sweeper.turned(3)
   assert.equal(proposed, [0], 'not so soon again')
-  sweeper.poll(6000)
+  sweeper.turned(6000)
   assert.equal(proposed, [0, 1])
   answer()
   table.sweep(1)
-  sweeper.poll(6000)
+  sweeper.turned(6000)
   for (let i = 0; i < 11; i++) table.open(`c${i}`)
-  assert.ok(sweeper.full)
-  sweeper.poll(6001)
+  sweeper.turned(6001)
+  assert.ok(isFull)
   assert.equal(proposed, [0, 1, 2], 'at once, where it is full')
 })
 

@@ -41,8 +41,8 @@ export const DURABILITY: readonly Mutant[] = [
     patches: [
       {
         file: 'protocol/context.ts',
-        from: '    if (instance.gate <= this.durable) this.#messages.push({ to, message })\n',
-        to: '    if (instance.gate <= this.durable || to >= 0) this.#messages.push({ to, message })\n',
+        from: '    this.afterDurable(instance.gate, () => this.#messages.push({ to, message }))\n',
+        to: '    this.#messages.push({ to, message })\n',
       },
     ],
     hunter: { by: 'simulator' },
@@ -52,8 +52,8 @@ export const DURABILITY: readonly Mutant[] = [
     patches: [
       {
         file: 'protocol/context.ts',
-        from: '    if (!decidedHere || instance.gate <= this.durable) this.#commits',
-        to: '    if (!decidedHere || instance.gate >= 0) this.#commits',
+        from: '    this.afterDurable(decidedHere ? instance.gate : 0, () => this.#commits.push(instance))\n',
+        to: '    this.#commits.push(instance)\n',
       },
     ],
     hunter: { by: 'simulator' },

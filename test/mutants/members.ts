@@ -63,8 +63,8 @@ export const MEMBERS: readonly Mutant[] = [
     patches: [
       {
         file: 'node/member.ts',
-        from: '      await this.#membership.start()\n',
-        to: '      void this.#membership.start()\n',
+        from: '      await membership.start()\n',
+        to: '      void membership.start()\n',
       },
     ],
     hunter: { by: 'simulator' },
@@ -110,7 +110,7 @@ export const MEMBERS: readonly Mutant[] = [
     name: 'a later start leaves the links of the earlier one open',
     patches: [
       {
-        file: 'node/member.ts',
+        file: 'node/composition.ts',
         from: '      superseded: (peer) => transport.drop(peer),\n',
         to: '      superseded: () => {},\n',
       },

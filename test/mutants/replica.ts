@@ -44,9 +44,9 @@ export const REPLICA: readonly Mutant[] = [
     patches: [
       {
         file: 'node/proposals.ts',
-        from: '  expire(nowMs: number): void {\n    this.#shed(nowMs)\n',
+        from: '  poll(nowMs: number): void {\n    this.#shed(nowMs)\n',
         to:
-          '  expire(nowMs: number): void {\n' +
+          '  poll(nowMs: number): void {\n' +
           '    this.#shed(nowMs)\n' +
           '    for (const { entries, sinceMs } of this.#running.values()) {\n' +
           '      if (nowMs - sinceMs < this.#admission.longestWaitMs) continue\n' +

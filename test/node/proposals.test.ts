@@ -6,7 +6,9 @@ import { encodeGroup, encodeOpen, type GroupOptions, GroupReader } from '../../s
 import { ResultWriter, Status } from '../../src/execution/results.ts'
 import { putCommand } from '../../src/machine/commands.ts'
 import { KeyValueStore } from '../../src/machine/key-value.ts'
-import { type Answer, Proposals } from '../../src/node/proposals.ts'
+import { Proposals } from '../../src/node/proposals.ts'
+import type { Answer } from '../../src/node/requests.ts'
+import { Instance } from '../../src/protocol/instance.ts'
 import type { Batch } from '../../src/protocol/messages.ts'
 
 const test = suite('proposals of clients')
@@ -15,14 +17,25 @@ const WINDOW = 16
 const TIMEOUT_MS = 1000
 
 class Client {
+  readonly answers: string[] = []
+  slot = 0
+  last: Batch | null = null
+  /** Words of the footprints of what was proposed. */
+  #words: number[] = []
   readonly proposals = new Proposals({
+    core: {
+      founded: true,
+      propose: (batch: Batch) => {
+        this.#words.push(batch.footprint.length)
+        this.last = batch
+        return new Instance(2, ++this.slot)
+      },
+    },
     machine: new KeyValueStore(),
     window: WINDOW,
     requestTimeoutMs: TIMEOUT_MS,
     place: () => ({ row: 2, slot: 2 ** 40 + 7, epoch: 0 }),
   })
-  readonly answers: string[] = []
-  slot = 0
 
   submit(keys: readonly string[], session?: GroupOptions, nowMs = 0): void {
     const group = encodeGroup(
@@ -34,12 +47,9 @@ class Client {
 
   /** Words of the footprints of all that can be proposed, which is proposed. */
   propose(nowMs = 0): number[] {
-    const words: number[] = []
-    for (let batch = this.proposals.next(nowMs); batch !== null; batch = this.proposals.next(nowMs)) {
-      words.push(batch.footprint.length)
-      this.proposals.proposed(++this.slot, nowMs)
-    }
-    return words
+    this.#words = []
+    this.proposals.turn(nowMs)
+    return this.#words
   }
 }
 
@@ -69,11 +79,11 @@ test('one that is repeated after it was called unknown joins it as well, and is 
   const client = new Client()
   client.submit(['a'], FIRST)
   client.propose()
-  client.proposals.expire(1000)
+  client.proposals.poll(1000)
   assert.equal(client.answers, ['unknown'])
   client.submit(['a'], FIRST, 2000)
   assert.equal(client.propose(), [])
-  client.proposals.expire(2999)
+  client.proposals.poll(2999)
   assert.equal(client.answers, ['unknown'])
   client.proposals.executed(1, resultsOf(1), 0)
   assert.equal(client.answers, ['unknown', 'done'])
@@ -111,10 +121,11 @@ test('while only reads are taken, an update is refused and leaves nothing behind
 })
 
 test('each opening of a session gets a name of its own from the row, the slot, and how many there were', () => {
-  const { proposals } = new Client()
+  const client = new Client()
   const names: string[] = []
-  for (let i = 0; i < 3; i++) proposals.submit(encodeOpen(), 0, () => {})
-  const { commands } = proposals.next(0) as Batch
+  for (let i = 0; i < 3; i++) client.proposals.submit(encodeOpen(), 0, () => {})
+  client.propose()
+  const { commands } = client.last as Batch
   const reader = new GroupReader()
   for (let at = 0; at < commands.length; at = reader.end) {
     reader.open(commands, at)
@@ -167,9 +178,9 @@ test('what has waited for too long is refused and never proposed; what was propo
   client.submit(['b'], undefined, TIMEOUT_MS / 4)
   client.propose(TIMEOUT_MS / 4)
   client.proposals.rejected(1)
-  client.proposals.expire(TIMEOUT_MS / 2 + 1)
+  client.proposals.poll(TIMEOUT_MS / 2 + 1)
   assert.equal(client.answers, ['refused'])
-  client.proposals.expire(TIMEOUT_MS)
+  client.proposals.poll(TIMEOUT_MS)
   assert.equal(client.answers.slice(0, 2), ['refused', 'refused'], 'b waited, too')
   client.submit(['a'], FIRST, TIMEOUT_MS)
   assert.equal(new Set(client.answers.slice(2)), new Set(['unknown']), 'the rest was proposed')

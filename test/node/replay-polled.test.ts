@@ -16,7 +16,7 @@ import { wasmEngine } from '../support/engine-makers.ts'
 const test = suite('a replica that replays a long journal')
 
 const NOOPS = 100_000
-const POLL_MS = 5
+const LOOK_MS = 5
 
 /** 1.1 is open; no-ops of another row follow. */
 function longJournal(disk: MemoryDisk): void {
@@ -34,6 +34,13 @@ test('begins nothing before it is at its end, however often its disk has space',
   const disk = new MemoryDisk({ schedule: (written) => setImmediate(written) })
   longJournal(disk)
   const failures: string[] = []
+  const impatient = { ...realClock, every: (_: number, action: () => void) => realClock.every(LOOK_MS, action) }
+  let looks = 0
+  const space = {
+    ...{ nearlyFullBytes: 2, fullBytes: 1 },
+    // Once full, then with space again, and so on.
+    free: async () => 2 * (looks++ % 2),
+  }
   const identity = {
     ...{ cluster: 'replay', epoch: 0, replicas: 3, id: 0, clientUrl: '' },
     incarnation: new Uint8Array(INCARNATION_BYTES),
@@ -41,18 +48,11 @@ test('begins nothing before it is at its end, however often its disk has space',
   const network = new MemoryNetwork({ schedule: (ms, action) => setTimeout(action, ms).unref() })
   const member = new Member({
     startNonce: new Uint8Array(16),
-    ...{ identity, engine: wasmEngine.make(3), machine: new KeyValueStore(), journal: disk.open() },
-    ...{ transport: new MemoryTransport(network, { identity }), clock: realClock, random: Math.random },
+    ...{ identity, engine: wasmEngine.make(3), machine: new KeyValueStore(), journal: disk.open(), space },
+    ...{ transport: new MemoryTransport(network, { identity }), clock: impatient, random: Math.random },
     ...{ logger: SILENT, requestTimeoutMs: 100, linked: () => {}, failed: (error) => failures.push(error.message) },
   })
-  const poll = setInterval(() => {
-    member.suspended = false
-  }, POLL_MS)
-  try {
-    await member.start()
-  } finally {
-    clearInterval(poll)
-  }
+  await member.start()
   assert.is(member.core.committed[2], NOOPS)
   await member.close()
   assert.equal(failures, [])

@@ -15,9 +15,11 @@ test('the state may be read as it is once the journal is replayed, ready or not,
   const incarnation = new Uint8Array(INCARNATION_BYTES)
   const identity = { cluster: 'stale', epoch: 0, replicas: 1, id: 0, incarnation, clientUrl: '' }
   const network = new MemoryNetwork({ schedule: (ms, action) => setTimeout(action, ms) })
+  let free = 2
+  const space = { nearlyFullBytes: 2, fullBytes: 1, free: async () => free }
   const member = new Member({
     startNonce: new Uint8Array(START_NONCE_BYTES),
-    ...{ identity, engine: wasmEngine.make(1), machine: new KeyValueStore(), journal: null },
+    ...{ identity, engine: wasmEngine.make(1), machine: new KeyValueStore(), journal: null, space },
     ...{ transport: new MemoryTransport(network, { identity }), clock: realClock, random: Math.random },
     ...{ logger: SILENT, requestTimeoutMs: 5000, linked: () => {}, failed: () => {} },
   })
@@ -25,10 +27,10 @@ test('the state may be read as it is once the journal is replayed, ready or not,
   await member.start()
   assert.is(member.notReadable, null)
   await until(() => member.notReady === null, 'the member to be ready')
-  member.suspended = true
-  assert.is(member.notReady, 'the disk is full')
+  free = 0
+  await until(() => member.notReady === 'the disk is full', 'the member to see that the disk is full')
   assert.is(member.notReadable, null)
-  member.suspended = false
+  free = 2
   await member.close()
   assert.match(member.notReadable ?? '', /being closed/)
 })

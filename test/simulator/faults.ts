@@ -1,5 +1,5 @@
 import { ErrorCode } from '../../src/errors.ts'
-import { STALL_MS } from '../../src/node/driver.ts'
+import { STALL_MS } from '../../src/node/member.ts'
 import type { SimulatedClient } from './client.ts'
 import type { Fault } from './fault-plan.ts'
 import { foreignDirectory } from './foreign-directory.ts'

@@ -1,5 +1,5 @@
 import { EpaxosError, ErrorCode } from '../../src/errors.ts'
-import type { Respond } from '../../src/node/proposals.ts'
+import type { Respond } from '../../src/node/requests.ts'
 import { MessageType } from '../../src/protocol/messages.ts'
 import { MemoryDisk } from '../../src/storage/memory.ts'
 import type { Damage } from './damaged-journal.ts'

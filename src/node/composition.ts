@@ -1,0 +1,122 @@
+import { Executor } from '../execution/executor.ts'
+import { Core } from '../protocol/core.ts'
+import { DEFAULT_TIMING } from '../protocol/timing.ts'
+import { batchReader } from './batch-reader.ts'
+import { Dropped } from './dropped.ts'
+import { Handshakes } from './handshakes.ts'
+import { JournalWriter } from './journal-writer.ts'
+import { BEHIND_BYTES, type MemberOptions, WINDOW } from './member-options.ts'
+import { Membership } from './membership.ts'
+import { PeerFrames } from './peer-frames.ts'
+import { Proposals } from './proposals.ts'
+import { Readiness } from './readiness.ts'
+import { SpaceWatch } from './space.ts'
+import { StaleReads } from './stale-reads.ts'
+import { Sweeper } from './sweeper.ts'
+
+/** What the parts need of their member. */
+export interface Hooks {
+  /** Something is to be done: schedules a turn. */
+  arm(): void
+  /** The replica cannot go on. */
+  fail(error: Error): void
+  /** Takes part in nothing from now on, as if the process were stopped; or takes part again. */
+  suspend(suspended: boolean): void
+  readonly suspended: boolean
+  /** Null if the member answers clients, or if its state may be read; otherwise why not. */
+  readonly notReady: string | null
+  readonly notReadable: string | null
+}
+
+/** The core, the execution and the parts of a member, wired to each other. */
+export class Composition {
+  readonly core: Core
+  readonly executor: Executor
+  readonly dropped: Dropped
+  readonly journal: JournalWriter
+  readonly frames: PeerFrames
+  readonly membership: Membership
+  readonly handshakes: Handshakes
+  readonly proposals: Proposals
+  readonly readiness: Readiness
+  readonly staleReads: StaleReads
+  readonly sweeper: Sweeper
+  /** Null if no space is watched. */
+  readonly space: SpaceWatch | null
+
+  constructor(options: MemberOptions, hooks: Hooks) {
+    const { identity, engine, machine, journal, transport, clock, random, logger, sessionLimits, fastCrashes } = options
+    const { id, replicas, epoch } = identity
+    this.core = new Core({
+      ...{ id, replicas, engine, random, timing: options.timing ?? DEFAULT_TIMING },
+      readBatch: journal === null ? null : batchReader(journal, replicas),
+      ...(fastCrashes === undefined ? {} : { fastCrashes }),
+      stateHash: () => this.executor.quickHash(),
+    })
+    this.executor = new Executor({
+      ...{ engine, machine, ownRow: id },
+      ...(sessionLimits === undefined ? {} : { sessionLimits }),
+      batchOf: (row, slot) => this.core.batchToExecute(row, slot),
+      onExecuted: (row, slot, results) => {
+        this.core.executed(row, slot)
+        if (results !== null) this.proposals.executed(slot, results, clock.now())
+      },
+    })
+    this.dropped = new Dropped(logger)
+    const dropped = (what: string) => this.dropped.add(what)
+    this.frames = new PeerFrames({
+      ...{ transport, replicas, dropped, behindBytes: options.behindBytes ?? BEHIND_BYTES },
+    })
+    this.journal = new JournalWriter({ core: this.core, journal, arm: () => hooks.arm() })
+    this.membership = new Membership({
+      ...{ id, replicas, incarnation: identity.incarnation, nonce: options.startNonce },
+      write: (records) => this.journal.write(records),
+      heard: (peer) => this.core.heardJournal(peer),
+      superseded: (peer) => transport.drop(peer),
+      founded: () => this.core.found(),
+    })
+    this.handshakes = new Handshakes({
+      ...{ membership: this.membership, crashes: this.core.quorums.crashes, addresses: options.addresses ?? [] },
+      ...{ logger, failed: (error) => hooks.fail(error) },
+    })
+    this.proposals = new Proposals({
+      ...{ core: this.core, machine, window: options.window ?? WINDOW, requestTimeoutMs: options.requestTimeoutMs },
+      place: () => ({ row: id, slot: this.core.slot, epoch }),
+    })
+    this.readiness = new Readiness({
+      core: this.core,
+      submitBarrier: (respond) => {
+        this.proposals.submitBarrier(clock.now(), respond)
+        hooks.arm()
+      },
+      suspended: () => hooks.suspended,
+    })
+    this.staleReads = new StaleReads({
+      machine,
+      notReady: () => hooks.notReady,
+      notReadable: () => hooks.notReadable,
+    })
+    this.sweeper = new Sweeper({
+      sessions: this.executor.sessions,
+      submitSweep: (generation, respond) => {
+        this.proposals.submitSweep(generation, clock.now(), respond)
+        hooks.arm()
+      },
+      ready: () => hooks.notReady === null,
+      full: (isFull) => {
+        this.proposals.sessionsAreFull = isFull
+      },
+    })
+    const { space } = options
+    this.space =
+      space === undefined
+        ? null
+        : new SpaceWatch({
+            ...{ space, clock, logger, failed: (error) => hooks.fail(error) },
+            changed: (nearlyFull, full) => {
+              this.proposals.onlyReads = nearlyFull
+              hooks.suspend(full)
+            },
+          })
+  }
+}

@@ -1,0 +1,62 @@
+import type { Engine } from '../engine/engine.ts'
+import type { StateMachine } from '../execution/machine.ts'
+import type { Limits } from '../execution/sweep.ts'
+import { OPEN_PER_ROW } from '../protocol/liveness.ts'
+import type { Timing } from '../protocol/timing.ts'
+import type { Journal } from '../storage/journal.ts'
+import type { Identity, Transport } from '../transport/transport.ts'
+import type { Clock } from './clock.ts'
+import type { Logger } from './logger.ts'
+import type { Space } from './space.ts'
+
+export interface MemberOptions {
+  readonly identity: Identity
+  /** Of this start: 16 random bytes. */
+  readonly startNonce: Uint8Array
+  /** Where each replica listens, for people. */
+  readonly addresses?: readonly string[]
+  readonly engine: Engine
+  readonly machine: StateMachine
+  /** Null for durability "memory": everything counts as durable at once. */
+  readonly journal: Journal | null
+  /** The free space of the journal's disk; not watched if absent. */
+  readonly space?: Space
+  readonly transport: Transport
+  readonly clock: Clock
+  /** Uniform in [0, 1), used only for jitter. */
+  readonly random: () => number
+  readonly logger: Logger
+  /** After this time a command is answered as unknown. */
+  readonly requestTimeoutMs: number
+  readonly timing?: Timing
+  /** The maximum number of own unexecuted instances; {@link WINDOW} by default. */
+  readonly window?: number
+  /** A link with this many unsent bytes is behind; {@link BEHIND_BYTES} by default. */
+  readonly behindBytes?: number
+  /** How much is executed in one turn of the event loop, in the work of `Budget`; {@link WORK_PER_TURN} by default. */
+  readonly workPerTurn?: number
+  /** The limits of what sessions keep; the same at all replicas. */
+  readonly sessionLimits?: Limits
+  /** The number of crashes that the fast path survives; the largest legal number by default. */
+  readonly fastCrashes?: number
+  readonly linked: (peer: number, identity: Identity) => void
+  /** Called once if the member stops by itself: the storage failed, the peers refused it, or an invariant broke. */
+  readonly failed: (error: Error) => void
+}
+
+/**
+ * The maximum number of own unexecuted instances; later commands gather in the next batch (protocol.md §6, bounded
+ * tails).
+ */
+export const WINDOW = 16
+
+// Peers check only so many open instances of a row at a time. Everything that a replica leaves open, even over some
+// restarts, must be among them.
+if (4 * WINDOW > OPEN_PER_ROW)
+  throw new RangeError('the window must be well below the instances of a row that are looked at')
+
+/** A few ms of a slow network. */
+export const BEHIND_BYTES = 256 << 10
+
+/** About 10 ms for a machine as fast as the key-value store. */
+export const WORK_PER_TURN = 8 << 20

@@ -1,0 +1,46 @@
+import type { ErrorCode, Outcome } from '../errors.ts'
+import type { Status } from './status.ts'
+
+/**
+ * How a group of commands ended. results.ts describes the layout of `results`; they are valid until the callback
+ * returns.
+ */
+export type Answer =
+  | { readonly outcome: 'done'; readonly results: Uint8Array }
+  | { readonly outcome: Outcome; readonly code: ErrorCode; readonly message: string }
+
+export type Respond = (answer: Answer) => void
+
+/**
+ * What a read may return. `linearizable`: the state after everything that was answered, by any replica, before the read
+ * was submitted. `stale`: the state of this replica, which may lack what was answered elsewhere.
+ */
+export type Consistency = 'linearizable' | 'stale'
+
+/** What a front end (HTTP, the WebSocket of clients, the library) needs of a replica: it sees nothing else of it. */
+export interface Requests {
+  readonly id: number
+  /** The same at all members of a cluster, different at every other cluster; null until all members know each other. */
+  readonly clusterId: string | null
+  /** The URLs at which clients reach each replica; empty if unknown. */
+  readonly clientUrls: readonly string[]
+  /** Null if the replica takes requests; otherwise why it does not. Only stale reads are answered then. */
+  readonly notReady: string | null
+
+  /**
+   * Submits a group of commands (groups.ts); its bytes are copied. `respond` is called exactly once: at once if the
+   * group is refused; with views that are valid until it returns.
+   */
+  submit(group: Uint8Array, respond: Respond): void
+
+  /**
+   * Answers a group of commands that only read. `respond` is called as for {@link submit}; for a stale read before this
+   * returns. An empty stale group is answered if the replica is ready.
+   */
+  read(group: Uint8Array, consistency: Consistency, respond: Respond): void
+
+  status(): Status
+
+  /** Calls `listener` when a server should send the answers that it gathered. Returns a function that ends this. */
+  onTurn(listener: () => void): () => void
+}
