@@ -1,5 +1,5 @@
-import { CommandError, EpaxosError, ErrorCode } from '../errors.ts'
-import { Outcome, readResult, readTransactionResult } from '../machine/command-results.ts'
+import { CommandError, EpaxosError } from '../errors.ts'
+import { failureOf, Outcome, readResult, readTransactionResult } from '../machine/command-results.ts'
 import {
   type Bytes,
   compareAndSetCommand,
@@ -130,7 +130,8 @@ export class Client {
       false,
       (bytes) => {
         const { outcome, succeeded, results, failedAt } = readTransactionResult(bytes)
-        if (outcome !== Outcome.done) throw notDone(outcome, `: operation ${failedAt}, nothing was changed`)
+        const failure = failureOf(outcome, `: operation ${failedAt}, nothing was changed`)
+        if (failure !== null) throw failure
         const operations = (succeeded ? transaction.then : transaction.else) ?? []
         return { succeeded, results: results.map((result, i) => operationResult(operations[i] as Operation, result)) }
       },
@@ -179,18 +180,7 @@ function branches(transaction: Transaction): readonly Operation[] {
 /** The result of a command that was applied: done, absent or unmet. */
 function done(bytes: Uint8Array): ReturnType<typeof readResult> {
   const result = readResult(bytes)
-  const { outcome } = result
-  if (outcome === Outcome.done || outcome === Outcome.absent || outcome === Outcome.unmet) return result
-  throw notDone(outcome, '')
-}
-
-function notDone(outcome: Outcome, where: string): CommandError {
-  if (outcome === Outcome.notCounter) {
-    const why = `the value is no counter, or the sum is beyond ±(2⁵³−1)${where}`
-    return new CommandError(ErrorCode.notCounter, 'refused', why)
-  }
-  if (outcome === Outcome.tooLarge) {
-    return new CommandError(ErrorCode.tooLarge, 'refused', `the results are too large${where}`)
-  }
-  return new CommandError(ErrorCode.badCommand, 'refused', 'the command cannot be applied')
+  const failure = failureOf(result.outcome)
+  if (failure !== null) throw failure
+  return result
 }

@@ -163,32 +163,48 @@ export class ResultReader {
 }
 
 /**
- * The result of the only command of a group, as a view. Throws a `CommandError` if there is none, always with
- * `unknown`: what this execution did not do may have been done by another execution of the same request, or may be done
- * by a later one (protocol.md §8).
+ * The result of the only command of a group, as a view. Throws {@link errorOf} its status if there is none.
+ *
+ * @param onlyReads the command changes nothing
  */
-export function onlyResult(results: Uint8Array): Uint8Array {
+export function onlyResult(results: Uint8Array, onlyReads = false): Uint8Array {
   const reader = new ResultReader(results)
   reader.next()
-  switch (reader.status) {
+  const error = errorOf(reader.status, { onlyReads })
+  if (error !== null) throw error
+  return reader.result
+}
+
+/**
+ * Why a command has no result although it was executed; null if it has one. What this execution did not do may have
+ * been done by another execution of the same request, or may be done by a later one (protocol.md §8).
+ *
+ * @param onlyReads the command changes nothing, so it can be sent again
+ * @param once its request was sent once only: there is no other execution
+ */
+export function errorOf(status: Status, { onlyReads = false, once = false } = {}): CommandError | null {
+  const elsewhere = once || onlyReads ? 'refused' : 'unknown'
+  const here = onlyReads ? 'refused' : 'unknown'
+  switch (status) {
+    case Status.applied:
+    case Status.kept:
+      return null
     case Status.expired: {
       const why = 'the request was acknowledged before, or its session was closed: it may have been done before'
-      throw new CommandError(ErrorCode.sessionExpired, 'unknown', why)
+      return new CommandError(ErrorCode.sessionExpired, elsewhere, why)
     }
-    case Status.refused:
-      throw new CommandError(
-        ErrorCode.busy,
-        'unknown',
-        'too much of the session is not acknowledged: a copy may be done',
-      )
-    case Status.gone:
-      throw new CommandError(ErrorCode.resultGone, 'unknown', 'it was done before, and its result is not kept any more')
+    case Status.refused: {
+      const why = 'too much of the session is not acknowledged: a copy may be done'
+      return new CommandError(ErrorCode.busy, elsewhere, why)
+    }
+    case Status.gone: {
+      const why = 'it was done before, and its result is not kept any more'
+      return new CommandError(ErrorCode.resultGone, 'unknown', why)
+    }
     case Status.omitted:
-      throw new CommandError(ErrorCode.tooLarge, 'unknown', 'the result is too large')
+      return new CommandError(ErrorCode.tooLarge, here, 'the result is too large')
     case Status.crowded:
-      throw new CommandError(ErrorCode.busy, 'unknown', 'the result did not fit beside those of other commands')
-    default:
-      return reader.result
+      return new CommandError(ErrorCode.busy, here, 'the result did not fit beside those of other commands')
   }
 }
 

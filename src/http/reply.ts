@@ -1,26 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { EpaxosError, ErrorCode } from '../errors.ts'
+import { EpaxosError, type ErrorCode } from '../errors.ts'
+import { MEANINGS, UNKNOWN_STATUS } from '../outcomes.ts'
 import type { HttpConnection } from './connection.ts'
 import { BadRequest } from './head.ts'
-
-/** The status of each code; the outcome "unknown" is always 504, whatever the code. */
-const STATUS: Partial<Record<ErrorCode, number>> = {
-  [ErrorCode.malformed]: 400,
-  [ErrorCode.badCommand]: 400,
-  [ErrorCode.unauthorized]: 401,
-  [ErrorCode.forbidden]: 403,
-  [ErrorCode.notFound]: 404,
-  [ErrorCode.methodNotAllowed]: 405,
-  [ErrorCode.notCounter]: 409,
-  [ErrorCode.tooLarge]: 413,
-  [ErrorCode.busy]: 429,
-  [ErrorCode.notReady]: 503,
-  [ErrorCode.diskFull]: 503,
-  [ErrorCode.closed]: 503,
-}
-
-const UNKNOWN = 504
-const INTERNAL = 500
 
 export const ContentType = {
   json: 'application/json',
@@ -38,10 +20,6 @@ const STALLED_MS = 30_000
  */
 const LINGER_MS = 500
 const LINGER_BYTES = 8 << 20
-
-export function statusOf(code: ErrorCode): number {
-  return STATUS[code] ?? INTERNAL
-}
 
 /** The body of an error: JSON, as everywhere. */
 export function errorBody(code: ErrorCode, message: string): string {
@@ -103,12 +81,12 @@ export class Reply {
 
   /** Reports what went wrong, with these `headers`. */
   refuse(code: ErrorCode, message: string, headers: Record<string, string> = {}): void {
-    this.send(statusOf(code), ContentType.json, errorBody(code, message), headers)
+    this.send(MEANINGS[code].status, ContentType.json, errorBody(code, message), headers)
   }
 
   /** It may be done, now or later. */
   unknown(code: ErrorCode, message: string): void {
-    this.json(UNKNOWN, { error: { code, message } })
+    this.json(UNKNOWN_STATUS, { error: { code, message } })
   }
 
   /**
@@ -121,7 +99,7 @@ export class Reply {
   }
 
   /** Like {@link refuse}, and closes the connection: nothing that follows on it is run. */
-  hangUp(code: ErrorCode, message: string, status = statusOf(code)): void {
+  hangUp(code: ErrorCode, message: string, status = MEANINGS[code].status): void {
     this.#write(status, { 'Content-Type': ContentType.json }, Buffer.from(errorBody(code, message)), true)
   }
 

@@ -2,7 +2,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { CommandError, EpaxosError, ErrorCode } from '../errors.ts'
 import { encodeGroup, type GroupOptions } from '../execution/groups.ts'
 import { onlyResult } from '../execution/results.ts'
-import { Outcome, readResult, readTransactionResult, type TransactionResult } from '../machine/command-results.ts'
+import {
+  failureOf,
+  Outcome,
+  readResult,
+  readTransactionResult,
+  type TransactionResult,
+} from '../machine/command-results.ts'
 import {
   deleteCommand,
   getCommand,
@@ -181,11 +187,11 @@ function responding(reply: Reply, onlyReads: boolean, answer: (result: Uint8Arra
   return (given: Answer) => {
     if (!reply.open) return
     try {
-      if (given.outcome === 'done') answer(onlyResult(given.results))
+      if (given.outcome === 'done') answer(onlyResult(given.results, onlyReads))
       else if (given.outcome === 'refused') reply.refuse(given.code, given.message)
       else reply.unknown(given.code, given.message)
     } catch (error) {
-      const isUnknown = error instanceof CommandError && error.outcome === 'unknown' && !onlyReads
+      const isUnknown = error instanceof CommandError && error.outcome === 'unknown'
       if (isUnknown) return reply.unknown(error.code, error.message)
       // Nothing may throw within the replica's turn. What cannot be read came from another state machine.
       reply.refuse(error instanceof EpaxosError ? error.code : ErrorCode.malformed, (error as Error).message)
@@ -205,12 +211,11 @@ function answerBare(reply: Reply, result: Uint8Array): void {
 }
 
 function refuseOutcome(reply: Reply, outcome: Outcome, where = ''): void {
-  if (outcome === Outcome.absent) reply.refuse(ErrorCode.notFound, 'there is no such key')
-  else if (outcome === Outcome.notCounter) {
-    reply.refuse(ErrorCode.notCounter, `the value is no counter, or the sum is beyond ±(2^53-1)${where}`)
-  } else if (outcome === Outcome.tooLarge) reply.refuse(ErrorCode.tooLarge, `the results are too large${where}`)
-  else reply.refuse(ErrorCode.badCommand, 'the command cannot be applied')
+  const { code, message } = failureOf(outcome, where) ?? NO_KEY
+  reply.refuse(code, message)
 }
+
+const NO_KEY = new EpaxosError(ErrorCode.notFound, 'there is no such key')
 
 function operationAt({ failedAt }: TransactionResult): string {
   return failedAt < 0 ? '' : `: operation ${failedAt} of the branch; nothing was changed`

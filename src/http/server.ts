@@ -4,6 +4,7 @@ import { EpaxosError, ErrorCode } from '../errors.ts'
 import type { Logger } from '../node/logger.ts'
 import { SILENT } from '../node/logger.ts'
 import type { Requests } from '../node/requests.ts'
+import { MEANINGS } from '../outcomes.ts'
 import { Strangers } from '../transport/strangers.ts'
 import { WsLinks } from '../transport/ws-links.ts'
 import { Access } from './access.ts'
@@ -11,7 +12,6 @@ import { CLIENT_LINKS, ClientLinks } from './client-links.ts'
 import { type Failure, HttpConnection } from './connection.ts'
 import { BadRequest, NO_WEBSOCKET, readHead } from './head.ts'
 import { listen } from './listen.ts'
-import { statusOf } from './reply.ts'
 import { Routes } from './routes.ts'
 
 /** The path at which clients open WebSockets. */
@@ -234,7 +234,7 @@ class ClientPort {
     } catch (error) {
       if (!(error instanceof EpaxosError)) throw error
       const { code, message } = error
-      connection.fail({ code, message, status: error instanceof BadRequest ? error.status : statusOf(code) })
+      connection.fail({ code, message, status: error instanceof BadRequest ? error.status : MEANINGS[code].status })
     }
   }
 

@@ -1,4 +1,4 @@
-import { EpaxosError, ErrorCode } from '../errors.ts'
+import { CommandError, EpaxosError, ErrorCode } from '../errors.ts'
 import { readU16, readU32, writeU16, writeU32 } from '../execution/bytes.ts'
 
 /**
@@ -65,6 +65,28 @@ export function readTransactionResult(result: Uint8Array): TransactionResult {
     at = end
   }
   return { outcome, succeeded: result[1] === 1, results, failedAt: -1 }
+}
+
+/**
+ * Why a command of the key-value store was not done; null if it was, and for conditions that were not met.
+ *
+ * @param where which part of the command is to blame, for people
+ */
+export function failureOf(outcome: Outcome, where = ''): CommandError | null {
+  switch (outcome) {
+    case Outcome.done:
+    case Outcome.absent:
+    case Outcome.unmet:
+      return null
+    case Outcome.notCounter: {
+      const why = `the value is no counter, or the sum is beyond ±(2^53-1)${where}`
+      return new CommandError(ErrorCode.notCounter, 'refused', why)
+    }
+    case Outcome.tooLarge:
+      return new CommandError(ErrorCode.tooLarge, 'refused', `the results are too large${where}`)
+    case Outcome.invalid:
+      return new CommandError(ErrorCode.badCommand, 'refused', 'the command cannot be applied')
+  }
 }
 
 function malformed(): EpaxosError {

@@ -1,6 +1,6 @@
 import { CommandError } from '../../errors.ts'
 import { type Command, command } from '../command.ts'
-import { CommandExit } from '../exit-codes.ts'
+import { CommandExit, commandExit } from '../exit-codes.ts'
 import { type Answer, ask, type Target } from '../http/ask.ts'
 import { complain } from '../process/complain.ts'
 import { integer, text, wrong } from '../settings/flag.ts'
@@ -141,16 +141,5 @@ function unmet(name: string): number {
 
 function refused(name: string, { status, message }: Answer): number {
   complain(`${name}: ${message}`)
-  switch (status) {
-    case 400:
-    case 413:
-      return CommandExit.usage
-    case 404:
-    case 409:
-      return CommandExit.unmet
-    case 504:
-      return CommandExit.unknown
-    default:
-      return CommandExit.refused
-  }
+  return commandExit(status)
 }
