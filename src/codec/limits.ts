@@ -1,7 +1,8 @@
 import { MAX_FOOTPRINT_KEYS } from '../engine/footprint.ts'
 import { MAX_GROUP_BYTES } from '../execution/groups.ts'
+import { INCARNATION_BYTES } from '../protocol/membership.ts'
 
-export { MAX_GROUP_BYTES }
+export { INCARNATION_BYTES, MAX_GROUP_BYTES }
 
 /**
  * Every limit of the formats, with its reason. Whatever exceeds a limit is refused by its maker (`too_large`) and by
@@ -37,9 +38,6 @@ export const MAX_CONFLICTS = 1 << 18
 
 /** Slots that one Ask asks for: bounds the work of answering one message. */
 export const MAX_ASK_SLOTS = 1 << 16
-
-/** The incarnation of a member: random, so that nobody guesses it and no two are equal. */
-export const INCARNATION_BYTES = 16
 
 /** Distinguishes clusters: a hash of the incarnations of the members. */
 export const CLUSTER_ID_BYTES = 16

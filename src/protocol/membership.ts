@@ -1,0 +1,89 @@
+import { type Quorums, quorums } from './quorums.ts'
+
+/** The incarnation of a member: random, so that nobody guesses it and no two are equal. */
+export const INCARNATION_BYTES = 16
+
+/** The highest epoch, and the highest id of a member: both are unsigned 32-bit numbers in messages. */
+const MAX_UINT32 = 2 ** 32 - 1
+
+/** One member of an epoch. */
+export interface Member {
+  /** Its own for ever: no other replica gets this id, in any epoch. */
+  readonly id: number
+  /** Where it listens for the other members, `HOST:PORT`. */
+  readonly address: string
+  /** Names its data directory. Null in epoch 0: its members meet at the founding (protocol.md §9). */
+  readonly incarnation: Uint8Array | null
+}
+
+/**
+ * Who takes part in an epoch, and everything that follows from their number. Replicas with equal memberships count the
+ * same votes, and read and write the same messages. Epochs share no instances and no quorums (protocol.md §11).
+ */
+export interface Membership {
+  readonly epoch: number
+  /**
+   * By row. The **row** of a member is its position here: instances, vectors, votes and ballots name rows. In epoch 0
+   * ids and rows are equal; in later epochs they differ.
+   */
+  readonly members: readonly Member[]
+  readonly quorums: Quorums
+}
+
+/**
+ * Makes a membership. `fastCrashes`: see {@link quorums}. Throws a RangeError unless there are 1 to `MAX_REPLICAS`
+ * members, ids, addresses and incarnations occur once, and incarnations are absent in epoch 0 and known in every other
+ * one.
+ */
+export function membership(epoch: number, members: readonly Member[], fastCrashes?: number): Membership {
+  check(isUint32(epoch), `epoch ${epoch}`)
+  const sizes = quorums(members.length, fastCrashes)
+  for (const { id, address, incarnation } of members) {
+    check(isUint32(id), `id ${id}`)
+    check(address !== '', `replica ${id} has no address`)
+    check((incarnation === null) === (epoch === 0), `the incarnation of replica ${id} in epoch ${epoch}`)
+    check((incarnation?.length ?? INCARNATION_BYTES) === INCARNATION_BYTES, `the incarnation of replica ${id}`)
+  }
+  check(isDistinct(members.map(({ id }) => id)), 'an id occurs twice')
+  check(isDistinct(members.map(({ address }) => address)), 'an address occurs twice')
+  const incarnations = members.flatMap(({ incarnation }) => (incarnation === null ? [] : [incarnation.join()]))
+  check(isDistinct(incarnations), 'an incarnation occurs twice')
+  return Object.freeze({ epoch, members: Object.freeze([...members]), quorums: sizes })
+}
+
+/** The members that found a cluster: epoch 0, where ids are positions. Throws as {@link membership} does. */
+export function foundingMembers(addresses: readonly string[], fastCrashes?: number): Membership {
+  const members = addresses.map((address, id) => ({ id, address, incarnation: null }))
+  return membership(0, members, fastCrashes)
+}
+
+/** The row of a member; -1 if no member has this id. */
+export function rowOf({ members }: Membership, id: number): number {
+  return members.findIndex((member) => member.id === id)
+}
+
+/** Whether two memberships are of the same epoch, and have the same members in the same rows. */
+export function isSameMembership(a: Membership, b: Membership): boolean {
+  return (
+    a.epoch === b.epoch &&
+    a.quorums.fastCrashes === b.quorums.fastCrashes &&
+    a.members.length === b.members.length &&
+    a.members.every((member, row) => isSameMember(member, b.members[row] as Member))
+  )
+}
+
+function isSameMember(a: Member, b: Member): boolean {
+  return a.id === b.id && a.address === b.address && a.incarnation?.join() === b.incarnation?.join()
+}
+
+function isUint32(value: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value <= MAX_UINT32
+}
+
+function isDistinct(values: readonly unknown[]): boolean {
+  return new Set(values).size === values.length
+}
+
+function check(condition: boolean, what: string): asserts condition {
+  if (!condition) throw new RangeError(`membership: ${what}`)
+}
