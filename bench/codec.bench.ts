@@ -10,6 +10,7 @@ import { verify } from '../src/codec/verify.ts'
 import { Command, type Message, MessageType } from '../src/protocol/messages.ts'
 import { type JournalRecord, RecordType } from '../src/protocol/records.ts'
 import { buildHotMessage, type HotMessage } from '../test/support/builders.ts'
+import { members } from '../test/support/members.ts'
 
 /**
  * ns per hot message: written and read directly, compared with a reused generated Builder and the generated accessors
@@ -71,7 +72,7 @@ for (const [name, message] of Object.entries(messages)) {
     `encode ${name}, Builder`,
     times(() => keep({ type: buildHotMessage(message, builder).length })),
   )
-  bench.add(`decode ${name}`, () => decodeFrame(frames, 3, keep))
+  bench.add(`decode ${name}`, () => decodeFrame(frames, members(3), keep))
   bench.add(
     `decode ${name}, accessors`,
     times(() => keep(readBehindVerifier())),
@@ -81,7 +82,7 @@ for (const [name, record] of Object.entries(records)) {
   const turn = repeated(record)
   const value = encodeRecords(turn)
   bench.add(`encode ${name}`, () => keep({ type: encodeRecords(turn).length }))
-  bench.add(`decode ${name}`, () => decodeRecords(value, 3, keep))
+  bench.add(`decode ${name}`, () => decodeRecords(value, members(3), keep))
 }
 const group = new Uint8Array(24)
 const requests = frame(repeated(encodeRequest(1, group, false)))

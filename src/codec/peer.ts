@@ -1,3 +1,4 @@
+import type { Membership } from '../protocol/membership.ts'
 import { type Message, MessageType } from '../protocol/messages.ts'
 import { eachMessage } from './frame.ts'
 import { peerLayout } from './generated/peer/layout.ts'
@@ -50,12 +51,12 @@ export function encodeMessage(message: Message): Uint8Array {
 }
 
 /**
- * Calls `handle` with each message of a frame, in order, in a cluster of `replicas` replicas. Throws `malformed` at the
- * first invalid message: the messages before it were handled, that one and those after it were not. The messages keep
- * no reference to `bytes`, which may be a Buffer and start at any offset.
+ * Calls `handle` with each message of a frame between the members, in order. Throws `malformed` at the first invalid
+ * message: the messages before it were handled, that one and those after it were not. The messages keep no reference to
+ * `bytes`, which may be a Buffer and start at any offset.
  */
-export function decodeFrame(bytes: Uint8Array, replicas: number, handle: (message: Message) => void): void {
-  const reader = new Reader(bytes, replicas)
+export function decodeFrame(bytes: Uint8Array, members: Membership, handle: (message: Message) => void): void {
+  const reader = new Reader(bytes, members.quorums.replicas)
   eachMessage(reader.view, (start, end) => handle(decode(reader, start, end)))
 }
 

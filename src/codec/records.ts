@@ -1,4 +1,5 @@
 import { EpaxosError } from '../errors.ts'
+import type { Membership } from '../protocol/membership.ts'
 import { type JournalRecord, RecordType } from '../protocol/records.ts'
 import { crc32 } from './crc32.ts'
 import { journalLayout } from './generated/journal/layout.ts'
@@ -67,10 +68,10 @@ function writeRecord(record: JournalRecord): void {
  */
 export function decodeRecords(
   value: Uint8Array,
-  replicas: number,
+  members: Membership,
   handle: (record: JournalRecord, index: number) => void,
 ): void {
-  const reader = new Reader(value, replicas)
+  const reader = new Reader(value, members.quorums.replicas)
   const count = recordCount(reader)
   let at = HEADER_BYTES
   for (let index = 0; index < count; index++) {
@@ -82,8 +83,8 @@ export function decodeRecords(
 }
 
 /** One record of a value, by the index that {@link decodeRecords} gave it. Throws `damaged`. */
-export function decodeRecord(value: Uint8Array, index: number, replicas: number): JournalRecord {
-  const reader = new Reader(value, replicas)
+export function decodeRecord(value: Uint8Array, index: number, members: Membership): JournalRecord {
+  const reader = new Reader(value, members.quorums.replicas)
   if (index >= recordCount(reader)) throw damaged(index, 'no such record')
   let at = HEADER_BYTES
   for (let before = 0; before < index; before++) at = recordEnd(reader, at, before)

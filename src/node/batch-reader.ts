@@ -1,5 +1,6 @@
 import { decodeRecord } from '../codec/records.ts'
 import { EpaxosError, ErrorCode } from '../errors.ts'
+import type { Membership } from '../protocol/membership.ts'
 import type { Batch } from '../protocol/messages.ts'
 import type { Journal } from '../storage/journal.ts'
 
@@ -7,14 +8,14 @@ import type { Journal } from '../storage/journal.ts'
  * Reads batches back from the journal, by the number of the value and the index of the record in it. It keeps the last
  * value: a peer that catches up asks for the batches of one value one after the other, and values can be large.
  */
-export function batchReader(journal: Journal, replicas: number): (number: number, index: number) => Batch {
+export function batchReader(journal: Journal, members: Membership): (number: number, index: number) => Batch {
   let lastNumber = 0
   let lastValue: Uint8Array | null = null
   return (number, index) => {
     if (number !== lastNumber) lastValue = journal.read(number)
     lastNumber = number
     if (lastValue === null) throw new EpaxosError(ErrorCode.damaged, `journal value ${number} is missing`)
-    const record = decodeRecord(lastValue, index, replicas)
+    const record = decodeRecord(lastValue, index, members)
     if (!('batch' in record) || record.batch === null) {
       throw new EpaxosError(ErrorCode.damaged, `record ${index} of journal value ${number} holds no batch`)
     }

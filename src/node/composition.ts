@@ -46,10 +46,12 @@ export class Composition {
 
   constructor(options: MemberOptions, hooks: Hooks) {
     const { identity, engine, machine, journal, transport, clock, random, logger, sessionLimits, fastCrashes } = options
-    const { id, replicas, epoch } = identity
+    const { id, members } = identity
+    const { epoch, quorums } = members
+    const { replicas } = quorums
     this.core = new Core({
       ...{ id, replicas, engine, random, timing: options.timing ?? DEFAULT_TIMING },
-      readBatch: journal === null ? null : batchReader(journal, replicas),
+      readBatch: journal === null ? null : batchReader(journal, members),
       ...(fastCrashes === undefined ? {} : { fastCrashes }),
       stateHash: () => this.executor.quickHash(),
     })
@@ -65,7 +67,7 @@ export class Composition {
     this.dropped = new Dropped(logger)
     const dropped = (what: string) => this.dropped.add(what)
     this.frames = new PeerFrames({
-      ...{ transport, replicas, dropped, behindBytes: options.behindBytes ?? BEHIND_BYTES },
+      ...{ transport, members, dropped, behindBytes: options.behindBytes ?? BEHIND_BYTES },
     })
     this.journal = new JournalWriter({ core: this.core, journal, arm: () => hooks.arm() })
     this.membership = new Membership({

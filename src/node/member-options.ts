@@ -4,7 +4,7 @@ import type { Limits } from '../execution/sweep.ts'
 import { OPEN_PER_ROW } from '../protocol/liveness.ts'
 import type { Timing } from '../protocol/timing.ts'
 import type { Journal } from '../storage/journal.ts'
-import type { Identity, Transport } from '../transport/transport.ts'
+import type { Announcement, Identity, Transport } from '../transport/transport.ts'
 import type { Clock } from './clock.ts'
 import type { Logger } from './logger.ts'
 import type { Space } from './space.ts'
@@ -39,7 +39,7 @@ export interface MemberOptions {
   readonly sessionLimits?: Limits
   /** The number of crashes that the fast path survives; the largest legal number by default. */
   readonly fastCrashes?: number
-  readonly linked: (peer: number, identity: Identity) => void
+  readonly linked: (peer: number, identity: Announcement) => void
   /** Called once if the member stops by itself: the storage failed, the peers refused it, or an invariant broke. */
   readonly failed: (error: Error) => void
 }

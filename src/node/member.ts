@@ -226,7 +226,7 @@ export class Member {
     const before = clock.now()
     if (journal !== null) {
       const execute = () => this.#executeReplayed()
-      await replayJournal(journal, identity.replicas, this.core, this.#composition.membership, clock, execute)
+      await replayJournal(journal, identity.members, this.core, this.#composition.membership, clock, execute)
     }
     this.#replayMs = Math.round(clock.now() - before)
     logger.info({ replayMs: this.#replayMs, journalBytes: journal?.bytes ?? 0 }, 'journal replayed')
@@ -387,7 +387,7 @@ export class Member {
     if (this.#phase === 'replaying' || stalledMs <= STALL_MS) return false
     logger.warn({ stalledMs: Math.round(stalledMs) }, 'the process was stopped: it links anew')
     for (const part of this.#parts) part.abandon?.(ErrorCode.timeout, 'the replica was stopped meanwhile')
-    for (let peer = 0; peer < identity.replicas; peer++) if (peer !== identity.id) transport.drop(peer)
+    for (const { id } of identity.members.members) if (id !== identity.id) transport.drop(id)
     return true
   }
 }

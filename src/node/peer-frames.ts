@@ -2,13 +2,14 @@ import { sealedFrames, unsealed } from '../codec/frame.ts'
 import { decodeFrame, encodeMessage } from '../codec/peer.ts'
 import { EpaxosError, ErrorCode } from '../errors.ts'
 import type { Envelope } from '../protocol/effects.ts'
+import type { Membership } from '../protocol/membership.ts'
 import type { Message } from '../protocol/messages.ts'
 import { addVote, type Votes } from '../protocol/votes.ts'
 import type { Transport } from '../transport/transport.ts'
 
 export interface PeerFramesOptions {
   readonly transport: Pick<Transport, 'send' | 'buffered'>
-  readonly replicas: number
+  readonly members: Membership
   /** A link with this many unsent bytes is behind. */
   readonly behindBytes: number
   /** A frame of an admitted peer could not be read, as a whole or from some message on. */
@@ -25,14 +26,14 @@ export class PeerFrames {
 
   constructor(options: PeerFramesOptions) {
     this.#options = options
-    this.#parts = Array.from({ length: options.replicas }, () => [])
+    this.#parts = Array.from({ length: options.members.quorums.replicas }, () => [])
   }
 
   /** Peers to which much is still on its way. */
   get behind(): Votes {
-    const { transport, replicas, behindBytes } = this.#options
+    const { transport, members, behindBytes } = this.#options
     let peers = 0
-    for (let peer = 0; peer < replicas; peer++) {
+    for (let peer = 0; peer < members.quorums.replicas; peer++) {
       if (transport.buffered(peer) > behindBytes) peers = addVote(peers, peer)
     }
     return peers
@@ -64,14 +65,14 @@ export class PeerFrames {
    * dropped, and a new link would not help.
    */
   receive(from: number, bytes: Uint8Array, receive: (message: Message) => void): boolean {
-    const { replicas, dropped } = this.#options
+    const { members, dropped } = this.#options
     const messages = unsealed(bytes)
     if (messages === null) {
       dropped(`damaged frame from replica ${from}`)
       return false
     }
     try {
-      decodeFrame(messages, replicas, receive)
+      decodeFrame(messages, members, receive)
     } catch (error) {
       if (!isForeign(error)) throw error
       dropped(`from replica ${from}: ${error.message}`)

@@ -1,5 +1,6 @@
 import { decodeRecords } from '../codec/records.ts'
 import type { Core } from '../protocol/core.ts'
+import type { Membership as Members } from '../protocol/membership.ts'
 import type { Journal } from '../storage/journal.ts'
 import type { Clock } from './clock.ts'
 import type { Membership } from './membership.ts'
@@ -14,7 +15,7 @@ const SLICE_MS = 20
  */
 export async function replayJournal(
   journal: Journal,
-  replicas: number,
+  members: Members,
   core: Core,
   membership: Membership,
   clock: Clock,
@@ -23,7 +24,7 @@ export async function replayJournal(
   const pause = () => new Promise<void>((resolve) => clock.soon(resolve))
   let sliceEnd = clock.now() + SLICE_MS
   for (const { number, value } of journal.scan(1)) {
-    decodeRecords(value, replicas, (record, index) => {
+    decodeRecords(value, members, (record, index) => {
       if ('slot' in record) core.replay(record, number, index)
       else membership.restore(record)
     })

@@ -5,6 +5,7 @@ import { loadEngine, ReferenceEngine } from '../engine/index.ts'
 import { CommandError } from '../errors.ts'
 import { encodeGroup, type GroupOptions } from '../execution/groups.ts'
 import { onlyResult } from '../execution/results.ts'
+import { foundingMembers } from '../protocol/membership.ts'
 import { DataDirectory } from '../storage/directory.ts'
 import { LmdbJournal } from '../storage/lmdb.ts'
 import { FULL_BYTES, freeBytes, NEARLY_FULL_BYTES } from '../storage/space.ts'
@@ -240,7 +241,7 @@ export class Replica implements Requests {
   #identity(): Identity {
     const { id, cluster, peers, clientUrl } = this.#options
     const incarnation = this.#directory?.incarnation ?? randomBytes(INCARNATION_BYTES)
-    return { cluster, epoch: 0, replicas: peers.length, id, incarnation, clientUrl }
+    return { cluster, members: foundingMembers(peers.map(formatAddress)), id, incarnation, clientUrl }
   }
 
   #space({ path }: DataDirectory): Space {

@@ -1,9 +1,16 @@
 import { FORMAT_VERSION } from '../codec/limits.ts'
-import type { Claim, Identity, Refusal } from './transport.ts'
+import { rowOf } from '../protocol/membership.ts'
+import type { Claim, Identity, Refusal, Standing } from './transport.ts'
 
 /** A claim with the version of its format. */
 export interface Versioned extends Claim {
   readonly version: number
+}
+
+/** All that a replica says about itself in a handshake. */
+export function claimOf({ cluster, members, id, incarnation, clientUrl }: Identity, standing: Standing): Claim {
+  const { epoch, quorums } = members
+  return { cluster, epoch, replicas: quorums.replicas, id, incarnation, clientUrl, ...standing }
 }
 
 /**
@@ -11,7 +18,7 @@ export interface Versioned extends Claim {
  * refused.
  */
 export function refusalOfDialler(own: Identity, dialler: Versioned, dialled: number): Refusal | null {
-  const valid = dialler.id >= 0 && dialler.id < own.replicas && dialler.id !== own.id
+  const valid = rowOf(own.members, dialler.id) >= 0 && dialler.id !== own.id
   return mismatch(own, dialler, valid && dialled === own.id)
 }
 
@@ -24,7 +31,7 @@ export function refusalOfDialled(own: Identity, answered: Versioned, dialled: nu
 function mismatch(own: Identity, theirs: Versioned, rowMatches: boolean): Refusal | null {
   if (theirs.version !== FORMAT_VERSION) return 'version'
   if (theirs.cluster !== own.cluster) return 'cluster'
-  if (theirs.replicas !== own.replicas) return 'replicas'
+  if (theirs.replicas !== own.members.quorums.replicas) return 'replicas'
   return rowMatches ? null : 'row'
 }
 

@@ -1,7 +1,7 @@
 import type { LookupFunction } from 'node:net'
 import WebSocket, { type RawData } from 'ws'
 import { EpaxosError } from '../errors.ts'
-import { refusalOfDialled, wrongDirectory } from './admission.ts'
+import { claimOf, refusalOfDialled, wrongDirectory } from './admission.ts'
 import { AGAIN_MS, Backoff, type Schedule, STABLE_MS } from './backoff.ts'
 import {
   type Challenge,
@@ -195,7 +195,7 @@ export class Dialler {
     const { identity, peer, secret } = this.#options
     link.nonces = { challenge: challenge.nonce, hello: link.nonce }
     link.stage = 'greeted'
-    link.socket.send(helloText({ ...identity, ...this.#handlers.standing() }, peer, link.nonces, secret))
+    link.socket.send(helloText(claimOf(identity, this.#handlers.standing()), peer, link.nonces, secret))
   }
 
   async #onWelcome(link: OutgoingLink, welcome: Welcome): Promise<void> {

@@ -1,5 +1,5 @@
 import { descriptorsForStrangers } from '../system/limits.ts'
-import { refusalOfDialler } from './admission.ts'
+import { claimOf, refusalOfDialler } from './admission.ts'
 import type { Schedule } from './backoff.ts'
 import {
   challengeText,
@@ -185,7 +185,7 @@ export class Listener {
   }
 
   #claim(): Claim {
-    return { ...this.#identity, ...this.#handlers.standing() }
+    return claimOf(this.#identity, this.#handlers.standing())
   }
 
   #refuse(link: IncomingLink, reason: Refusal, nonces: Nonces): void {

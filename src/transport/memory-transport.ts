@@ -1,6 +1,6 @@
 import { FORMAT_VERSION } from '../codec/limits.ts'
 import { EpaxosError } from '../errors.ts'
-import { refusalOfDialled, refusalOfDialler, type Versioned, wrongDirectory } from './admission.ts'
+import { claimOf, refusalOfDialled, refusalOfDialler, type Versioned, wrongDirectory } from './admission.ts'
 import { AGAIN_MS, Backoff, STABLE_MS } from './backoff.ts'
 import type { MemoryNetwork } from './memory.ts'
 import { type LinkEnds, MemoryLink, SILENCE_MS } from './memory-link.ts'
@@ -45,7 +45,8 @@ export class MemoryTransport implements Transport, LinkEnds {
   readonly #secret: Uint8Array | null
   readonly #address: number
   readonly #accepted = new Map<number, MemoryLink>()
-  readonly #outgoing: Outgoing[] = []
+  /** By the id of the peer. */
+  readonly #outgoing = new Map<number, Outgoing>()
   #handlers: TransportHandlers | null = null
   #closed = false
 
@@ -62,20 +63,16 @@ export class MemoryTransport implements Transport, LinkEnds {
       throw new EpaxosError('configuration', `cannot listen on address ${this.#address}: in use`)
     }
     this.#handlers = handlers
-    for (let peer = 0; peer < this.#identity.replicas; peer++) {
-      this.#outgoing.push({
-        backoff: new Backoff(this.#network.options.random),
-        link: null,
-        up: false,
-        again: false,
-        pause: null,
-      })
-      if (peer !== this.#identity.id) this.#dial(peer)
+    for (const { id } of this.#identity.members.members) {
+      if (id === this.#identity.id) continue
+      const backoff = new Backoff(this.#network.options.random)
+      this.#outgoing.set(id, { backoff, link: null, up: false, again: false, pause: null })
+      this.#dial(id)
     }
   }
 
   send(peer: number, frame: Uint8Array): boolean {
-    const outgoing = this.#outgoing[peer]
+    const outgoing = this.#outgoing.get(peer)
     if (outgoing === undefined || !outgoing.up || this.#closed) return false
     const link = outgoing.link as MemoryLink
     if (link.broken) return false
@@ -87,14 +84,14 @@ export class MemoryTransport implements Transport, LinkEnds {
   }
 
   buffered(peer: number): number {
-    return this.#outgoing[peer]?.link?.bufferedBytes ?? 0
+    return this.#outgoing.get(peer)?.link?.bufferedBytes ?? 0
   }
 
   drop(peer: number): void {
     const accepted = this.#accepted.get(peer)
     this.#accepted.delete(peer)
     accepted?.break()
-    const outgoing = this.#outgoing[peer]
+    const outgoing = this.#outgoing.get(peer)
     if (outgoing?.up === true) outgoing.link?.break()
   }
 
@@ -110,12 +107,12 @@ export class MemoryTransport implements Transport, LinkEnds {
 
   /** For {@link MemoryNetwork}. */
   loseLinkTo(peer: number): void {
-    this.#outgoing[peer]?.link?.break()
+    this.#outgoing.get(peer)?.link?.break()
   }
 
   /** For {@link MemoryNetwork}. */
   releaseLinkTo(peer: number): void {
-    this.#outgoing[peer]?.link?.release()
+    this.#outgoing.get(peer)?.link?.release()
   }
 
   arrived(link: MemoryLink, frame: Uint8Array): void {
@@ -127,7 +124,7 @@ export class MemoryTransport implements Transport, LinkEnds {
   }
 
   lost(link: MemoryLink): void {
-    const outgoing = this.#outgoing[link.to] as Outgoing
+    const outgoing = this.#outgoing.get(link.to) as Outgoing
     if (this.#closed || outgoing.link !== link) return
     const wasUp = outgoing.up
     outgoing.link = null
@@ -139,7 +136,7 @@ export class MemoryTransport implements Transport, LinkEnds {
   #dial(peer: number): void {
     const { id } = this.#identity
     const { options } = this.#network
-    const outgoing = this.#outgoing[peer] as Outgoing
+    const outgoing = this.#outgoing.get(peer) as Outgoing
     const isSilent = () => this.#network.cutBetween(id, peer) === 'silent'
     const link = new MemoryLink(id, peer, options, this, isSilent)
     outgoing.pause = null
@@ -199,7 +196,7 @@ export class MemoryTransport implements Transport, LinkEnds {
     } else if (await this.#accepts(link, answer.welcome, answer.secret)) {
       if (link.broken || this.#closed) return
       const { cluster, epoch, replicas, id, incarnation, clientUrl } = answer.welcome
-      const outgoing = this.#outgoing[link.to] as Outgoing
+      const outgoing = this.#outgoing.get(link.to) as Outgoing
       outgoing.up = true
       this.#network.options.schedule(STABLE_MS, () => outgoing.link === link && outgoing.backoff.reset())
       handlers.up(link.to, { cluster, epoch, replicas, id, incarnation, clientUrl })
@@ -213,7 +210,7 @@ export class MemoryTransport implements Transport, LinkEnds {
     const verdict = await this.#judge(link.to, welcome, true)
     if (verdict === 'yes') return true
     if (verdict === 'again') {
-      ;(this.#outgoing[link.to] as Outgoing).again = true
+      ;(this.#outgoing.get(link.to) as Outgoing).again = true
       link.break()
       return false
     }
@@ -222,7 +219,7 @@ export class MemoryTransport implements Transport, LinkEnds {
 
   #claim(): Versioned {
     const handlers = this.#handlers as TransportHandlers
-    return { version: FORMAT_VERSION, ...this.#identity, ...handlers.standing() }
+    return { version: FORMAT_VERSION, ...claimOf(this.#identity, handlers.standing()) }
   }
 
   /** The next message of a handshake, unless the link broke meanwhile. */
@@ -234,7 +231,7 @@ export class MemoryTransport implements Transport, LinkEnds {
   }
 
   #pause(peer: number, delayMs: number): void {
-    const outgoing = this.#outgoing[peer] as Outgoing
+    const outgoing = this.#outgoing.get(peer) as Outgoing
     const pause = {}
     outgoing.pause = pause
     this.#network.options.schedule(delayMs, () => {
@@ -244,7 +241,7 @@ export class MemoryTransport implements Transport, LinkEnds {
 
   /** The peer is known to be there: a pause that is under way is cut to the shortest. */
   #hurry(peer: number): void {
-    const outgoing = this.#outgoing[peer] as Outgoing
+    const outgoing = this.#outgoing.get(peer) as Outgoing
     if (outgoing.pause === null || outgoing.again) return
     outgoing.backoff.reset()
     this.#pause(peer, outgoing.backoff.pause())

@@ -1,3 +1,4 @@
+import type { Membership } from '../protocol/membership.ts'
 import type { Start } from '../protocol/records.ts'
 
 export { MAX_FRAME_BYTES } from '../codec/limits.ts'
@@ -10,9 +11,8 @@ export { MAX_FRAME_BYTES } from '../codec/limits.ts'
 export interface Identity {
   /** The name of the cluster: replicas of another cluster are refused. */
   readonly cluster: string
-  readonly epoch: number
-  /** Members of the epoch. */
-  readonly replicas: number
+  /** The members of the epoch, including this one: a transport links with the others. */
+  readonly members: Membership
   readonly id: number
   /** 16 random bytes, made with the data directory. */
   readonly incarnation: Uint8Array
@@ -21,6 +21,13 @@ export interface Identity {
    * clients.
    */
   readonly clientUrl: string
+}
+
+/** An {@link Identity} as others learn it: of the members only their number. */
+export interface Announcement extends Omit<Identity, 'members'> {
+  readonly epoch: number
+  /** Members of the epoch. */
+  readonly replicas: number
 }
 
 /** What a replica says about itself in a handshake besides its {@link Identity}: what may change while it runs. */
@@ -41,7 +48,7 @@ export interface Standing {
 }
 
 /** Everything that a replica says about itself when a link begins. */
-export interface Claim extends Identity, Standing {}
+export interface Claim extends Announcement, Standing {}
 
 /**
  * Why a peer would not link.
@@ -73,7 +80,7 @@ export interface TransportHandlers {
    */
   admit(peer: number, claim: Claim, dialled: boolean): Promise<Verdict>
   /** From now on frames can be sent to the peer. */
-  up(peer: number, identity: Identity): void
+  up(peer: number, identity: Announcement): void
   /** The link is closed: reported once for each `up`. */
   down(peer: number): void
   /** The peer refused this replica, and named the id of its own cluster; the transport keeps trying, with backoff. */

@@ -1,6 +1,8 @@
 import { lookup } from 'node:dns/promises'
 import { CLUSTER_ID_BYTES, EARLIER_START_BYTES, MAX_EARLIER_STARTS, START_NONCE_BYTES } from '../codec/limits.ts'
 import { EpaxosError } from '../errors.ts'
+import { rowOf } from '../protocol/membership.ts'
+import { claimOf } from './admission.ts'
 import { type Schedule, systemSchedule } from './backoff.ts'
 import { Dialler } from './dialler.ts'
 import { helloText, newNonce, readHello } from './handshake.ts'
@@ -14,7 +16,7 @@ export interface WebSocketTransportOptions {
   readonly identity: Identity
   /** Where this replica listens for its peers. */
   readonly listen: Address
-  /** The address of each replica, by id; this replica's own address is not dialled. */
+  /** The address of each member, by row; this replica's own address is not dialled. */
   readonly peers: readonly Address[]
   /** Shared by all replicas; null if links need no proof. */
   readonly secret: Uint8Array | null
@@ -35,18 +37,19 @@ export interface WebSocketTransportOptions {
 export class WebSocketTransport implements Transport {
   readonly #options: WebSocketTransportOptions
   #listener: Listener | null = null
-  #diallers: (Dialler | null)[] = []
+  /** By the id of the peer. */
+  #diallers: ReadonlyMap<number, Dialler> = new Map()
   #closing: Promise<void> | null = null
 
   /** Throws an `EpaxosError` with code `configuration` for an impossible identity or address. */
   constructor(options: WebSocketTransportOptions) {
     const { identity, peers } = options
-    if (peers.length !== identity.replicas) {
-      throw new EpaxosError('configuration', `${peers.length} peers for a cluster of ${identity.replicas}`)
+    const { id, members } = identity
+    const { replicas } = members.quorums
+    if (peers.length !== replicas) {
+      throw new EpaxosError('configuration', `${peers.length} peers for a cluster of ${replicas}`)
     }
-    if (!Number.isInteger(identity.id) || identity.id < 0 || identity.id >= peers.length) {
-      throw new EpaxosError('configuration', `id ${identity.id} in a cluster of ${peers.length}`)
-    }
+    if (rowOf(members, id) < 0) throw new EpaxosError('configuration', `id ${id} in a cluster of ${replicas}`)
     for (const address of peers) peerUrl(address)
     assertSayable(identity)
     this.#options = options
@@ -57,36 +60,38 @@ export class WebSocketTransport implements Transport {
     const { identity, listen, peers, secret, schedule = systemSchedule, random = Math.random, lookUp } = this.#options
     const resolver = lookUp === undefined ? systemResolver : new Resolver(lookUp, schedule)
     const dialling = { identity, secret, lookup: netLookup(resolver), schedule, random }
-    const diallers = peers.map((address, peer) =>
-      peer === identity.id ? null : new Dialler({ ...dialling, peer, address }, handlers),
-    )
+    const diallers = new Map<number, Dialler>()
+    for (const [row, { id: peer }] of identity.members.members.entries()) {
+      if (peer === identity.id) continue
+      diallers.set(peer, new Dialler({ ...dialling, peer, address: peers[row] as Address }, handlers))
+    }
     this.#listener = new Listener(identity, secret, schedule, {
       frame: (from, bytes) => handlers.frame(from, bytes),
       standing: () => handlers.standing(),
       admit: (peer, claim, dialled) => handlers.admit(peer, claim, dialled),
       dropped: (what) => handlers.dropped(what),
-      admitted: (peer) => this.#diallers[peer]?.hurry(),
+      admitted: (peer) => this.#diallers.get(peer)?.hurry(),
     })
     await this.#listener.listen(this.#options.server ?? (await chooseServer(null)), listen)
     if (this.#closing === null) {
       this.#diallers = diallers
-      for (const dialler of diallers) dialler?.dial()
+      for (const dialler of diallers.values()) dialler.dial()
     } else {
       this.#listener.close()
     }
   }
 
   send(peer: number, frame: Uint8Array): boolean {
-    return this.#diallers[peer]?.send(frame) ?? false
+    return this.#diallers.get(peer)?.send(frame) ?? false
   }
 
   buffered(peer: number): number {
-    return this.#diallers[peer]?.buffered() ?? 0
+    return this.#diallers.get(peer)?.buffered() ?? 0
   }
 
   drop(peer: number): void {
     this.#listener?.drop(peer)
-    this.#diallers[peer]?.drop()
+    this.#diallers.get(peer)?.drop()
   }
 
   /** Closes the port and every link. `down` is reported for the links that were up; after that, nothing. */
@@ -97,7 +102,7 @@ export class WebSocketTransport implements Transport {
 
   async #close(): Promise<void> {
     this.#listener?.close()
-    await Promise.all(this.#diallers.map((dialler) => dialler?.close()))
+    await Promise.all([...this.#diallers.values()].map((dialler) => dialler.close()))
   }
 }
 
@@ -111,7 +116,7 @@ function assertSayable(identity: Identity): void {
     earlier: new Uint8Array(MAX_EARLIER_STARTS * EARLIER_START_BYTES),
     ...{ clusterId: '0'.repeat(2 * CLUSTER_ID_BYTES), founded: false },
   }
-  const text = helloText({ ...identity, ...standing }, 0, { challenge: '', hello: newNonce() }, new Uint8Array(1))
+  const text = helloText(claimOf(identity, standing), 0, { challenge: '', hello: newNonce() }, new Uint8Array(1))
   try {
     readHello(new TextEncoder().encode(text))
   } catch (cause) {

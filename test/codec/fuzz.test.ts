@@ -16,6 +16,7 @@ import { verify } from '../../src/codec/verify.ts'
 import { EpaxosError } from '../../src/errors.ts'
 import { RecordType } from '../../src/protocol/records.ts'
 import { buildHotMessage, buildHotRecord, type HotRecord, isHot } from '../support/builders.ts'
+import { members } from '../support/members.ts'
 import { freshSeed, Random } from '../support/random.ts'
 import { volume } from '../support/volumes.ts'
 import { mutate, Surroundings } from './mutate.ts'
@@ -125,7 +126,7 @@ for (const [name, type] of messageTypes) {
       return (isHot(sample) && random.chance(0.4) ? buildHotMessage(sample) : encodeMessage(sample)).slice(4)
     },
     wrap: sized,
-    decode: (bytes) => gathered((handle) => decodeFrame(bytes, REPLICAS, handle)),
+    decode: (bytes) => gathered((handle) => decodeFrame(bytes, members(REPLICAS), handle)),
     generated: (flatbuffer) => readMessage(flatbuffer, REPLICAS),
     start: 4,
   })
@@ -142,7 +143,7 @@ for (const [name, type] of recordTypes) {
       return encodeRecords([sample]).slice(20)
     },
     wrap: recordValue,
-    decode: (bytes) => gathered((handle) => decodeRecords(bytes, REPLICAS, handle)),
+    decode: (bytes) => gathered((handle) => decodeRecords(bytes, members(REPLICAS), handle)),
     generated: (flatbuffer) => readRecord(flatbuffer, REPLICAS),
     start: 20,
   })

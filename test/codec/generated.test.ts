@@ -8,6 +8,7 @@ import { decodeFrame, encodeMessage } from '../../src/codec/peer.ts'
 import { decodeRecords, encodeRecords } from '../../src/codec/records.ts'
 import { Command, type Message, MessageType, Phase } from '../../src/protocol/messages.ts'
 import { type JournalRecord, RecordType } from '../../src/protocol/records.ts'
+import { members } from '../support/members.ts'
 
 const test = suite('generated code')
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -114,14 +115,14 @@ test('flatc itself reads what is written directly, and what flatc writes is read
     assert.equal(body, json, name)
     const written = flatc.generateBinary(schema('peer'), JSON.stringify({ body_type: name, body: json }))
     const back: Message[] = []
-    decodeFrame(written, 3, (each) => back.push(each))
+    decodeFrame(written, members(3), (each) => back.push(each))
     assert.equal(back, [message])
   }
   for (const [record, name, json] of records) {
     const data = encodeRecords([record]).slice(20)
     const read = flatc.generateJSON(schema('journal'), { path: '/record.bin', data }, { defaultsJson: true })
     assert.equal(JSON.parse(read as string), { body_type: name, body: json })
-    decodeRecords(encodeRecords([record]), 3, (each) => assert.equal(each, record))
+    decodeRecords(encodeRecords([record]), members(3), (each) => assert.equal(each, record))
   }
 })
 

@@ -18,6 +18,7 @@ import {
   type RecoverOk,
 } from '../../src/protocol/messages.ts'
 import { buildHotMessage, isHot } from '../support/builders.ts'
+import { members } from '../support/members.ts'
 import { freshSeed, Random } from '../support/random.ts'
 import { volume } from '../support/volumes.ts'
 import { batch, message, messageTypes, vector } from './samples.ts'
@@ -28,7 +29,7 @@ const ROUNDS = 200
 
 function decoded(bytes: Uint8Array, replicas: number): Message[] {
   const messages: Message[] = []
-  decodeFrame(bytes, replicas, (each) => messages.push(each))
+  decodeFrame(bytes, members(replicas), (each) => messages.push(each))
   return messages
 }
 
@@ -92,7 +93,7 @@ test('a frame holds messages of all types, and the first bad one ends it', () =>
 
   const bytes = frame([...parts, (parts[0] as Uint8Array).subarray(0, 12), ...parts])
   const before: Message[] = []
-  assert.throws(() => decodeFrame(bytes, 3, (each) => before.push(each)), isMalformed)
+  assert.throws(() => decodeFrame(bytes, members(3), (each) => before.push(each)), isMalformed)
   assert.equal(before, samples)
 })
 

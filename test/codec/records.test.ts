@@ -8,6 +8,7 @@ import { readDirect } from '../../src/codec/records-direct.ts'
 import { EpaxosError } from '../../src/errors.ts'
 import { type JournalRecord, RecordType } from '../../src/protocol/records.ts'
 import { buildHotRecord, type HotRecord } from '../support/builders.ts'
+import { members } from '../support/members.ts'
 import { freshSeed, Random } from '../support/random.ts'
 import { volume } from '../support/volumes.ts'
 import { batch, record, recordTypes } from './samples.ts'
@@ -18,7 +19,7 @@ const FIRST = 12
 
 function decoded(value: Uint8Array, replicas: number): JournalRecord[] {
   const records: JournalRecord[] = []
-  decodeRecords(value, replicas, (each, index) => {
+  decodeRecords(value, members(replicas), (each, index) => {
     assert.is(index, records.length)
     records.push(each)
   })
@@ -57,7 +58,7 @@ for (const [name, type] of recordTypes) {
       assert.equal(decoded(moved, replicas), records, `EPAXOS_SEED=${seed}, round ${round}`)
       moved.fill(0xff)
       const index = others.length
-      assert.equal(decodeRecord(value, index, replicas), records[index], `EPAXOS_SEED=${seed}, round ${round}`)
+      assert.equal(decodeRecord(value, index, members(replicas)), records[index], `EPAXOS_SEED=${seed}, round ${round}`)
     }
     volume(`round trips ${name} record`, 100)
   })
@@ -92,8 +93,8 @@ test('each changed byte is noticed, and the record named', () => {
   const last = value.slice()
   last[last.length - 1] = (last[last.length - 1] as number) ^ 1
   assert.throws(() => decoded(last, 3), damagedAt(records.length - 1))
-  assert.throws(() => decodeRecord(last, records.length - 1, 3), damagedAt(records.length - 1))
-  assert.equal(decodeRecord(last, 0, 3), records[0])
+  assert.throws(() => decodeRecord(last, records.length - 1, members(3)), damagedAt(records.length - 1))
+  assert.equal(decodeRecord(last, 0, members(3)), records[0])
 })
 
 test('a value that was cut anywhere is damaged', () => {
@@ -113,7 +114,7 @@ test('a value that was cut anywhere is damaged', () => {
 test('a record that was not asked for, another version and another file are refused', () => {
   const value = encodeRecords([])
   assert.equal(decoded(value, 3), [])
-  assert.throws(() => decodeRecord(value, 0, 3), damagedAt(0))
+  assert.throws(() => decodeRecord(value, 0, members(3)), damagedAt(0))
   const newer = value.slice()
   newer[4] = FORMAT_VERSION + 1
   assert.throws(

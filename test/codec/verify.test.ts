@@ -14,6 +14,7 @@ import { decodeFrame, encodeMessage } from '../../src/codec/peer.ts'
 import { verify } from '../../src/codec/verify.ts'
 import { EpaxosError } from '../../src/errors.ts'
 import { type Message, MessageType } from '../../src/protocol/messages.ts'
+import { members } from '../support/members.ts'
 
 const test = suite('verifier')
 
@@ -105,14 +106,14 @@ test('vectors beyond their limit are refused, however much room the frame has', 
   const message: Message = { type: MessageType.preAccept, ...about, mode: 0, initDeps: [0], batch }
   const encoded = encodeMessage(message)
   const commands = longer(encoded, encoded.length - 4, MAX_BATCH_BYTES + 1, 1)
-  assert.throws(() => decodeFrame(commands, 1, () => {}), refusedAs(/commands: .* more than/))
+  assert.throws(() => decodeFrame(commands, members(1), () => {}), refusedAs(/commands: .* more than/))
   const footprint = built(MessageType.preAccept, (builder) => {
     const [, commandsAt] = buildBatch(builder, batch)
     builder.startVector(4, MAX_FOOTPRINT_WORDS + 2, 4)
     for (let i = 0; i < MAX_FOOTPRINT_WORDS + 2; i++) builder.addInt32(0)
     return preAccept(builder, builder.endVector(), commandsAt, 0)
   })
-  assert.throws(() => decodeFrame(footprint, 1, () => {}), refusedAs(/footprint: .* more than/))
+  assert.throws(() => decodeFrame(footprint, members(1), () => {}), refusedAs(/footprint: .* more than/))
 })
 
 function built(type: MessageType, body: (builder: Builder) => number): Uint8Array {
@@ -160,7 +161,8 @@ test('fields of the thrifty mode are refused in this version', () => {
       return WaitingBody.endWaiting(builder)
     }),
   ]
-  for (const bytes of thrifty) assert.throws(() => decodeFrame(bytes, 1, () => {}), refusedAs(/is not known here/))
+  for (const bytes of thrifty)
+    assert.throws(() => decodeFrame(bytes, members(1), () => {}), refusedAs(/is not known here/))
 })
 
 test.run()

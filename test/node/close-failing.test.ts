@@ -12,6 +12,7 @@ import type { Answer } from '../../src/node/requests.ts'
 import { MemoryDisk } from '../../src/storage/memory.ts'
 import { MemoryNetwork, MemoryTransport } from '../../src/transport/memory.ts'
 import { wasmEngine } from '../support/engine-makers.ts'
+import { members } from '../support/members.ts'
 import { until } from '../support/until.ts'
 
 const test = suite('closing a replica whose storage fails')
@@ -25,7 +26,7 @@ test('what is in flight is answered as unknown, and the failure is reported', as
   })
   const failures: Error[] = []
   const incarnation = new Uint8Array(INCARNATION_BYTES)
-  const identity = { cluster: 'closing', epoch: 0, replicas: 1, id: 0, incarnation, clientUrl: '' }
+  const identity = { cluster: 'closing', members: members(1), id: 0, incarnation, clientUrl: '' }
   const network = new MemoryNetwork({ schedule: (ms, action) => setTimeout(action, ms) })
   const member = new Member({
     startNonce: new Uint8Array(16),

@@ -12,6 +12,7 @@ import { MemoryDisk } from '../../src/storage/memory.ts'
 import { MemoryNetwork, MemoryTransport } from '../../src/transport/memory.ts'
 import { batch } from '../support/cluster.ts'
 import { wasmEngine } from '../support/engine-makers.ts'
+import { members } from '../support/members.ts'
 
 const test = suite('a replica that replays a long journal')
 
@@ -42,7 +43,7 @@ test('begins nothing before it is at its end, however often its disk has space',
     free: async () => 2 * (looks++ % 2),
   }
   const identity = {
-    ...{ cluster: 'replay', epoch: 0, replicas: 3, id: 0, clientUrl: '' },
+    ...{ cluster: 'replay', members: members(3), id: 0, clientUrl: '' },
     incarnation: new Uint8Array(INCARNATION_BYTES),
   }
   const network = new MemoryNetwork({ schedule: (ms, action) => setTimeout(action, ms).unref() })

@@ -11,6 +11,7 @@ import { Member } from '../../src/node/member.ts'
 import { MemoryDisk } from '../../src/storage/memory.ts'
 import { MemoryNetwork, MemoryTransport } from '../../src/transport/memory.ts'
 import { wasmEngine } from '../support/engine-makers.ts'
+import { members } from '../support/members.ts'
 import { until } from '../support/until.ts'
 
 const test = suite('a turn of a replica')
@@ -37,7 +38,7 @@ class CountingStore extends KeyValueStore {
 
 function makeMember(machine: CountingStore, disk: MemoryDisk, clock: Clock): Member {
   const incarnation = new Uint8Array(INCARNATION_BYTES)
-  const identity = { cluster: 'slices', epoch: 0, replicas: 1, id: 0, incarnation, clientUrl: '' }
+  const identity = { cluster: 'slices', members: members(1), id: 0, incarnation, clientUrl: '' }
   const network = new MemoryNetwork({ schedule: (ms, action) => setTimeout(action, ms) })
   return new Member({
     startNonce: new Uint8Array(START_NONCE_BYTES),

@@ -7,13 +7,14 @@ import { SILENT } from '../../src/node/logger.ts'
 import { Member } from '../../src/node/member.ts'
 import { MemoryNetwork, MemoryTransport } from '../../src/transport/memory.ts'
 import { wasmEngine } from '../support/engine-makers.ts'
+import { members } from '../support/members.ts'
 import { until } from '../support/until.ts'
 
 const test = suite('stale reads')
 
 test('the state may be read as it is once the journal is replayed, ready or not, also on a full disk', async () => {
   const incarnation = new Uint8Array(INCARNATION_BYTES)
-  const identity = { cluster: 'stale', epoch: 0, replicas: 1, id: 0, incarnation, clientUrl: '' }
+  const identity = { cluster: 'stale', members: members(1), id: 0, incarnation, clientUrl: '' }
   const network = new MemoryNetwork({ schedule: (ms, action) => setTimeout(action, ms) })
   let free = 2
   const space = { nearlyFullBytes: 2, fullBytes: 1, free: async () => free }

@@ -1,6 +1,7 @@
 import { decodeRecords } from '../../src/codec/records.ts'
 import { type PeerRecord, RecordType } from '../../src/protocol/records.ts'
 import type { MemoryDisk } from '../../src/storage/memory.ts'
+import { members } from '../support/members.ts'
 import type { Life } from './life.ts'
 
 /** A data directory: a disk, its incarnation, and what its durable records say about the members. */
@@ -26,7 +27,7 @@ export class Directory {
   refresh(): this {
     for (const { number, value } of this.disk.durable(this.#readUpTo + 1)) {
       this.#readUpTo = number
-      decodeRecords(value, this.#replicas, (record) => {
+      decodeRecords(value, members(this.#replicas), (record) => {
         if (record.type === RecordType.peer) this.peers.set(record.row, record)
         else if (record.type === RecordType.met) this.met.add(record.row)
         else if (record.type === RecordType.start) this.starts = record.number

@@ -6,6 +6,7 @@ import type { Respond } from '../../src/node/requests.ts'
 import { type Message, MessageType } from '../../src/protocol/messages.ts'
 import { MemoryTransport } from '../../src/transport/memory.ts'
 import type { Sent } from '../support/cluster.ts'
+import { members } from '../support/members.ts'
 import type { Random } from '../support/random.ts'
 import { type Damage, DamagedJournal } from './damaged-journal.ts'
 import { type Directory, isSame } from './directory.ts'
@@ -78,7 +79,7 @@ export class Life {
     this.#handlers = handlers
     this.boot = boot
     this.process = new SimulatedProcess(time, { rate: options.clockRates[id] as number, turnMs: options.turnMs })
-    const identity = { cluster: 'simulated', epoch: 0, replicas: options.replicas, id, incarnation, clientUrl: '' }
+    const identity = { cluster: 'simulated', members: members(options.replicas), id, incarnation, clientUrl: '' }
     this.#transport = new MemoryTransport(world.network, { identity, address })
     const opened = damage === null ? disk.open() : new DamagedJournal(disk.open(), damage)
     const { sabotage } = world
@@ -259,7 +260,7 @@ export class Life {
     return new WatchedTransport({
       inner: this.#transport,
       process: this.process,
-      replicas: options.replicas,
+      members: members(options.replicas),
       split: options.network.split,
       watch: {
         isMuted: () => this.muted,

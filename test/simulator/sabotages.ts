@@ -4,6 +4,7 @@ import { Status } from '../../src/execution/results.ts'
 import type { Member } from '../../src/node/member.ts'
 import { RecordType } from '../../src/protocol/records.ts'
 import type { Journal } from '../../src/storage/journal.ts'
+import { members } from '../support/members.ts'
 import type { SimulatedProcess } from './process.ts'
 import type { Sabotage } from './sabotage.ts'
 
@@ -65,7 +66,7 @@ function hasty(journal: Journal, process: SimulatedProcess, skips: (value: Uint8
 
 function isCommitOnly(value: Uint8Array): boolean {
   let only = true
-  decodeRecords(value, 16, ({ type }) => {
+  decodeRecords(value, members(16), ({ type }) => {
     only &&= type === RecordType.com
   })
   return only

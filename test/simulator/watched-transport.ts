@@ -1,5 +1,6 @@
 import { sealedFrames, unsealed } from '../../src/codec/frame.ts'
 import { decodeFrame } from '../../src/codec/peer.ts'
+import type { Membership } from '../../src/protocol/membership.ts'
 import type { Message } from '../../src/protocol/messages.ts'
 import type { Claim, Refusal, Standing, Transport, TransportHandlers, Verdict } from '../../src/transport/transport.ts'
 import type { SimulatedProcess } from './process.ts'
@@ -28,7 +29,7 @@ export interface TransportWatch {
 export interface WatchedTransportOptions {
   readonly inner: Transport
   readonly process: SimulatedProcess
-  readonly replicas: number
+  readonly members: Membership
   /** Sends every message in a frame of its own, so that each has its own fate. */
   readonly split: boolean
   readonly watch: TransportWatch
@@ -118,7 +119,7 @@ export class WatchedTransport implements Transport {
 
   #messagesOf(bytes: Uint8Array): Message[] {
     const messages: Message[] = []
-    decodeFrame(unsealed(bytes) as Uint8Array, this.#options.replicas, (message) => messages.push(message))
+    decodeFrame(unsealed(bytes) as Uint8Array, this.#options.members, (message) => messages.push(message))
     return messages
   }
 }

@@ -9,7 +9,7 @@ import {
   type Transport,
 } from '../../src/transport/transport.ts'
 import { volume } from '../support/volumes.ts'
-import { identityOf, Observer, standingOf } from './observer.ts'
+import { identityOf, membersIn, Observer, standingOf } from './observer.ts'
 
 export interface Member {
   readonly identity: Identity
@@ -79,12 +79,15 @@ function linkTests(test: Test, newFabric: () => Promise<Fabric>): void {
   test('three replicas link both ways, whichever starts first, and learn who the others are', () =>
     withFabric(newFabric, async (fabric, open) => {
       const nodes: Node[] = []
-      for (let id = 0; id < 3; id++) nodes.push(await open({ identity: identityOf(id, 3, { epoch: id }) }))
+      for (let id = 0; id < 3; id++)
+        nodes.push(await open({ identity: identityOf(id, 3, { members: membersIn(id, 3) }) }))
       await fabric.until(() => nodes.every(({ seen }) => seen.linked.size === 2), 'all links')
       for (const [id, { seen }] of nodes.entries()) {
         for (let peer = 0; peer < 3; peer++) {
           if (peer === id) continue
-          assert.equal(seen.identities.get(peer), identityOf(peer, 3, { epoch: peer }))
+          const { cluster, incarnation, clientUrl } = identityOf(peer, 3)
+          const announced = { cluster, epoch: peer, replicas: 3, id: peer, incarnation, clientUrl }
+          assert.equal(seen.identities.get(peer), announced)
           assert.is(seen.ups.filter((up) => up === peer).length, 1)
         }
         assert.equal([seen.downs, seen.refusals, seen.drops], [[], [], []])

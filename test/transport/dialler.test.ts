@@ -288,7 +288,13 @@ test('a peer that links to this replica is dialled at once', async () => {
       }
       await until(waiting, 'a long pause')
       const peers = ports.map((port) => ({ host: '127.0.0.1', port }))
-      const other = new WebSocketTransport({ identity: peer, listen: peers[1]!, peers, secret, server: test.server() })
+      const other = new WebSocketTransport({
+        identity: identityOf(1, 2),
+        listen: peers[1]!,
+        peers,
+        secret,
+        server: test.server(),
+      })
       const seenThere = new Observer()
       await other.start(seenThere)
       await until(() => seenThere.linked.has(0), "the peer's link")
@@ -305,7 +311,7 @@ test('a dial whose request arrives in two packets comes up, at the second try at
     const [target] = (await freePorts(1)) as [number]
     const peers = ports.map((own) => ({ host: '127.0.0.1', port: own }))
     const listen = { host: '127.0.0.1', port: target }
-    const other = new WebSocketTransport({ identity: peer, listen, peers, secret, server: test.server() })
+    const other = new WebSocketTransport({ identity: identityOf(1, 2), listen, peers, secret, server: test.server() })
     await other.start(new Observer())
     let dials = 0
     const splitter = createServer((near) => {

@@ -193,7 +193,6 @@ test('an identity, peers or an address that cannot be is a wrong configuration',
     make(identityOf(0, 3), '127.0.0.1', 2),
     make(identityOf(0, 3, { incarnation: new Uint8Array(15) })),
     make(identityOf(0, 3, { cluster: 'x'.repeat(MAX_HANDSHAKE_BYTES) })),
-    make(identityOf(0, 3, { epoch: 0.5 })),
     make(identityOf(0, 3, { clientUrl: `http://${'x'.repeat(MAX_URL_BYTES)}` })),
     make(identityOf(0, 3), 'no host'),
   ]

@@ -15,7 +15,7 @@ import { freePorts, isFree } from '../support/ports.ts'
 import { serverSuite } from '../support/servers.ts'
 import { until } from '../support/until.ts'
 import { volume } from '../support/volumes.ts'
-import { identityOf, Observer, standingOf } from './observer.ts'
+import { claimOf, identityOf, Observer } from './observer.ts'
 import { SimulatedTime } from './simulated-time.ts'
 import { Stranger } from './stranger.ts'
 
@@ -39,7 +39,7 @@ async function withVictim(story: (victim: Victim) => Promise<void>, schedule?: S
   await transport.start(seen)
   try {
     await story({ port: ports[0] as number, seen, transport })
-    const friend = await new Stranger(ports[0] as number).greet(identityOf(2, 3), 0, secret)
+    const friend = await new Stranger(ports[0] as number).greet(claimOf(2, 3), 0, secret)
     friend.socket.send(Uint8Array.of(42))
     await until(() => seen.from(2).at(-1)?.[0] === 42, 'a frame from a friend')
     friend.socket.terminate()
@@ -95,7 +95,7 @@ for (const [title, bytes, expected] of rawBytes) {
     }))
 }
 
-const friend = identityOf(1, 3)
+const friend = claimOf(1, 3)
 type Step = (stranger: Stranger) => unknown
 const lawless: readonly (readonly [string, Step, RegExp])[] = [
   ['a frame before its hello', (s) => s.socket.send(Uint8Array.of(1)), /frame before the hello/],
@@ -148,22 +148,16 @@ test('a link that never says hello is closed in time', () =>
 test('refusals name the first reason: version, cluster, replicas, row, secret, incarnation', () =>
   withVictim(async ({ port, seen }) => {
     seen.known.set(1, 'another incarnation')
-    const wrong = identityOf(0, 5, { cluster: 'other' })
+    const wrong = claimOf(0, 5, { cluster: 'other' })
     const steps: readonly (readonly [string, Step])[] = [
       ['version', (s) => s.socket.send(`{"type":"hello","version":${FORMAT_VERSION + 1}}`)],
       ['cluster', (s) => s.hello(wrong, 7, null)],
-      ['replicas', (s) => s.hello(identityOf(0, 5), 7, null)],
-      ['row', (s) => s.hello(identityOf(0, 3), 0, null)],
-      ['row', (s) => s.hello(identityOf(3, 3), 0, null)],
+      ['replicas', (s) => s.hello(claimOf(0, 5), 7, null)],
+      ['row', (s) => s.hello(claimOf(0, 3), 0, null)],
+      ['row', (s) => s.hello(claimOf(3, 3), 0, null)],
       ['row', (s) => s.hello(friend, 2, secret)],
       ['secret', (s) => s.hello(friend, 0, null)],
-      [
-        'secret',
-        (s) =>
-          s.socket.send(
-            helloText({ ...standingOf(), ...friend }, 0, { challenge: newNonce(), hello: newNonce() }, secret),
-          ),
-      ],
+      ['secret', (s) => s.socket.send(helloText(friend, 0, { challenge: newNonce(), hello: newNonce() }, secret))],
       ['amnesiac', (s) => s.hello(friend, 0, secret)],
     ]
     for (const [reason, step] of steps) {
@@ -379,13 +373,16 @@ test('a second process on the port is refused with a clear error', () =>
   withVictim(async ({ port }) => {
     const module = new URL('../../src/transport/websocket.ts', import.meta.url).href
     const servers = new URL('../../src/transport/server.ts', import.meta.url).href
+    const membership = new URL('../../src/protocol/membership.ts', import.meta.url).href
     const script = `
       const { WebSocketTransport } = await import('${module}')
       const { chooseServer } = await import('${servers}')
+      const { foundingMembers } = await import('${membership}')
       const server = await chooseServer('${test.server().kind}')
       const listen = { host: '127.0.0.1', port: ${port} }
       const incarnation = new Uint8Array(16)
-      const identity = { cluster: 'local', epoch: 0, replicas: 1, id: 0, incarnation, clientUrl: '' }
+      const members = foundingMembers(['127.0.0.1:${port}'])
+      const identity = { cluster: 'local', members, id: 0, incarnation, clientUrl: '' }
       const transport = new WebSocketTransport({ identity, listen, peers: [listen], secret: null, server })
       const failed = (error) => console.log(error.code + ' ' + error.message)
       await transport.start({}).then(() => console.log('listens'), failed)

@@ -1,4 +1,15 @@
-import type { Claim, Identity, Refusal, Standing, TransportHandlers, Verdict } from '../../src/transport/transport.ts'
+import { INCARNATION_BYTES, type Membership, membership } from '../../src/protocol/membership.ts'
+import { claimOf as claimed } from '../../src/transport/admission.ts'
+import type {
+  Announcement,
+  Claim,
+  Identity,
+  Refusal,
+  Standing,
+  TransportHandlers,
+  Verdict,
+} from '../../src/transport/transport.ts'
+import { members } from '../support/members.ts'
 
 /** Takes part in links like a node, and records what it learns. */
 export class Observer implements TransportHandlers {
@@ -8,7 +19,7 @@ export class Observer implements TransportHandlers {
   readonly downs: number[] = []
   readonly refusals: { peer: number; reason: Refusal; clusterId: string | null }[] = []
   readonly drops: string[] = []
-  readonly identities = new Map<number, Identity>()
+  readonly identities = new Map<number, Announcement>()
   /** Incarnations at first contact. */
   readonly known = new Map<number, string>()
   /** What it says of itself. */
@@ -38,7 +49,7 @@ export class Observer implements TransportHandlers {
     return known === incoming ? 'yes' : 'amnesiac'
   }
 
-  up(peer: number, identity: Identity): void {
+  up(peer: number, identity: Announcement): void {
     if (this.linked.has(peer)) throw new Error(`replica ${peer} is up twice`)
     this.linked.add(peer)
     this.ups.push(peer)
@@ -67,7 +78,19 @@ export class Observer implements TransportHandlers {
 export function identityOf(id: number, replicas: number, changes: Partial<Identity> = {}): Identity {
   const incarnation = new Uint8Array(16).fill(id + 1)
   const clientUrl = `http://127.0.0.1:${7001 + id}`
-  return { cluster: 'local', epoch: 0, replicas, id, incarnation, clientUrl, ...changes }
+  return { cluster: 'local', members: members(replicas), id, incarnation, clientUrl, ...changes }
+}
+
+/** The same members as at the founding, in a later epoch. */
+export function membersIn(epoch: number, replicas: number): Membership {
+  const incarnation = (id: number) => new Uint8Array(INCARNATION_BYTES).fill(id + 1)
+  return membership(
+    epoch,
+    members(replicas).members.map((member) => ({
+      ...member,
+      incarnation: epoch === 0 ? null : incarnation(member.id),
+    })),
+  )
 }
 
 export function standingOf(changes: Partial<Standing> = {}): Standing {
@@ -77,5 +100,5 @@ export function standingOf(changes: Partial<Standing> = {}): Standing {
 
 /** As {@link identityOf}, with all that a handshake says. */
 export function claimOf(id: number, replicas: number, changes: Partial<Claim> = {}): Claim {
-  return { ...identityOf(id, replicas), ...standingOf(), ...changes }
+  return { ...claimed(identityOf(id, replicas), standingOf()), ...changes }
 }

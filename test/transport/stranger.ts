@@ -1,8 +1,7 @@
 import WebSocket from 'ws'
 import { helloText, type Nonces, newNonce } from '../../src/transport/handshake.ts'
-import type { Claim, Identity } from '../../src/transport/transport.ts'
+import type { Claim } from '../../src/transport/transport.ts'
 import { until } from '../support/until.ts'
-import { standingOf } from './observer.ts'
 
 /** A hand-driven dialler: sends what a test wants, and records what it receives. */
 export class Stranger {
@@ -30,13 +29,13 @@ export class Stranger {
     return { challenge: this.heard[0]?.nonce as string, hello: newNonce() }
   }
 
-  async hello(identity: Identity | Claim, to: number, secret: Uint8Array | null = null): Promise<void> {
-    this.socket.send(helloText({ ...standingOf(), ...identity }, to, await this.challenged(), secret))
+  async hello(claim: Claim, to: number, secret: Uint8Array | null = null): Promise<void> {
+    this.socket.send(helloText(claim, to, await this.challenged(), secret))
   }
 
   /** Sends hello and is welcomed. */
-  async greet(identity: Identity | Claim, to: number, secret: Uint8Array | null = null): Promise<this> {
-    await this.hello(identity, to, secret)
+  async greet(claim: Claim, to: number, secret: Uint8Array | null = null): Promise<this> {
+    await this.hello(claim, to, secret)
     await until(() => this.heard.length > 1, 'an answer to the hello')
     if (this.heard[1]?.type !== 'welcome') throw new Error(`heard ${JSON.stringify(this.heard[1])}`)
     return this

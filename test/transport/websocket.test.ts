@@ -17,7 +17,7 @@ async function fabric(server: ChosenServer): Promise<Fabric> {
         secret,
         server,
         listen: addresses[address]!,
-        peers: addresses.slice(0, identity.replicas),
+        peers: addresses.slice(0, identity.members.quorums.replicas),
       }),
     keepsFrames: server.kind === 'node',
     until: (condition, what) => until(condition, what),

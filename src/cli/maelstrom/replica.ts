@@ -9,6 +9,7 @@ import type { Logger } from '../../node/logger.ts'
 import { Member } from '../../node/member.ts'
 import type { EngineKind } from '../../node/options.ts'
 import type { Answer } from '../../node/requests.ts'
+import { foundingMembers } from '../../protocol/membership.ts'
 import { MaelstromMachine } from './machine.ts'
 import { type Body, MaelstromCode, MaelstromError } from './messages.ts'
 import { MaelstromTransport } from './transport.ts'
@@ -33,7 +34,7 @@ export class MaelstromReplica {
   static async start(options: MaelstromReplicaOptions): Promise<MaelstromReplica> {
     const { nodes, id, say } = options
     const incarnation = randomBytes(INCARNATION_BYTES)
-    const identity = { cluster: 'maelstrom', epoch: 0, replicas: nodes.length, id, incarnation, clientUrl: '' }
+    const identity = { cluster: 'maelstrom', members: foundingMembers(nodes), id, incarnation, clientUrl: '' }
     const transport = new MaelstromTransport({ nodes, identity, say })
     const engine =
       options.engine === 'wasm' ? await loadEngine({ replicas: nodes.length }) : new ReferenceEngine(nodes.length)

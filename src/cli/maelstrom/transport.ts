@@ -1,5 +1,5 @@
 import { NONCE_BYTES } from '../../codec/limits.ts'
-import { refusalOfDialled, refusalOfDialler } from '../../transport/admission.ts'
+import { claimOf, refusalOfDialled, refusalOfDialler } from '../../transport/admission.ts'
 import { helloText, readAnswer, readHello, type Welcome, welcomeText } from '../../transport/handshake.ts'
 import type { Claim, Identity, Transport, TransportHandlers } from '../../transport/transport.ts'
 import type { Body } from './messages.ts'
@@ -113,7 +113,7 @@ export class MaelstromTransport implements Transport {
     const verdict = await this.#handlers?.admit(from, welcome, true)
     if (verdict !== 'yes' || this.#linked.has(from)) return
     this.#linked.add(from)
-    this.#handlers?.up(from, { ...this.#options.identity, id: from })
+    this.#handlers?.up(from, welcome)
   }
 
   #say(peer: number, body: Omit<Body, 'type'>): void {
@@ -126,7 +126,7 @@ export class MaelstromTransport implements Transport {
   }
 
   #claim(): Claim {
-    return { ...this.#options.identity, ...(this.#handlers as TransportHandlers).standing() }
+    return claimOf(this.#options.identity, (this.#handlers as TransportHandlers).standing())
   }
 }
 
