@@ -22,7 +22,6 @@ import {
   flagOf,
   idOf,
   oneOf,
-  rowOf,
   vectorOf,
   wholeOf,
 } from './accessors.ts'
@@ -75,10 +74,10 @@ export function readGenerated(flatbuffer: Uint8Array, replicas: number): Journal
     case RecordType.com:
       return { type: RecordType.com, ...decisionOf(root.body(new Com()), replicas) }
     case RecordType.peer:
-      return peerOf(root.body(new Peer()), replicas)
+      return peerOf(root.body(new Peer()))
     case RecordType.met: {
       const body: Met = root.body(new Met())
-      return { type: RecordType.met, row: rowOf(body.row(), replicas) }
+      return { type: RecordType.met, id: body.id() }
     }
     case RecordType.start:
       return { type: RecordType.start, ...startOf(root.body(new StartBody())) }
@@ -114,10 +113,10 @@ function decisionOf(body: Acc | Com, replicas: number): Omit<AccRecord | ComReco
   }
 }
 
-function peerOf(body: Peer, replicas: number): PeerRecord {
+function peerOf(body: Peer): PeerRecord {
   return {
     type: RecordType.peer,
-    row: rowOf(body.row(), replicas),
+    id: body.id(),
     incarnation: bytesOf(body.incarnationArray(), INCARNATION_BYTES, 'an incarnation'),
     start: startOf(body),
     heard: wholeOf(body.heard(whole), 'heard'),
@@ -152,7 +151,7 @@ function buildBody(builder: flatbuffers.Builder, record: ColdRecord): flatbuffer
       return buildPeer(builder, record)
     case RecordType.met:
       Met.startMet(builder)
-      Met.addRow(builder, record.row)
+      Met.addId(builder, record.id)
       return Met.endMet(builder)
     case RecordType.start: {
       const nonce = buildBytes(builder, record.nonce, START_NONCE_BYTES, 'bytes of a nonce')
@@ -191,7 +190,7 @@ function buildPeer(builder: flatbuffers.Builder, record: PeerRecord): flatbuffer
   const incarnation = buildBytes(builder, record.incarnation, INCARNATION_BYTES, 'bytes of an incarnation')
   const nonce = buildBytes(builder, record.start.nonce, START_NONCE_BYTES, 'bytes of a nonce')
   Peer.startPeer(builder)
-  Peer.addRow(builder, record.row)
+  Peer.addId(builder, record.id)
   Peer.addIncarnation(builder, incarnation)
   Peer.addStart(builder, buildWhole(builder, record.start.number))
   Peer.addNonce(builder, nonce)

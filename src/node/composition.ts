@@ -1,12 +1,13 @@
 import { Executor } from '../execution/executor.ts'
 import { Core } from '../protocol/core.ts'
+import { rowOf } from '../protocol/membership.ts'
 import { DEFAULT_TIMING } from '../protocol/timing.ts'
 import { batchReader } from './batch-reader.ts'
 import { Dropped } from './dropped.ts'
 import { Handshakes } from './handshakes.ts'
+import { Incarnations } from './incarnations.ts'
 import { JournalWriter } from './journal-writer.ts'
 import { BEHIND_BYTES, type MemberOptions, WINDOW } from './member-options.ts'
-import { Membership } from './membership.ts'
 import { PeerFrames } from './peer-frames.ts'
 import { Proposals } from './proposals.ts'
 import { Readiness } from './readiness.ts'
@@ -35,7 +36,7 @@ export class Composition {
   readonly dropped: Dropped
   readonly journal: JournalWriter
   readonly frames: PeerFrames
-  readonly membership: Membership
+  readonly incarnations: Incarnations
   readonly handshakes: Handshakes
   readonly proposals: Proposals
   readonly readiness: Readiness
@@ -47,16 +48,15 @@ export class Composition {
   constructor(options: MemberOptions, hooks: Hooks) {
     const { identity, engine, machine, journal, transport, clock, random, logger, sessionLimits, fastCrashes } = options
     const { id, members } = identity
-    const { epoch, quorums } = members
-    const { replicas } = quorums
+    const row = rowOf(members, id)
     this.core = new Core({
-      ...{ id, replicas, engine, random, timing: options.timing ?? DEFAULT_TIMING },
+      ...{ id: row, replicas: members.quorums.replicas, engine, random, timing: options.timing ?? DEFAULT_TIMING },
       readBatch: journal === null ? null : batchReader(journal, members),
       ...(fastCrashes === undefined ? {} : { fastCrashes }),
       stateHash: () => this.executor.quickHash(),
     })
     this.executor = new Executor({
-      ...{ engine, machine, ownRow: id },
+      ...{ engine, machine, ownRow: row },
       ...(sessionLimits === undefined ? {} : { sessionLimits }),
       batchOf: (row, slot) => this.core.batchToExecute(row, slot),
       onExecuted: (row, slot, results) => {
@@ -70,20 +70,20 @@ export class Composition {
       ...{ transport, members, dropped, behindBytes: options.behindBytes ?? BEHIND_BYTES },
     })
     this.journal = new JournalWriter({ core: this.core, journal, arm: () => hooks.arm() })
-    this.membership = new Membership({
-      ...{ id, replicas, incarnation: identity.incarnation, nonce: options.startNonce },
+    this.incarnations = new Incarnations({
+      ...{ id, members, incarnation: identity.incarnation, nonce: options.startNonce },
       write: (records) => this.journal.write(records),
-      heard: (peer) => this.core.heardJournal(peer),
+      heard: (peer) => this.core.heardJournal(rowOf(members, peer)),
       superseded: (peer) => transport.drop(peer),
       founded: () => this.core.found(),
     })
     this.handshakes = new Handshakes({
-      ...{ membership: this.membership, crashes: this.core.quorums.crashes, addresses: options.addresses ?? [] },
-      ...{ logger, failed: (error) => hooks.fail(error) },
+      ...{ members, incarnations: this.incarnations, logger },
+      failed: (error) => hooks.fail(error),
     })
     this.proposals = new Proposals({
       ...{ core: this.core, machine, window: options.window ?? WINDOW, requestTimeoutMs: options.requestTimeoutMs },
-      place: () => ({ row: id, slot: this.core.slot, epoch }),
+      place: () => ({ row, slot: this.core.slot, epoch: members.epoch }),
     })
     this.readiness = new Readiness({
       core: this.core,

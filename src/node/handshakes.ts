@@ -1,16 +1,14 @@
 import { EpaxosError, ErrorCode } from '../errors.ts'
+import { type Membership, rowOf } from '../protocol/membership.ts'
 import type { Claim, Refusal, Standing, Verdict } from '../transport/transport.ts'
+import type { Incarnations } from './incarnations.ts'
 import type { Logger } from './logger.ts'
-import type { Membership } from './membership.ts'
 import type { Part } from './part.ts'
 import { Refusals } from './refusals.ts'
 
 export interface HandshakesOptions {
-  readonly membership: Membership
-  /** f, the number of crashes that the cluster survives. */
-  readonly crashes: number
-  /** Where each replica listens, for people. */
-  readonly addresses: readonly string[]
+  readonly members: Membership
+  readonly incarnations: Incarnations
   readonly logger: Logger
   /** The peers refuse this replica for good. */
   readonly failed: (error: Error) => void
@@ -25,20 +23,20 @@ export class Handshakes implements Part {
 
   constructor(options: HandshakesOptions) {
     this.#options = options
-    this.#refusals = new Refusals(options.crashes)
+    this.#refusals = new Refusals(options.members.quorums.crashes)
   }
 
   /** The same at all members once they are founded, and different at every other cluster; null before. */
   get clusterId(): string | null {
-    const { clusterId, founded } = this.#options.membership.standing
+    const { clusterId, founded } = this.#options.incarnations.standing
     return founded ? clusterId : null
   }
 
   /** Null if all members have met; otherwise what the founding waits for. */
   get notFounded(): string | null {
-    const { membership } = this.#options
-    if (membership.standing.founded) return null
-    const names = membership.missing.map((peer) => this.#nameOf(peer))
+    const { incarnations } = this.#options
+    if (incarnations.standing.founded) return null
+    const names = incarnations.missing.map((peer) => this.#nameOf(peer))
     return `founding: waits for ${names.join(', ')}: the first start needs all members`
   }
 
@@ -48,13 +46,13 @@ export class Handshakes implements Part {
   }
 
   get standing(): Standing {
-    return this.#options.membership.standing
+    return this.#options.incarnations.standing
   }
 
   /** See `TransportHandlers.admit`. */
   admit(peer: number, claim: Claim, dialled: boolean): Promise<Verdict> {
     if (dialled) this.#refusals.welcomed(peer)
-    return this.#options.membership.admit(peer, claim, dialled)
+    return this.#options.incarnations.admit(peer, claim, dialled)
   }
 
   /** See `TransportHandlers.refused`. */
@@ -74,7 +72,8 @@ export class Handshakes implements Part {
   }
 
   #nameOf(peer: number): string {
-    const address = this.#options.addresses[peer]
-    return `replica ${peer}${address === undefined ? '' : ` (${address})`}`
+    const { members } = this.#options
+    const member = members.members[rowOf(members, peer)]
+    return `replica ${peer}${member === undefined ? '' : ` (${member.address})`}`
   }
 }

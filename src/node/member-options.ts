@@ -13,8 +13,6 @@ export interface MemberOptions {
   readonly identity: Identity
   /** Of this start: 16 random bytes. */
   readonly startNonce: Uint8Array
-  /** Where each replica listens, for people. */
-  readonly addresses?: readonly string[]
   readonly engine: Engine
   readonly machine: StateMachine
   /** Null for durability "memory": everything counts as durable at once. */

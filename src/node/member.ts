@@ -3,6 +3,7 @@ import { Budget } from '../execution/budget.ts'
 import type { Executor } from '../execution/executor.ts'
 import type { Core } from '../protocol/core.ts'
 import type { Effects } from '../protocol/effects.ts'
+import { rowOf } from '../protocol/membership.ts'
 import { Command } from '../protocol/messages.ts'
 import { Composition } from './composition.ts'
 import { type MemberOptions, WORK_PER_TURN } from './member-options.ts'
@@ -129,11 +130,11 @@ export class Member {
   /** Replays the journal, then listens and connects. */
   async start(): Promise<void> {
     try {
-      const { space, membership } = this.#composition
+      const { space, incarnations } = this.#composition
       if (space !== null) await space.start()
       await this.#replay()
       this.#run()
-      await membership.start()
+      await incarnations.start()
       await this.#link()
     } catch (error) {
       await this.#release()
@@ -226,11 +227,11 @@ export class Member {
     const before = clock.now()
     if (journal !== null) {
       const execute = () => this.#executeReplayed()
-      await replayJournal(journal, identity.members, this.core, this.#composition.membership, clock, execute)
+      await replayJournal(journal, identity.members, this.core, this.#composition.incarnations, clock, execute)
     }
     this.#replayMs = Math.round(clock.now() - before)
     logger.info({ replayMs: this.#replayMs, journalBytes: journal?.bytes ?? 0 }, 'journal replayed')
-    this.#composition.membership.restored()
+    this.#composition.incarnations.restored()
   }
 
   /** A turn's work of what the records replayed so far committed; returns whether that was everything. */
@@ -260,7 +261,8 @@ export class Member {
   }
 
   #link(): Promise<void> {
-    const { transport, logger, linked } = this.#options
+    const { identity, transport, logger, linked } = this.#options
+    const { members } = identity
     const { handshakes, dropped } = this.#composition
     return transport.start({
       frame: (from, bytes) => this.#receive(from, bytes),
@@ -270,12 +272,12 @@ export class Member {
       up: (peer, identity) => {
         linked(peer, identity)
         logger.info({ peer }, 'linked')
-        this.core.linkUp(peer)
+        this.core.linkUp(rowOf(members, peer))
         this.#arm()
       },
       down: (peer) => {
         logger.warn({ peer }, 'link closed')
-        this.core.linkDown(peer)
+        this.core.linkDown(rowOf(members, peer))
         this.#arm()
       },
       dropped: (what) => dropped.add(what),
@@ -284,11 +286,11 @@ export class Member {
 
   /** See `TransportHandlers.frame`. */
   #receive(from: number, bytes: Uint8Array): boolean {
-    const { core, frames, membership } = this.#composition
-    membership.spoke(from)
+    const { core, frames, incarnations } = this.#composition
+    incarnations.spoke(from)
     if (this.#phase !== 'running' || this.#suspended || this.#noticeStall()) return true
     try {
-      if (!frames.receive(from, bytes, (message) => core.receive(from, message))) return false
+      if (!frames.receive(from, bytes, (row, message) => core.receive(row, message))) return false
     } catch (error) {
       this.#fail(error as Error)
     }

@@ -2,7 +2,7 @@ import { sealedFrames, unsealed } from '../codec/frame.ts'
 import { decodeFrame, encodeMessage } from '../codec/peer.ts'
 import { EpaxosError, ErrorCode } from '../errors.ts'
 import type { Envelope } from '../protocol/effects.ts'
-import type { Membership } from '../protocol/membership.ts'
+import { type Member, type Membership, rowOf } from '../protocol/membership.ts'
 import type { Message } from '../protocol/messages.ts'
 import { addVote, type Votes } from '../protocol/votes.ts'
 import type { Transport } from '../transport/transport.ts'
@@ -19,9 +19,13 @@ export interface PeerFramesOptions {
 /** Longer frames are split: each that arrives is a sign of life, on however slow a link. */
 const FRAME_BYTES = 1 << 20
 
-/** Messages of the core as frames: those of one turn are sent as one frame per peer. */
+/**
+ * Messages of the core as frames: those of one turn are sent as one frame per peer. The core names its peers by row,
+ * the transport by id.
+ */
 export class PeerFrames {
   readonly #options: PeerFramesOptions
+  /** By row. */
   readonly #parts: Uint8Array[][]
 
   constructor(options: PeerFramesOptions) {
@@ -32,11 +36,11 @@ export class PeerFrames {
   /** Peers to which much is still on its way. */
   get behind(): Votes {
     const { transport, members, behindBytes } = this.#options
-    let peers = 0
-    for (let peer = 0; peer < members.quorums.replicas; peer++) {
-      if (transport.buffered(peer) > behindBytes) peers = addVote(peers, peer)
+    let rows = 0
+    for (const [row, { id }] of members.members.entries()) {
+      if (transport.buffered(id) > behindBytes) rows = addVote(rows, row)
     }
-    return peers
+    return rows
   }
 
   /** Adds messages to the frames of this turn. Encodes each message once, however many receivers it has. */
@@ -51,11 +55,13 @@ export class PeerFrames {
   }
 
   send(): void {
-    for (let peer = 0; peer < this.#parts.length; peer++) {
-      const parts = this.#parts[peer] as Uint8Array[]
+    const { transport, members } = this.#options
+    for (let row = 0; row < this.#parts.length; row++) {
+      const parts = this.#parts[row] as Uint8Array[]
       if (parts.length === 0) continue
-      for (const frame of sealedFrames(parts, FRAME_BYTES)) this.#options.transport.send(peer, frame)
-      this.#parts[peer] = []
+      const { id } = members.members[row] as Member
+      for (const frame of sealedFrames(parts, FRAME_BYTES)) transport.send(id, frame)
+      this.#parts[row] = []
     }
   }
 
@@ -64,15 +70,16 @@ export class PeerFrames {
    * nothing of it was handled. A frame that arrives whole but is malformed is the peer's own mistake: the rest of it is
    * dropped, and a new link would not help.
    */
-  receive(from: number, bytes: Uint8Array, receive: (message: Message) => void): boolean {
+  receive(from: number, bytes: Uint8Array, receive: (row: number, message: Message) => void): boolean {
     const { members, dropped } = this.#options
+    const row = rowOf(members, from)
     const messages = unsealed(bytes)
     if (messages === null) {
       dropped(`damaged frame from replica ${from}`)
       return false
     }
     try {
-      decodeFrame(messages, members, receive)
+      decodeFrame(messages, members, (message) => receive(row, message))
     } catch (error) {
       if (!isForeign(error)) throw error
       dropped(`from replica ${from}: ${error.message}`)

@@ -1,9 +1,9 @@
 import { decodeRecords } from '../codec/records.ts'
 import type { Core } from '../protocol/core.ts'
-import type { Membership as Members } from '../protocol/membership.ts'
+import type { Membership } from '../protocol/membership.ts'
 import type { Journal } from '../storage/journal.ts'
 import type { Clock } from './clock.ts'
-import type { Membership } from './membership.ts'
+import type { Incarnations } from './incarnations.ts'
 
 /** How often the event loop may continue, in ms. */
 const SLICE_MS = 20
@@ -15,9 +15,9 @@ const SLICE_MS = 20
  */
 export async function replayJournal(
   journal: Journal,
-  members: Members,
+  members: Membership,
   core: Core,
-  membership: Membership,
+  incarnations: Incarnations,
   clock: Clock,
   execute: () => boolean,
 ): Promise<void> {
@@ -26,7 +26,7 @@ export async function replayJournal(
   for (const { number, value } of journal.scan(1)) {
     decodeRecords(value, members, (record, index) => {
       if ('slot' in record) core.replay(record, number, index)
-      else membership.restore(record)
+      else incarnations.restore(record)
     })
     if (clock.now() < sliceEnd) continue
     while (!execute()) await pause()

@@ -5,7 +5,7 @@ import { loadEngine, ReferenceEngine } from '../engine/index.ts'
 import { CommandError } from '../errors.ts'
 import { encodeGroup, type GroupOptions } from '../execution/groups.ts'
 import { onlyResult } from '../execution/results.ts'
-import { foundingMembers } from '../protocol/membership.ts'
+import { foundingMembers, type Membership } from '../protocol/membership.ts'
 import { DataDirectory } from '../storage/directory.ts'
 import { LmdbJournal } from '../storage/lmdb.ts'
 import { FULL_BYTES, freeBytes, NEARLY_FULL_BYTES } from '../storage/space.ts'
@@ -31,7 +31,9 @@ export class Replica implements Requests {
   readonly #journal: LmdbJournal | null
   readonly #member: Member
   readonly #server: ChosenServer
-  readonly #peers: { client: string }[]
+  readonly #members: Membership
+  /** Where clients reach each replica, by id; those that are known. */
+  readonly #clientUrls = new Map<number, string>()
   #closing: Promise<void> | null = null
   #warnedOfSize = false
 
@@ -75,12 +77,12 @@ export class Replica implements Requests {
     this.#server = server
     this.#directory = directory
     this.#journal = journal
-    this.#peers = peers.map((_, peer) => ({ client: peer === id ? options.clientUrl : '' }))
+    this.#members = foundingMembers(peers.map(formatAddress))
+    this.#clientUrls.set(id, options.clientUrl)
     const identity = this.#identity()
     this.#member = new Member({
       identity,
       startNonce: randomBytes(START_NONCE_BYTES),
-      addresses: peers.map(formatAddress),
       engine,
       machine,
       journal,
@@ -91,8 +93,7 @@ export class Replica implements Requests {
       logger,
       requestTimeoutMs,
       linked: (peer, { clientUrl }) => {
-        const told = clientUrl === '' || whyNotAdvertised(clientUrl) === null ? clientUrl : ''
-        ;(this.#peers[peer] as { client: string }).client = told
+        this.#clientUrls.set(peer, whyNotAdvertised(clientUrl) === null ? clientUrl : '')
       },
       failed: (error) => {
         void this.close().finally(() => options.onFailure(error))
@@ -183,9 +184,9 @@ export class Replica implements Requests {
     return this.#member.readStale(command)
   }
 
-  /** The URLs at which clients reach each replica; empty if unknown. */
+  /** The URLs at which clients reach each member; empty if unknown. */
   get clientUrls(): readonly string[] {
-    return this.#peers.map(({ client }) => client)
+    return this.#members.members.map(({ id }) => this.#clientUrls.get(id) ?? '')
   }
 
   /**
@@ -206,10 +207,12 @@ export class Replica implements Requests {
       id,
       cluster,
       clusterId: this.clusterId,
-      epoch: 0,
+      epoch: this.#members.epoch,
       ready: this.notReady === null,
       reason: this.notReady ?? '',
-      replicas: this.#peers.map(({ client }, peer) => ({ id: peer, client, up: core.alive(peer) })),
+      replicas: this.#members.members.map((member, row) => ({
+        ...{ id: member.id, client: this.#clientUrls.get(member.id) ?? '', up: core.alive(row) },
+      })),
       committed: core.committed,
       executed: executor.executed.vector,
       counts: { fast, slow, recovered, noop, commands, cycles, dropped: dropped + droppedBefore, deferred },
@@ -239,9 +242,9 @@ export class Replica implements Requests {
   }
 
   #identity(): Identity {
-    const { id, cluster, peers, clientUrl } = this.#options
+    const { id, cluster, clientUrl } = this.#options
     const incarnation = this.#directory?.incarnation ?? randomBytes(INCARNATION_BYTES)
-    return { cluster, members: foundingMembers(peers.map(formatAddress)), id, incarnation, clientUrl }
+    return { cluster, members: this.#members, id, incarnation, clientUrl }
   }
 
   #space({ path }: DataDirectory): Space {

@@ -61,12 +61,12 @@ export interface Start {
 }
 
 /**
- * What is known about a peer: another incarnation of its row is refused for ever, and so is an older start (protocol.md
- * §9).
+ * What is known about a replica: another incarnation under its id is refused for ever, and so is an older start
+ * (protocol.md §9). Its id names it in every epoch; its row may change.
  */
 export interface PeerRecord {
   readonly type: typeof RecordType.peer
-  readonly row: number
+  readonly id: number
   /** 16 random bytes. */
   readonly incarnation: Uint8Array
   readonly start: Start
@@ -77,7 +77,7 @@ export interface PeerRecord {
 /** The peer has durably recorded all members, the same as this replica has. */
 export interface MetRecord {
   readonly type: typeof RecordType.met
-  readonly row: number
+  readonly id: number
 }
 
 /** This directory was started. */

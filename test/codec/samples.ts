@@ -137,9 +137,9 @@ export function record(random: Random, type: RecordType, replicas: number): Jour
     case RecordType.val:
       return { type, ...id, initDeps: vector(random, replicas), batch: random.chance(0.5) ? batch(random) : null }
     case RecordType.peer:
-      return { type, row: id.row, incarnation: bytes(random, 16), start: start(random), heard: whole(random) }
+      return { type, id: id.epoch, incarnation: bytes(random, 16), start: start(random), heard: whole(random) }
     case RecordType.met:
-      return { type, row: id.row }
+      return { type, id: id.epoch }
     case RecordType.start:
       return { type, ...start(random) }
   }

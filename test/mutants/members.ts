@@ -1,6 +1,6 @@
 import type { Mutant } from './mutant.ts'
 
-const MEMBERSHIP = 'node/membership.ts'
+const INCARNATIONS = 'node/incarnations.ts'
 
 /** Defects of knowing who the members are (protocol.md §9). */
 export const MEMBERS: readonly Mutant[] = [
@@ -8,12 +8,12 @@ export const MEMBERS: readonly Mutant[] = [
     name: 'a replica that lost its disk is admitted',
     patches: [
       {
-        file: MEMBERSHIP,
+        file: INCARNATIONS,
         from: "    if (!isSame(known.incarnation, claim.incarnation)) return 'amnesiac'\n",
         to: '    if (!isSame(known.incarnation, claim.incarnation)) return null\n',
       },
       {
-        file: MEMBERSHIP,
+        file: INCARNATIONS,
         from: '    if (claim.start.number > (this.#known.get(peer)?.start.number ?? 0)) this',
         to: '    if (!isSame(this.#known.get(peer)?.start.nonce, claim.start.nonce)) this',
       },
@@ -24,8 +24,8 @@ export const MEMBERS: readonly Mutant[] = [
     name: 'MET left out: a replica votes before the others have written it down',
     patches: [
       {
-        file: MEMBERSHIP,
-        from: '    if (this.#founded || this.#met.size < this.#options.replicas - 1) return\n',
+        file: INCARNATIONS,
+        from: '    if (this.#founded || this.#met.size < this.#peers.length) return\n',
         to: '    if (this.#founded || this.#met.size < 0) return\n',
       },
     ],
@@ -35,9 +35,9 @@ export const MEMBERS: readonly Mutant[] = [
     name: 'MET of n−f members only',
     patches: [
       {
-        file: MEMBERSHIP,
-        from: '    if (this.#founded || this.#met.size < this.#options.replicas - 1) return\n',
-        to: '    if (this.#founded || this.#met.size < Math.floor(this.#options.replicas / 2)) return\n',
+        file: INCARNATIONS,
+        from: '    if (this.#founded || this.#met.size < this.#peers.length) return\n',
+        to: '    if (this.#founded || this.#met.size < Math.floor((this.#peers.length + 1) / 2)) return\n',
       },
     ],
     hunter: { by: 'simulator' },
@@ -46,7 +46,7 @@ export const MEMBERS: readonly Mutant[] = [
     name: 'MET of a peer that does not name the same members',
     patches: [
       {
-        file: MEMBERSHIP,
+        file: INCARNATIONS,
         from: 'dialled && claim.clusterId !== null && claim.clusterId === this.#clusterId',
         to: 'dialled',
       },
@@ -55,7 +55,7 @@ export const MEMBERS: readonly Mutant[] = [
   },
   {
     name: 'PEER not durable before the welcome',
-    patches: [{ file: MEMBERSHIP, from: '    await this.#pending.get(peer)\n', to: '' }],
+    patches: [{ file: INCARNATIONS, from: '    await this.#pending.get(peer)\n', to: '' }],
     hunter: { by: 'simulator' },
   },
   {
@@ -63,8 +63,8 @@ export const MEMBERS: readonly Mutant[] = [
     patches: [
       {
         file: 'node/member.ts',
-        from: '      await membership.start()\n',
-        to: '      void membership.start()\n',
+        from: '      await incarnations.start()\n',
+        to: '      void incarnations.start()\n',
       },
     ],
     hunter: { by: 'simulator' },
@@ -73,12 +73,12 @@ export const MEMBERS: readonly Mutant[] = [
     name: 'a start with the number of the last one, and another nonce, is admitted',
     patches: [
       {
-        file: MEMBERSHIP,
+        file: INCARNATIONS,
         from: '    if (start.number === known.start.number) return !isSame(known.start.nonce, start.nonce)\n',
         to: '    if (start.number === known.start.number) return false\n',
       },
       {
-        file: MEMBERSHIP,
+        file: INCARNATIONS,
         from: "    if (!isSame(this.#known.get(peer)?.start.nonce, claim.start.nonce)) return 'copy'\n",
         to: "    if (this.#known.get(peer)?.start.number !== claim.start.number) return 'copy'\n",
       },
@@ -89,12 +89,12 @@ export const MEMBERS: readonly Mutant[] = [
     name: 'an earlier start is admitted',
     patches: [
       {
-        file: MEMBERSHIP,
+        file: INCARNATIONS,
         from: '    if (start.number < known.start.number || !mayFollow(known.start, claim)) return true\n',
         to: '    if (start.number > 0) return mayFollow(known.start, claim) && journal < 0\n',
       },
       {
-        file: MEMBERSHIP,
+        file: INCARNATIONS,
         from: '    if (claim.start.number > (this.#known.get(peer)?.start.number ?? 0)) this',
         to: '    if (!isSame(this.#known.get(peer)?.start.nonce, claim.start.nonce)) this',
       },
@@ -103,7 +103,7 @@ export const MEMBERS: readonly Mutant[] = [
   },
   {
     name: 'a later start need not know the earlier one',
-    patches: [{ file: MEMBERSHIP, from: ' || !mayFollow(known.start, claim)) return true\n', to: ') return true\n' }],
+    patches: [{ file: INCARNATIONS, from: ' || !mayFollow(known.start, claim)) return true\n', to: ') return true\n' }],
     hunter: { by: 'simulator' },
   },
   {
@@ -119,14 +119,14 @@ export const MEMBERS: readonly Mutant[] = [
   },
   {
     name: 'a start has the number of the one before',
-    patches: [{ file: MEMBERSHIP, from: 'number: record.number + 1 }', to: 'number: record.number }' }],
+    patches: [{ file: INCARNATIONS, from: 'number: record.number + 1 }', to: 'number: record.number }' }],
     hunter: { by: 'simulator' },
   },
   {
     name: 'the cluster id is not compared',
     patches: [
       {
-        file: MEMBERSHIP,
+        file: INCARNATIONS,
         from: "    if (claim.founded && claim.clusterId !== this.#clusterId) return 'foreign'\n",
         to: '',
       },

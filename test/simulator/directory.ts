@@ -28,8 +28,8 @@ export class Directory {
     for (const { number, value } of this.disk.durable(this.#readUpTo + 1)) {
       this.#readUpTo = number
       decodeRecords(value, members(this.#replicas), (record) => {
-        if (record.type === RecordType.peer) this.peers.set(record.row, record)
-        else if (record.type === RecordType.met) this.met.add(record.row)
+        if (record.type === RecordType.peer) this.peers.set(record.id, record)
+        else if (record.type === RecordType.met) this.met.add(record.id)
         else if (record.type === RecordType.start) this.starts = record.number
       })
     }

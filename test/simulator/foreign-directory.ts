@@ -14,8 +14,8 @@ export function foreignDirectory(world: World, row: number, number: number): Dir
   for (let peer = 0; peer < replicas; peer++) {
     if (peer === row) continue
     const start = { number: 1, nonce: bytesOf(random) }
-    records.push({ type: RecordType.peer, row: peer, incarnation: bytesOf(random), start, heard: 1 })
-    records.push({ type: RecordType.met, row: peer })
+    records.push({ type: RecordType.peer, id: peer, incarnation: bytesOf(random), start, heard: 1 })
+    records.push({ type: RecordType.met, id: peer })
   }
   return new Directory(bytesOf(random), replicas, (directory) => {
     const disk = new MemoryDisk({

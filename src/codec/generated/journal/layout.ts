@@ -46,13 +46,13 @@ export const journalLayout: Layout = {
     {
       name: 'Met',
       fields: [
-        { name: 'row', kind: 'inline', size: 4, align: 4 },
+        { name: 'id', kind: 'inline', size: 4, align: 4 },
       ],
     },
     {
       name: 'Peer',
       fields: [
-        { name: 'row', kind: 'inline', size: 4, align: 4 },
+        { name: 'id', kind: 'inline', size: 4, align: 4 },
         { name: 'incarnation', kind: 'vector', size: 1, align: 1, limit: limits.INCARNATION_BYTES, required: true },
         { name: 'start', kind: 'inline', size: 8, align: 4, required: true },
         { name: 'nonce', kind: 'vector', size: 1, align: 1, limit: limits.START_NONCE_BYTES, required: true },

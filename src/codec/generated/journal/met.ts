@@ -22,7 +22,7 @@ static getSizePrefixedRootAsMet(bb:flatbuffers.ByteBuffer, obj?:Met):Met {
   return (obj || new Met()).__init(bb.readInt32(bb.position()) + bb.position(), bb);
 }
 
-row():number {
+id():number {
   const offset = this.bb!.__offset(this.bb_pos, 4);
   return offset ? this.bb!.readUint32(this.bb_pos + offset) : 0;
 }
@@ -31,8 +31,8 @@ static startMet(builder:flatbuffers.Builder) {
   builder.startObject(1);
 }
 
-static addRow(builder:flatbuffers.Builder, row:number) {
-  builder.addFieldInt32(0, row, 0);
+static addId(builder:flatbuffers.Builder, id:number) {
+  builder.addFieldInt32(0, id, 0);
 }
 
 static endMet(builder:flatbuffers.Builder):flatbuffers.Offset {
@@ -40,9 +40,9 @@ static endMet(builder:flatbuffers.Builder):flatbuffers.Offset {
   return offset;
 }
 
-static createMet(builder:flatbuffers.Builder, row:number):flatbuffers.Offset {
+static createMet(builder:flatbuffers.Builder, id:number):flatbuffers.Offset {
   Met.startMet(builder);
-  Met.addRow(builder, row);
+  Met.addId(builder, id);
   return Met.endMet(builder);
 }
 }

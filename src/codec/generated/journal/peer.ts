@@ -24,7 +24,7 @@ static getSizePrefixedRootAsPeer(bb:flatbuffers.ByteBuffer, obj?:Peer):Peer {
   return (obj || new Peer()).__init(bb.readInt32(bb.position()) + bb.position(), bb);
 }
 
-row():number {
+id():number {
   const offset = this.bb!.__offset(this.bb_pos, 4);
   return offset ? this.bb!.readUint32(this.bb_pos + offset) : 0;
 }
@@ -73,8 +73,8 @@ static startPeer(builder:flatbuffers.Builder) {
   builder.startObject(5);
 }
 
-static addRow(builder:flatbuffers.Builder, row:number) {
-  builder.addFieldInt32(0, row, 0);
+static addId(builder:flatbuffers.Builder, id:number) {
+  builder.addFieldInt32(0, id, 0);
 }
 
 static addIncarnation(builder:flatbuffers.Builder, incarnationOffset:flatbuffers.Offset) {

@@ -1,8 +1,9 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Membership } from '../../src/node/membership.ts'
+import { Incarnations } from '../../src/node/incarnations.ts'
 import type { MemberRecord } from '../../src/protocol/records.ts'
 import type { Claim } from '../../src/transport/transport.ts'
+import { members } from '../support/members.ts'
 import { claimOf } from '../transport/observer.ts'
 
 const test = suite('members that are known')
@@ -16,17 +17,17 @@ class Subject {
   heard = 0
   founded = 0
   startNonce = nonce(99)
-  membership: Membership
+  incarnations: Incarnations
   #waiting: (() => void)[] = []
   #durable = 0
 
   constructor() {
-    this.membership = this.#make()
+    this.incarnations = this.#make()
   }
 
-  #make(): Membership {
-    return new Membership({
-      ...{ id: 0, replicas: 3, incarnation: nonce(1), nonce: this.startNonce },
+  #make(): Incarnations {
+    return new Incarnations({
+      ...{ id: 0, members: members(3), incarnation: nonce(1), nonce: this.startNonce },
       write: (records) => {
         this.journal.push(...records)
         const number = this.journal.length
@@ -56,14 +57,14 @@ class Subject {
     this.journal.length = this.#durable
     this.#waiting = []
     this.heard = 0
-    this.membership = this.#make()
-    for (const record of this.journal) this.membership.restore(record)
-    this.membership.restored()
+    this.incarnations = this.#make()
+    for (const record of this.journal) this.incarnations.restore(record)
+    this.incarnations.restored()
   }
 
   /** The verdict, with all durable at once. */
   async admits(claim: Claim, dialled = false): Promise<string> {
-    const verdict = this.membership.admit(claim.id, claim, dialled)
+    const verdict = this.incarnations.admit(claim.id, claim, dialled)
     for (let i = 0; i < 3; i++) await this.sync()
     return verdict
   }
@@ -71,7 +72,7 @@ class Subject {
   /** Knows 1 and 2, and is founded. */
   async found(): Promise<string> {
     for (const id of [1, 2]) assert.is(await this.admits(claimOf(id, 3), true), 'again')
-    const { clusterId } = this.membership.standing
+    const { clusterId } = this.incarnations.standing
     assert.ok(clusterId)
     for (const id of [1, 2]) assert.is(await this.admits(claimOf(id, 3, { clusterId }), true), 'yes')
     assert.is(this.founded, 1)
@@ -87,7 +88,7 @@ const startOf = (number: number, fill: number, journal: number) => ({
 test('nobody is welcomed before its record is durable', async () => {
   const subject = new Subject()
   let verdict = ''
-  void subject.membership.admit(1, claimOf(1, 3), false).then((what) => {
+  void subject.incarnations.admit(1, claimOf(1, 3), false).then((what) => {
     verdict = what
   })
   await new Promise((resolve) => setImmediate(resolve))
@@ -98,38 +99,38 @@ test('nobody is welcomed before its record is durable', async () => {
 
 test('the cluster has a name when all are durably known, and is founded when all named it', async () => {
   const subject = new Subject()
-  const { membership } = subject
-  assert.equal(membership.missing, [1, 2])
+  const { incarnations } = subject
+  assert.equal(incarnations.missing, [1, 2])
   assert.is(await subject.admits(claimOf(1, 3), true), 'again')
-  assert.is(membership.standing.clusterId, null)
-  const second = membership.admit(2, claimOf(2, 3), false)
-  assert.is(membership.standing.clusterId, null, 'the record of 2 is not durable yet')
+  assert.is(incarnations.standing.clusterId, null)
+  const second = incarnations.admit(2, claimOf(2, 3), false)
+  assert.is(incarnations.standing.clusterId, null, 'the record of 2 is not durable yet')
   await subject.sync()
   assert.is(await second, 'yes')
-  const { clusterId } = membership.standing
+  const { clusterId } = incarnations.standing
   assert.match(clusterId ?? '', /^[0-9a-f]{32}$/)
   assert.is(await subject.admits(claimOf(1, 3, { clusterId }), false), 'yes')
-  assert.equal(membership.missing, [1, 2], 'what a dialler names says nothing of its welcome')
+  assert.equal(incarnations.missing, [1, 2], 'what a dialler names says nothing of its welcome')
   assert.is(await subject.admits(claimOf(1, 3, { clusterId: 'f'.repeat(32) }), true), 'again')
   assert.is(await subject.admits(claimOf(1, 3, { clusterId }), true), 'yes')
-  assert.equal([membership.missing, subject.founded], [[2], 0])
+  assert.equal([incarnations.missing, subject.founded], [[2], 0])
   assert.is(await subject.admits(claimOf(2, 3, { clusterId }), true), 'yes')
-  assert.equal([membership.missing, subject.founded, membership.standing.founded], [[], 1, true])
+  assert.equal([incarnations.missing, subject.founded, incarnations.standing.founded], [[], 1, true])
 })
 
 test('who hears of the founding from one member needs nothing from the others', async () => {
   const subject = new Subject()
   for (const id of [1, 2]) await subject.admits(claimOf(id, 3))
-  const { clusterId } = subject.membership.standing
+  const { clusterId } = subject.incarnations.standing
   assert.is(await subject.admits(claimOf(1, 3, { clusterId, founded: true })), 'yes')
   assert.is(subject.founded, 1)
   const other = new Subject()
   for (const id of [1, 2]) await other.admits(claimOf(id, 3))
   await other.admits(claimOf(1, 3, { clusterId }), true)
-  other.membership.spoke(2)
+  other.incarnations.spoke(2)
   await other.sync()
   assert.is(other.founded, 0, 'what 2 knows was not named')
-  other.membership.spoke(1)
+  other.incarnations.spoke(1)
   await other.sync()
   assert.is(other.founded, 1)
 })
@@ -138,26 +139,26 @@ test('all of it survives a restart, and nothing that was not durable', async () 
   const subject = new Subject()
   const clusterId = await subject.found()
   subject.restart()
-  assert.equal([subject.founded, subject.membership.standing.clusterId], [2, clusterId])
+  assert.equal([subject.founded, subject.incarnations.standing.clusterId], [2, clusterId])
   assert.is(await subject.admits(claimOf(1, 3, { incarnation: nonce(50) })), 'amnesiac')
   const half = new Subject()
-  void half.membership.admit(1, claimOf(1, 3), false)
+  void half.incarnations.admit(1, claimOf(1, 3), false)
   half.restart()
   assert.is(await half.admits(claimOf(1, 3, { incarnation: nonce(50) })), 'yes')
 })
 
 test('each start has a number one above the last, and says where it stands in the journal', async () => {
   const subject = new Subject()
-  const first = subject.membership.start()
+  const first = subject.incarnations.start()
   await subject.sync()
   await first
-  assert.equal(subject.membership.standing.start, { number: 1, nonce: nonce(99) })
-  assert.is(subject.membership.standing.journal, 1)
+  assert.equal(subject.incarnations.standing.start, { number: 1, nonce: nonce(99) })
+  assert.is(subject.incarnations.standing.journal, 1)
   subject.restart()
-  const second = subject.membership.start()
+  const second = subject.incarnations.start()
   await subject.sync()
   await second
-  assert.equal([subject.membership.standing.start.number, subject.membership.standing.journal], [2, 2])
+  assert.equal([subject.incarnations.standing.start.number, subject.incarnations.standing.journal], [2, 2])
 })
 
 test('another incarnation is refused for ever, and so is a founded one that names another cluster', async () => {
@@ -197,7 +198,7 @@ test('of two starts that are being admitted at a time the later one is', async (
   const subject = new Subject()
   const clusterId = await subject.found()
   const say = (number: number, fill: number) =>
-    subject.membership.admit(
+    subject.incarnations.admit(
       1,
       claimOf(1, 3, { ...startOf(number, fill, 10 * number), clusterId, founded: true }),
       false,
@@ -210,10 +211,10 @@ test('of two starts that are being admitted at a time the later one is', async (
 test('a start is refused if a later one was heard while the founding was written down', async () => {
   const subject = new Subject()
   for (const id of [1, 2]) await subject.admits(claimOf(id, 3), true)
-  const { clusterId } = subject.membership.standing
-  const welcome = subject.membership.admit(1, claimOf(1, 3, { clusterId }), true)
+  const { clusterId } = subject.incarnations.standing
+  const welcome = subject.incarnations.admit(1, claimOf(1, 3, { clusterId }), true)
   await new Promise((resolve) => setImmediate(resolve))
-  const later = subject.membership.admit(1, claimOf(1, 3, { ...startOf(2, 20, 10), clusterId }), false)
+  const later = subject.incarnations.admit(1, claimOf(1, 3, { ...startOf(2, 20, 10), clusterId }), false)
   await subject.sync()
   assert.equal([await welcome, await later], ['copy', 'yes'])
 })
@@ -223,10 +224,10 @@ test('an older copy is refused however often it starts', async () => {
   const says = async (one: Subject): Promise<Claim> => {
     one.startNonce = crypto.getRandomValues(new Uint8Array(16))
     one.restart()
-    const started = one.membership.start()
+    const started = one.incarnations.start()
     await one.sync()
     await started
-    return { ...claimOf(1, 3), ...one.membership.standing }
+    return { ...claimOf(1, 3), ...one.incarnations.standing }
   }
   for (let i = 0; i < 3; i++) assert.is(await subject.admits(await says(original)), 'yes')
   const copy = original.copy()

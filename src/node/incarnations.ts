@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
 import { CLUSTER_ID_BYTES, EARLIER_START_BYTES, MAX_EARLIER_STARTS } from '../codec/limits.ts'
+import type { Membership } from '../protocol/membership.ts'
 import { type MemberRecord, type PeerRecord, RecordType, type Start } from '../protocol/records.ts'
 import type { Claim, Refusal, Standing, Verdict } from '../transport/transport.ts'
 
-export interface MembershipOptions {
+export interface IncarnationsOptions {
   readonly id: number
-  readonly replicas: number
+  readonly members: Membership
   readonly incarnation: Uint8Array
   /** Of this start: 16 random bytes. */
   readonly nonce: Uint8Array
@@ -28,8 +29,8 @@ export interface MembershipOptions {
  *   cluster is founded: every member that votes from then on is known to all. A replica that hears of the founding from
  *   one member needs nothing from the others, because that member has it from all.
  */
-export class Membership {
-  readonly #options: MembershipOptions
+export class Incarnations {
+  readonly #options: IncarnationsOptions
   readonly #known = new Map<number, PeerRecord>()
   /** Peers whose incarnation is durable here. */
   readonly #written = new Set<number>()
@@ -46,7 +47,7 @@ export class Membership {
   /** The founding was heard of, and is being written down. */
   #gossip = false
 
-  constructor(options: MembershipOptions) {
+  constructor(options: IncarnationsOptions) {
     this.#options = options
     this.#start = { number: 1, nonce: options.nonce }
   }
@@ -56,10 +57,10 @@ export class Membership {
     if (record.type === RecordType.start) {
       this.#start = { ...this.#start, number: record.number + 1 }
       this.#nonces.push(record.nonce)
-    } else if (record.type === RecordType.met) this.#met.add(record.row)
+    } else if (record.type === RecordType.met) this.#met.add(record.id)
     else {
-      this.#known.set(record.row, record)
-      this.#written.add(record.row)
+      this.#known.set(record.id, record)
+      this.#written.add(record.id)
     }
   }
 
@@ -134,48 +135,49 @@ export class Membership {
     return journal <= this.#heard(known)
   }
 
-  #learn(row: number, { incarnation, start, journal }: Claim): void {
-    this.#options.superseded(row)
-    const record: PeerRecord = { type: RecordType.peer, row, incarnation, start, heard: journal }
-    this.#known.set(row, record)
+  #learn(id: number, { incarnation, start, journal }: Claim): void {
+    this.#options.superseded(id)
+    const record: PeerRecord = { type: RecordType.peer, id, incarnation, start, heard: journal }
+    this.#known.set(id, record)
     const written = this.#options.write([record]).then(() => {
-      this.#written.add(row)
+      this.#written.add(id)
       this.#name()
     })
-    this.#pending.set(row, written)
+    this.#pending.set(id, written)
   }
 
   async #meet(peers: readonly number[]): Promise<void> {
-    const rows = peers.filter((peer) => !this.#met.has(peer))
-    if (rows.length === 0) return
-    await this.#options.write(rows.map((row) => ({ type: RecordType.met, row })))
-    for (const row of rows) this.#met.add(row)
+    const ids = peers.filter((peer) => !this.#met.has(peer))
+    if (ids.length === 0) return
+    await this.#options.write(ids.map((id) => ({ type: RecordType.met, id })))
+    for (const id of ids) this.#met.add(id)
     this.#found()
   }
 
   /** The cluster has a name as soon as all its members are durably known. */
   #name(): void {
-    if (this.#clusterId !== null || this.#written.size < this.#options.replicas - 1) return
-    const { id, replicas, incarnation } = this.#options
+    if (this.#clusterId !== null || this.#written.size < this.#peers.length) return
+    const { id: self, members, incarnation } = this.#options
     const hash = createHash('sha256')
-    for (let row = 0; row < replicas; row++) {
-      hash.update(row === id ? incarnation : (this.#known.get(row) as PeerRecord).incarnation)
+    for (const { id } of members.members) {
+      hash.update(id === self ? incarnation : (this.#known.get(id) as PeerRecord).incarnation)
     }
     this.#clusterId = hash.digest('hex').slice(0, 2 * CLUSTER_ID_BYTES)
   }
 
   #found(): void {
-    if (this.#founded || this.#met.size < this.#options.replicas - 1) return
+    if (this.#founded || this.#met.size < this.#peers.length) return
     this.#founded = true
     this.#options.founded()
   }
 
-  #heard({ row, heard }: PeerRecord): number {
-    return Math.max(heard, this.#options.heard(row))
+  #heard({ id, heard }: PeerRecord): number {
+    return Math.max(heard, this.#options.heard(id))
   }
 
   get #peers(): number[] {
-    return Array.from({ length: this.#options.replicas }, (_, row) => row).filter((row) => row !== this.#options.id)
+    const { id: self, members } = this.#options
+    return members.members.map(({ id }) => id).filter((id) => id !== self)
   }
 }
 
