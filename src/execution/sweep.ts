@@ -1,5 +1,4 @@
 import type { Session } from './session.ts'
-import type { SessionTable } from './sessions.ts'
 
 /** How much all sessions together may keep. */
 export interface Limits {
@@ -34,18 +33,25 @@ export interface Swept {
   readonly expired: readonly string[]
 }
 
+/** What a sweep sees of the table of sessions. */
+interface Table {
+  readonly limits: Limits
+  readonly kept: Limits
+  expire(id: string): void
+}
+
 /** Whether a sweep would make room. */
-export function isFull({ kept, limits }: SessionTable): boolean {
+export function isFull({ kept, limits }: Table): boolean {
   return exceeds(kept, limits, FULL)
 }
 
 /** Whether more is kept than allowed. */
-export function isOverfull({ kept, limits }: SessionTable): boolean {
+export function isOverfull({ kept, limits }: Table): boolean {
   return exceeds(kept, limits, 1)
 }
 
 /** Whether so much was added since `before` that a new generation is due. */
-export function isGenerationDue({ kept, limits }: SessionTable, before: Limits): boolean {
+export function isGenerationDue({ kept, limits }: Table, before: Limits): boolean {
   const come = {
     bytes: kept.bytes - before.bytes,
     numbers: kept.numbers - before.numbers,
@@ -64,7 +70,7 @@ function exceeds(kept: Limits, limits: Limits, share: number): boolean {
  * with the sessions that were not used for the longest time, and among these with those that keep most. What it does
  * depends only on the table, not on the order in which its sessions came.
  */
-export function sweepSessions(table: SessionTable, open: Iterable<readonly [string, Session]>): Swept {
+export function sweepSessions(table: Table, open: Iterable<readonly [string, Session]>): Swept {
   const swept = { forgotten: [] as string[], cut: [] as string[], expired: [] as string[] }
   const { limits } = table
   let sessions: (readonly [string, Session])[] | null = null

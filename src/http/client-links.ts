@@ -16,7 +16,7 @@ import { FORMAT_VERSION, MAX_FRAME_BYTES, NONCE_BYTES } from '../codec/limits.ts
 import { EpaxosError, ErrorCode } from '../errors.ts'
 import type { Logger } from '../node/logger.ts'
 import type { Answer, Requests } from '../node/requests.ts'
-import type { LinkEvents, LinkOptions, LinkSocket } from '../transport/server.ts'
+import type { LinkEvents, LinkOptions, LinkSocket } from '../transport/link-server.ts'
 
 /** A link is closed if its client does not send its part of the handshake in this time. */
 const HANDSHAKE_TIMEOUT_MS = 3000

@@ -1,7 +1,7 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { ErrorCode } from '../errors.ts'
-import { ContentType, errorBody } from './reply.ts'
+import { ContentType, errorBody } from './error-body.ts'
 
 /** With this many requests waiting for earlier answers, the connection is not read any further. */
 const MAX_WAITING = 32

@@ -2,14 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { EpaxosError, type ErrorCode } from '../errors.ts'
 import { MEANINGS, UNKNOWN_STATUS } from '../outcomes.ts'
 import type { HttpConnection } from './connection.ts'
+import { ContentType, errorBody } from './error-body.ts'
 import { BadRequest } from './head.ts'
-
-export const ContentType = {
-  json: 'application/json',
-  text: 'text/plain; charset=utf-8',
-  bytes: 'application/octet-stream',
-} as const
-export type ContentType = (typeof ContentType)[keyof typeof ContentType]
 
 /** A client that reads nothing of its answer for this long is gone. */
 const STALLED_MS = 30_000
@@ -20,11 +14,6 @@ const STALLED_MS = 30_000
  */
 const LINGER_MS = 500
 const LINGER_BYTES = 8 << 20
-
-/** The body of an error: JSON, as everywhere. */
-export function errorBody(code: ErrorCode, message: string): string {
-  return JSON.stringify({ error: { code, message } })
-}
 
 /** The answer to one HTTP request: given once, and never after the client is gone. */
 export class Reply {

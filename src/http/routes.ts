@@ -21,9 +21,10 @@ import type { Answer, Consistency, Requests, Respond } from '../node/requests.ts
 import type { Access } from './access.ts'
 import { Bodies, type Receiving } from './body.ts'
 import type { HttpConnection } from './connection.ts'
+import { ContentType } from './error-body.ts'
 import { BadRequest, NO_WEBSOCKET, readHead } from './head.ts'
 import { consistencyOf, METHODS, type Target, targetOf } from './paths.ts'
-import { ContentType, Reply } from './reply.ts'
+import { Reply } from './reply.ts'
 import { sessionOf } from './session-headers.ts'
 import { parseTransaction, transactionJson } from './transaction-json.ts'
 

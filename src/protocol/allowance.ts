@@ -1,31 +1,8 @@
 import type { Context } from './context.ts'
-
-/**
- * How much work the requests of one peer may cause at this replica between two checks (`timing.lookMs`). Asking is
- * cheap and answering is not. So what exceeds the allowance is dropped like a lost message, and the peer asks again.
- */
-export interface Allowance {
-  /** Bytes of batches, in all answers. */
-  bytes: number
-  /** Commits and promises. */
-  answers: number
-  /** Slots looked up for Asks. */
-  slots: number
-  /** Recoveries begun because of a TryRecover. */
-  recoveries: number
-}
-
-/**
- * Asks may use half of the bytes and of the answers, so that a peer that catches up can still take part in recoveries.
- */
-const ALLOWED: Readonly<Allowance> = { bytes: 4 << 20, answers: 1024, slots: 8192, recoveries: 256 }
-
-export function freshAllowance(): Allowance {
-  return { ...ALLOWED }
-}
+import { ALLOWANCE } from './peers.ts'
 
 export function renewAllowances(context: Context): void {
-  for (const peer of context.peers.others) Object.assign(context.peers.of(peer).allowance, ALLOWED)
+  for (const peer of context.peers.others) Object.assign(context.peers.of(peer).allowance, ALLOWANCE)
 }
 
 /** Whether the peer may get one more answer. The last answer may exceed the bytes. */
@@ -34,10 +11,13 @@ export function mayAnswer(context: Context, peer: number): boolean {
   return isLeft(context, bytes > 0 && answers > 0)
 }
 
-/** Like {@link mayAnswer}, for an answer to an Ask. */
+/**
+ * Like {@link mayAnswer}, for an answer to an Ask. Asks may use half of the bytes and of the answers, so that a peer
+ * that catches up can still take part in recoveries.
+ */
 export function mayAnswerAsk(context: Context, peer: number): boolean {
   const { bytes, answers, slots } = context.peers.of(peer).allowance
-  return isLeft(context, bytes > ALLOWED.bytes / 2 && answers > ALLOWED.answers / 2 && slots > 0)
+  return isLeft(context, bytes > ALLOWANCE.bytes / 2 && answers > ALLOWANCE.answers / 2 && slots > 0)
 }
 
 export function mayBeginRecovery(context: Context, peer: number): boolean {

@@ -1,7 +1,23 @@
-import { type Allowance, freshAllowance } from './allowance.ts'
 import { Patience } from './patience.ts'
 import { zeros } from './vector.ts'
 import type { Votes } from './votes.ts'
+
+/**
+ * How much work the requests of one peer may cause at this replica between two checks (`timing.lookMs`). Asking is
+ * cheap and answering is not. So what exceeds the allowance is dropped like a lost message, and the peer asks again.
+ */
+export interface Allowance {
+  /** Bytes of batches, in all answers. */
+  bytes: number
+  /** Commits and promises. */
+  answers: number
+  /** Slots looked up for Asks. */
+  slots: number
+  /** Recoveries begun because of a TryRecover. */
+  recoveries: number
+}
+
+export const ALLOWANCE: Readonly<Allowance> = { bytes: 4 << 20, answers: 1024, slots: 8192, recoveries: 256 }
 
 /** What is known of one other replica. */
 export interface Peer {
@@ -50,7 +66,7 @@ export class Peers {
       committed: zeros(replicas),
       executed: zeros(replicas),
       patience: new Patience(suspectMs),
-      allowance: freshAllowance(),
+      allowance: { ...ALLOWANCE },
       journal: 0,
       agrees: null,
     }))

@@ -12,8 +12,9 @@ import {
   refusalText,
   welcomeText,
 } from './handshake.ts'
+import type { LinkEvents, LinkServer, LinkSocket } from './link-server.ts'
 import { type Address, HANDSHAKE_TIMEOUT_MS, PEER_PATH, PING_INTERVAL_MS } from './links.ts'
-import type { ChosenServer, LinkEvents, LinkServer, LinkSocket } from './server.ts'
+import type { ChosenServer } from './server.ts'
 import { type Claim, type Identity, MAX_FRAME_BYTES, type Refusal, type TransportHandlers } from './transport.ts'
 
 /**

@@ -2,8 +2,8 @@ import { FORMAT_VERSION } from '../codec/limits.ts'
 import { EpaxosError } from '../errors.ts'
 import { claimOf, refusalOfDialled, refusalOfDialler, type Versioned, wrongDirectory } from './admission.ts'
 import { AGAIN_MS, Backoff, STABLE_MS } from './backoff.ts'
-import type { MemoryNetwork } from './memory.ts'
 import { type LinkEnds, MemoryLink, SILENCE_MS } from './memory-link.ts'
+import type { Answer, MemoryNetwork, NetworkEnd } from './memory-network.ts'
 import {
   type Identity,
   MAX_FRAME_BYTES,
@@ -20,12 +20,6 @@ export interface MemoryTransportOptions {
   readonly address?: number
 }
 
-/** What the dialled side answers. */
-type Answer =
-  | { readonly refusal: Refusal; readonly clusterId: string | null }
-  | { readonly welcome: Versioned; readonly secret: Uint8Array | null }
-  | null
-
 /** The dialling side's view of one peer. */
 interface Outgoing {
   readonly backoff: Backoff
@@ -39,7 +33,7 @@ interface Outgoing {
 }
 
 /** A replica's end of a {@link MemoryNetwork}. */
-export class MemoryTransport implements Transport, LinkEnds {
+export class MemoryTransport implements Transport, LinkEnds, NetworkEnd {
   readonly #network: MemoryNetwork
   readonly #identity: Identity
   readonly #secret: Uint8Array | null
@@ -105,12 +99,10 @@ export class MemoryTransport implements Transport, LinkEnds {
     this.#accepted.clear()
   }
 
-  /** For {@link MemoryNetwork}. */
   loseLinkTo(peer: number): void {
     this.#outgoing.get(peer)?.link?.break()
   }
 
-  /** For {@link MemoryNetwork}. */
   releaseLinkTo(peer: number): void {
     this.#outgoing.get(peer)?.link?.release()
   }
@@ -151,13 +143,13 @@ export class MemoryTransport implements Transport, LinkEnds {
     })
   }
 
-  async #greet(link: MemoryLink, answerer: MemoryTransport): Promise<void> {
-    const answer = await answerer.#answer(link, this.#claim(), this.#secret)
+  async #greet(link: MemoryLink, answerer: NetworkEnd): Promise<void> {
+    const answer = await answerer.answer(link, this.#claim(), this.#secret)
     this.#later(link, () => void this.#onAnswer(link, answer))
   }
 
-  /** At the dialled side: the same checks in the same order as the listener. */
-  async #answer(link: MemoryLink, claim: Versioned, secret: Uint8Array | null): Promise<Answer> {
+  /** The same checks in the same order as the listener. */
+  async answer(link: MemoryLink, claim: Versioned, secret: Uint8Array | null): Promise<Answer> {
     let refusal = refusalOfDialler(this.#identity, claim, link.to)
     if (refusal === null && !sameBytes(secret, this.#secret)) refusal = 'secret'
     if (refusal === null) {

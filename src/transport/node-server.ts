@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { cannotListen, type LinkServer, type LinkServerHandlers, type LinkServerOptions } from './link-server.ts'
 import { type Address, printed } from './links.ts'
-import { cannotListen, type LinkServer, type LinkServerHandlers, type LinkServerOptions } from './server.ts'
 import { Strangers } from './strangers.ts'
 import { WsLinks } from './ws-links.ts'
 

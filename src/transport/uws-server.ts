@@ -7,8 +7,6 @@ import type {
   WebSocket,
 } from 'uWebSockets.js'
 import { descriptorsAreOut, descriptorsForStrangers } from '../system/limits.ts'
-import { type Address, printed } from './links.ts'
-import { NodeServer } from './node-server.ts'
 import {
   cannotListen,
   type LinkEvents,
@@ -16,7 +14,9 @@ import {
   type LinkServerHandlers,
   type LinkServerOptions,
   type LinkSocket,
-} from './server.ts'
+} from './link-server.ts'
+import { type Address, printed } from './links.ts'
+import { NodeServer } from './node-server.ts'
 import { Strangers } from './strangers.ts'
 import type { UWebSockets } from './uws.ts'
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { WebSocket, WebSocketServer } from 'ws'
-import type { LinkEvents, LinkOptions, LinkSocket } from './server.ts'
+import type { LinkEvents, LinkOptions, LinkSocket } from './link-server.ts'
 
 /** What a stranger may send before it has shown who it is: more than any handshake, whatever its frames announce. */
 export const MAX_STRANGER_BYTES = 64 << 10
