@@ -1,11 +1,16 @@
-import { type Flags, flagName, variableName } from './settings/flag.ts'
+import { Command as Parser } from 'commander'
+import { EpaxosError, ErrorCode } from '../errors.ts'
+import { type Arguments, addFlags, usageError } from './settings/arguments.ts'
+import { type Flags, variableName } from './settings/flag.ts'
 import type { Given } from './settings/read.ts'
 
 /** One word after `epaxos`. */
 export interface Command<F extends Flags = Flags> {
   readonly name: string
-  /** The names of the positional arguments, as the help shows them. */
-  readonly usage: string
+  /** Its arguments, as commander writes them: `<REQUIRED>`, `[OPTIONAL]`. */
+  readonly args?: readonly string[]
+  /** What the help shows after the name, if not the arguments. */
+  readonly usage?: string
   readonly summary: string
   readonly flags: F
   /** Whole command lines, and what each does. */
@@ -25,57 +30,45 @@ export function command<const F extends Flags>(definition: Command<F>): Command 
   return definition as unknown as Command
 }
 
-/** The output of a command's `--help`. */
-export function helpOf({ name, usage, summary, flags, examples, notes }: Command): string {
-  const rows = Object.entries(flags).filter(([, { hidden }]) => !hidden)
-  const left = rows.map(([flag, { placeholder }]) => `--${flagName(flag)} ${placeholder}`.trimEnd())
-  left.push('--config FILE', '--help')
-  const right = rows.map(([, flag]) => `${flag.help}${fallbackOf(flag.fallback)}`)
-  right.push('a JSON object with any of these settings, by name', 'print this text')
-  const first = rows[0]?.[0]
+/** A command line that cannot be run; `help` is the command line that shows what can. */
+export class UsageError extends EpaxosError {
+  readonly help: string
+
+  constructor(message: string, help: string) {
+    super(ErrorCode.configuration, message)
+    this.help = help
+  }
+}
+
+/** The command for commander, which calls `run` with a function that says what the command line holds. */
+export function parserOf(definition: Command, run: (given: () => Arguments) => Promise<void>): Parser {
+  const { name, args = [], usage, summary, flags } = definition
+  const parser = quiet(new Parser(name), `epaxos ${name} --help`)
+  parser.summary(summary).description(summary).helpOption('-h, --help', 'print this text')
+  for (const arg of args) parser.argument(arg)
+  if (usage !== undefined) parser.usage(usage)
+  const given = addFlags(parser, flags)
+  return parser
+    .addHelpText('after', () => textAfter(definition))
+    .allowExcessArguments()
+    .action(() => run(given))
+}
+
+/** Throws instead of writing errors and ending the process. */
+export function quiet(parser: Parser, help: string): Parser {
+  return parser.configureOutput({ writeErr: () => {} }).exitOverride((error) => {
+    if (error.exitCode === 0) throw error
+    throw new UsageError(usageError(error).message, help)
+  })
+}
+
+function textAfter({ flags, notes, examples }: Command): string {
+  const first = Object.entries(flags).find(([, { hidden }]) => !hidden)?.[0]
+  const order = `A flag overrides its environment variable (${variableName(first ?? '')}, …), which overrides the file.`
   return [
-    `epaxos ${name} ${usage}`.trimEnd(),
-    '',
-    summary,
-    '',
-    'Flags:',
-    ...columns(left, right),
-    '',
-    ...(first === undefined
-      ? []
-      : [`A flag overrides its environment variable (${variableName(first)}, …), which overrides the file.`, '']),
-    ...(notes === undefined ? [] : [notes, '']),
-    'Examples:',
+    ...(first === undefined ? [] : ['', order]),
+    ...(notes === undefined ? [] : ['', notes]),
+    ...(examples.length === 0 ? [] : ['', 'Examples:']),
     ...examples.flatMap(([line, does]) => [`  ${line}`, `      ${does}`]),
-    '',
   ].join('\n')
-}
-
-/** The output of `epaxos --help`. */
-export function overview(all: readonly Command[]): string {
-  const commands = all.filter(({ internal }) => internal !== true)
-  return [
-    'epaxos COMMAND [FLAGS]',
-    '',
-    'A leaderless replicated state machine: any replica takes reads and writes.',
-    '',
-    'Commands:',
-    ...columns(
-      commands.map(({ name, usage }) => `${name} ${usage}`.trimEnd()),
-      commands.map(({ summary }) => summary),
-    ),
-    '',
-    '`epaxos COMMAND --help` describes a command, `epaxos --version` prints the version.',
-    '',
-  ].join('\n')
-}
-
-function fallbackOf(fallback: unknown): string {
-  if (fallback === undefined || fallback === false || (Array.isArray(fallback) && fallback.length === 0)) return ''
-  return fallback === true ? ' (default on; --no-… turns it off)' : ` (default ${fallback})`
-}
-
-function columns(left: readonly string[], right: readonly string[]): string[] {
-  const width = Math.max(...left.map(({ length }) => length))
-  return left.map((text, i) => `  ${text.padEnd(width)}  ${right[i]}`.trimEnd())
 }

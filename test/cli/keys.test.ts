@@ -162,7 +162,10 @@ test('--version and --help, of all and of each', async () => {
   assert.match((version as { stdout: string }).stdout, /^\d+\.\d+\.\d+\n$/)
   for (const result of [version, help, ...each]) assert.is(result?.code, 0)
   for (const { stdout } of each) {
-    assert.match((help as { stdout: string }).stdout, new RegExp(`^ {2}${/^epaxos (\w+)/.exec(stdout)?.[1]}`, 'm'))
+    assert.match(
+      (help as { stdout: string }).stdout,
+      new RegExp(`^ {2}${/^Usage: epaxos (\w+)/.exec(stdout)?.[1]}`, 'm'),
+    )
     assert.match(stdout, /Examples:\n {2}\S/)
   }
   assert.not.match((help as { stdout: string }).stdout, /demo-replica/)

@@ -1,9 +1,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Command } from 'commander'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { choice, decimal, integer, list, text, toggle, variableName } from '../../src/cli/settings/flag.ts'
+import { quiet } from '../../src/cli/command.ts'
+import { type Arguments, addFlags, shielded } from '../../src/cli/settings/arguments.ts'
+import { choice, decimal, type Flags, integer, list, text, toggle, variableName } from '../../src/cli/settings/flag.ts'
 import { type Environment, readSettings } from '../../src/cli/settings/read.ts'
 import { readSecret, secretFlags } from '../../src/cli/settings/secret.ts'
 
@@ -25,8 +28,15 @@ let files = 0
 
 test.after(() => rmSync(folder, { recursive: true }))
 
+function argumentsOf(flags: Flags, args: readonly string[]): Arguments {
+  const parser = quiet(new Command('test'), '').argument('[REST...]')
+  const given = addFlags(parser, flags)
+  parser.parse(shielded(args), { from: 'user' })
+  return given()
+}
+
 function read(args: readonly string[], environment: Environment = {}) {
-  return readSettings(flags, args, environment, variables)
+  return readSettings(flags, argumentsOf(flags, args), environment, variables)
 }
 
 function fileOf(content: string): string {
@@ -88,8 +98,19 @@ test('numbers below zero are arguments, and what follows -- is', () => {
   assert.is(settings.id, 1)
 })
 
+test('a value begins with a dash only where it cannot be taken for a flag', () => {
+  refused(
+    () => read(['--data', '--id', '1']),
+    /^--data has no value, or one that begins with a dash: then write --data=--id$/,
+  )
+  refused(() => read(['--data', '-x']), /^--data has no value/)
+  assert.is(read(['--data=-x']).settings.data, '-x')
+  assert.is(read(['--data=--id']).settings.data, '--id')
+  assert.is(read(['--data', '-5']).settings.data, '-5')
+})
+
 test('unknown flags and keys are refused by name, unknown variables of our prefix are warned of', () => {
-  refused(() => read(['--nonsense']), /Unknown option '--nonsense'$/)
+  refused(() => read(['--nonsense']), /^unknown option '--nonsense'$/)
   refused(() => read(['-x']), /'-x'/)
   const warning = 'unknown environment variable EPAXOS_NONSENSE: ignored'
   assert.equal(read([], { EPAXOS_NONSENSE: '1' }).warnings, [warning])
@@ -132,13 +153,21 @@ test('the variables that Kubernetes sets for services of our name are neither re
       [`${service}_PORT_53_UDP`, 'udp://10.0.0.1:53'],
     ]),
   )
-  const { settings, warnings, origins } = readSettings(ports, [], environment, known)
+  const { settings, warnings, origins } = readSettings(ports, argumentsOf(ports, []), environment, known)
   assert.equal(warnings, [])
   assert.equal([settings.clientPort, settings.peerPort, origins.size], [7001, 7101, 0])
-  const own = readSettings(ports, [], { ...environment, EPAXOS_CLIENT_PORT: '8001' }, known)
+  const own = readSettings(ports, argumentsOf(ports, []), { ...environment, EPAXOS_CLIENT_PORT: '8001' }, known)
   assert.is(own.settings.clientPort, 8001)
-  refused(() => readSettings(ports, [], { EPAXOS_CLIENT_PORT: 'tcp' }, known), /^EPAXOS_CLIENT_PORT is a whole number/)
-  const { warnings: others } = readSettings(ports, [], { EPAXOS_PORT: '7001', EPAXOS_SERVICES: 'x' }, known)
+  refused(
+    () => readSettings(ports, argumentsOf(ports, []), { EPAXOS_CLIENT_PORT: 'tcp' }, known),
+    /^EPAXOS_CLIENT_PORT is a whole number/,
+  )
+  const { warnings: others } = readSettings(
+    ports,
+    argumentsOf(ports, []),
+    { EPAXOS_PORT: '7001', EPAXOS_SERVICES: 'x' },
+    known,
+  )
   assert.is(others.length, 2)
 })
 
@@ -198,7 +227,7 @@ test('the secret comes from its file or its variable, whichever beats the other,
   assert.is(readSecret(withFile({ secretFile: file }, [], { EPAXOS_SECRET: 'variable' })), 'variable')
   refused(() => readSecret(read([], { EPAXOS_SECRET: 'a', EPAXOS_SECRET_FILE: file })), /are given both/)
   refused(() => readSecret(read(['--secret-file', join(folder, 'absent')])), /^--secret-file: ENOENT/)
-  refused(() => read(['--secret', 'x']), /Unknown option '--secret'/)
+  refused(() => read(['--secret', 'x']), /unknown option '--secret'/)
 })
 
 test('a secret file holds one line, and only its end is left out', () => {

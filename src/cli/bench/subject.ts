@@ -5,9 +5,9 @@ import { EpaxosError, ErrorCode } from '../../errors.ts'
 import { Children, childEnvironment } from '../cluster/children.ts'
 import { membersOf } from '../cluster/plan.ts'
 import { allReady } from '../cluster/ready.ts'
-import type { benchFlags } from '../commands/bench.ts'
 import { freePortRange } from '../ports.ts'
 import { type Settings, wrong } from '../settings/flag.ts'
+import type { benchFlags } from './flags.ts'
 
 /** What is measured. */
 export interface Subject {

@@ -1,12 +1,12 @@
 import type { ChildProcess } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
-import type { clusterFlags } from '../commands/cluster.ts'
 import { Exit } from '../exit-codes.ts'
 import { stopSignal, untilAborted } from '../process/stop.ts'
 import { wrong } from '../settings/flag.ts'
 import type { Given } from '../settings/read.ts'
 import { readSecret } from '../settings/secret.ts'
 import { Children, childEnvironment, commandOf, quoted } from './children.ts'
+import type { clusterFlags } from './flags.ts'
 import { checkPorts, type Member, membersOf, type Plan } from './plan.ts'
 import { allReady } from './ready.ts'
 

@@ -3,10 +3,10 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { CommandError } from '../../errors.ts'
 import { PrintingMachine } from '../../machine/printing.ts'
 import { Replica } from '../../node/replica.ts'
-import type { demoReplicaFlags } from '../commands/demo.ts'
 import { ReplicaExit, replicaExit } from '../exit-codes.ts'
 import { Ending } from '../replica/ending.ts'
 import type { Settings } from '../settings/flag.ts'
+import type { demoReplicaFlags } from './flags.ts'
 import type { FromReplica, ToReplica } from './messages.ts'
 
 const READY_POLL_MS = 20

@@ -1,5 +1,4 @@
 import { request as httpRequest } from 'node:http'
-import { request as httpsRequest } from 'node:https'
 import { buffer } from 'node:stream/consumers'
 import { CommandError, ErrorCode } from '../../errors.ts'
 
@@ -24,7 +23,7 @@ export interface Answer {
  */
 export async function ask(target: Target, method: string, path: string, body?: string): Promise<Answer> {
   const { protocol, hostname, port } = new URL(target.url)
-  const request = (protocol === 'https:' ? httpsRequest : httpRequest)({
+  const request = (await requestOf(protocol))({
     host: hostname.replace(/^\[|\]$/g, ''),
     port,
     method,
@@ -62,6 +61,11 @@ export async function ask(target: Target, method: string, path: string, body?: s
   } finally {
     clearTimeout(timer)
   }
+}
+
+/** TLS is loaded late: it takes longer than a request without it. */
+async function requestOf(protocol: string): Promise<typeof httpRequest> {
+  return protocol === 'https:' ? (await import('node:https')).request : httpRequest
 }
 
 /** Not a string: Node.js would write the headers in its encoding, too. */

@@ -1,8 +1,8 @@
 import { createInterface } from 'node:readline'
-import type { maelstromFlags } from '../commands/maelstrom.ts'
 import { Exit } from '../exit-codes.ts'
 import { Ending } from '../replica/ending.ts'
 import type { Settings } from '../settings/flag.ts'
+import type { maelstromFlags } from './flags.ts'
 import { parseMessage } from './messages.ts'
 import { MaelstromNode } from './node.ts'
 

@@ -68,9 +68,8 @@ function optionsOf(
   logger: Logger,
   onFailure: (error: Error) => void,
 ): ReplicaOptions & { readonly logger: Logger } {
-  const { settings, positionals } = given
+  const { settings } = given
   const { id, peers, client, data, durability, engine, server, cluster, requestTimeoutMs } = settings
-  if (positionals.length > 0) throw wrong(`unexpected argument ${positionals[0]}`)
   if (id === undefined) throw wrong('--id is missing')
   if (peers.length === 0) throw wrong('--peers is missing')
   if (client === undefined) throw wrong('--client is missing')

@@ -130,7 +130,10 @@ export function flagName(name: string): string {
   return name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
 }
 
+/** Of all our environment variables. */
+export const PREFIX = 'EPAXOS_'
+
 /** `requestTimeoutMs` → `EPAXOS_REQUEST_TIMEOUT_MS`. */
 export function variableName(name: string): string {
-  return `EPAXOS_${flagName(name).replaceAll('-', '_').toUpperCase()}`
+  return `${PREFIX}${flagName(name).replaceAll('-', '_').toUpperCase()}`
 }

@@ -1,6 +1,6 @@
-import { parseArgs } from 'node:util'
 import { repeatedName } from '../../json.ts'
-import { type Flag, type Flags, flagName, type Settings, variableName, wrong } from './flag.ts'
+import type { Arguments } from './arguments.ts'
+import { type Flag, type Flags, flagName, PREFIX, type Settings, variableName, wrong } from './flag.ts'
 import { readText } from './read-text.ts'
 import { isOfService } from './service-variables.ts'
 
@@ -27,18 +27,17 @@ export interface Origin {
 
 /**
  * Reads the settings of a command: a flag beats the environment, which beats the file. `variables` are those of all
- * commands: variables of other commands are allowed, and those that no command knows give a warning. Unknown flags and
- * unknown keys of the file are errors.
+ * commands: variables of other commands are allowed, and those that no command knows give a warning. Unknown keys of the
+ * file are errors.
  *
  * @throws EpaxosError with code `configuration` that says what is wrong, and where
  */
 export function readSettings<F extends Flags>(
   flags: F,
-  args: readonly string[],
+  { said, positionals, file }: Arguments,
   environment: Environment,
   variables: ReadonlySet<string>,
 ): Given<F> {
-  const { said, positionals, file } = readArguments(flags, args)
   const sources = [said, readEnvironment(flags, environment), readFile(flags, file)]
   const origins = new Map<string, Origin>()
   const settings: Record<string, unknown> = {}
@@ -82,57 +81,9 @@ function parse(flag: Flag<unknown>, texts: readonly string[], written: string): 
   }
 }
 
-/** Put in front of an argument like `-5`, which is a number and not a flag; no argument contains this character. */
-const NUMBER = '\0'
-
-function readArguments(flags: Flags, args: readonly string[]) {
-  const options: Record<string, { type: 'string' | 'boolean'; multiple: true }> = {
-    config: { type: 'string', multiple: true },
-  }
-  for (const [name, { placeholder, hidden }] of Object.entries(flags)) {
-    if (!hidden) options[flagName(name)] = { type: placeholder === '' ? 'boolean' : 'string', multiple: true }
-    if (placeholder === '' && !hidden) options[`no-${flagName(name)}`] = { type: 'boolean', multiple: true }
-  }
-  const shielded = args.map((arg) => (/^-\d/.test(arg) ? NUMBER + arg : arg))
-  const { values, positionals } = parseStrictly(shielded, options)
-  const said = new Map<string, string[]>()
-  for (const [name, flag] of Object.entries(flags)) {
-    const texts = textsOf(values, flagName(name))
-    if (texts.length > 1 && !flag.repeatable) throw wrong(`--${flagName(name)} is given more than once`)
-    if (texts.length > 0) said.set(name, texts)
-  }
-  const files = textsOf(values, 'config')
-  if (files.length > 1) throw wrong('--config is given more than once')
-  return { said, positionals: positionals.map(unshielded), file: files[0] ?? null }
-}
-
-type Values = Readonly<Record<string, readonly (string | boolean)[] | undefined>>
-
-function parseStrictly(
-  args: string[],
-  options: Record<string, { type: 'string' | 'boolean'; multiple: true }>,
-): { values: Values; positionals: string[] } {
-  try {
-    const { values, positionals } = parseArgs({ args, options, allowPositionals: true, strict: true })
-    return { values: values as Values, positionals }
-  } catch (error) {
-    // Only the first sentence: the rest is about arguments that begin with a dash.
-    throw wrong(unshielded((error as Error).message).split('. ')[0] as string)
-  }
-}
-
-function textsOf(values: Values, name: string): string[] {
-  const negated = (values[`no-${name}`] ?? []).map(() => 'false')
-  return [...(values[name] ?? []).map((value) => unshielded(String(value))), ...negated]
-}
-
-function unshielded(text: string): string {
-  return text.replaceAll(NUMBER, '')
-}
-
 /** Variables with our prefix that no command knows, by name. */
 function unknownVariables(environment: Environment, variables: ReadonlySet<string>): string[] {
-  const ours = Object.entries(environment).filter(([name]) => name.startsWith('EPAXOS_') && !variables.has(name))
+  const ours = Object.entries(environment).filter(([name]) => name.startsWith(PREFIX) && !variables.has(name))
   return ours.flatMap(([name, value = '']) => (isOfService(name, value) ? [] : [name])).sort()
 }
 

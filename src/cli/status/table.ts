@@ -1,5 +1,5 @@
 import type { Status } from '../../node/status.ts'
-import type { Report } from '../commands/status.ts'
+import type { Report } from './report.ts'
 
 type Column = readonly [title: string, of: (status: Status) => string]
 

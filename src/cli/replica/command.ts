@@ -1,9 +1,9 @@
 import { command } from '../command.ts'
-import { replicaFlags } from '../replica/flags.ts'
+import { replicaFlags } from './flags.ts'
 
 export const replica = command({
   name: 'replica',
-  usage: '--id I --peers HOST:PORT,… --client HOST:PORT --data DIR',
+  usage: '--id I --peers HOST:PORT,… --client HOST:PORT --data DIR [options]',
   summary: 'Runs one replica. It logs to stderr, one JSON object per line, and stops on SIGTERM, SIGINT or SIGHUP.',
   flags: replicaFlags,
   logs: true,
@@ -28,5 +28,5 @@ export const replica = command({
       'the second of three on three machines',
     ],
   ],
-  run: async (given) => (await import('../replica/run.ts')).runReplica(given),
+  run: async (given) => (await import('./run.ts')).runReplica(given),
 })

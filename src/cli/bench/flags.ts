@@ -1,8 +1,7 @@
 import { MAX_KEY_BYTES, MAX_VALUE_BYTES } from '../../machine/commands.ts'
-import { MIN_KEY_BYTES } from '../bench/commands.ts'
-import { command } from '../command.ts'
-import { choice, decimal, integer, list, text, toggle, wrong } from '../settings/flag.ts'
+import { choice, decimal, integer, list, text, toggle } from '../settings/flag.ts'
 import { secretFlags } from '../settings/secret.ts'
+import { MIN_KEY_BYTES } from './commands.ts'
 
 export const benchFlags = {
   url: list('URL', 'a running replica; repeat it for more. Without it, bench starts its own cluster'),
@@ -22,23 +21,3 @@ export const benchFlags = {
   json: toggle('print one JSON object instead of text'),
   ...secretFlags,
 } as const
-
-export const bench = command({
-  name: 'bench',
-  usage: '',
-  summary: 'Measures a cluster with puts, in a closed loop over WebSockets; replicas answer after execution.',
-  flags: benchFlags,
-  notes: 'Exit codes: 0 measured, 1 commands were refused or not answered, 2 wrong usage, 4 no replica reached.',
-  examples: [
-    ['epaxos bench', 'three replicas with disks, 1000 commands in flight at each'],
-    ['epaxos bench --outstanding 1 --durability memory', 'latency, without disks'],
-    [
-      'epaxos bench --url http://127.0.0.1:7001 --url http://127.0.0.1:7002 --conflicts 100',
-      'two replicas that are already running',
-    ],
-  ],
-  run: async (given) => {
-    if (given.positionals.length > 0) throw wrong(`unexpected argument ${given.positionals[0]}`)
-    return (await import('../bench/run.ts')).runBench(given)
-  },
-})

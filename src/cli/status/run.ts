@@ -1,0 +1,52 @@
+import { CommandError } from '../../errors.ts'
+import type { Status } from '../../node/status.ts'
+import { CommandExit } from '../exit-codes.ts'
+import { ask, type Target } from '../http/ask.ts'
+import { targetOf } from '../http/target.ts'
+import { complain } from '../process/complain.ts'
+import type { Given } from '../settings/read.ts'
+import type { statusFlags } from './flags.ts'
+import type { Report } from './report.ts'
+import { statusTable } from './table.ts'
+
+/** The time limit for replicas that are only asked because another one named them. */
+const OTHERS_TIMEOUT_MS = 1000
+
+/** Resolves with the exit code. */
+export async function runStatus(given: Given<typeof statusFlags>): Promise<number> {
+  const target = targetOf(given)
+  try {
+    const reports = given.settings.learn ? await askAll(target) : [await askOne(target)]
+    process.stdout.write(given.settings.json ? `${JSON.stringify(reports, null, 2)}\n` : statusTable(reports))
+    return CommandExit.done
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error
+    complain(error.message)
+    return CommandExit.refused
+  }
+}
+
+/** By id. Rejects with a `CommandError` if the first replica does not answer. */
+async function askAll(target: Target): Promise<Report[]> {
+  const first = await askOne(target)
+  return await Promise.all(
+    first.replicas.map(async ({ id, client }) => {
+      if (id === first.id) return first
+      if (client === '') return { id, client, error: `replica ${first.id} has not met it yet` }
+      const timeoutMs = Math.min(target.timeoutMs, OTHERS_TIMEOUT_MS)
+      try {
+        const status = await askOne({ ...target, url: client, timeoutMs })
+        if (status.clusterId === first.clusterId || status.clusterId === null) return status
+        return { id, client, error: 'a replica of another cluster answers there' }
+      } catch (error) {
+        return { id, client, error: (error as Error).message }
+      }
+    }),
+  )
+}
+
+async function askOne(target: Target): Promise<Status> {
+  const { status, body, message } = await ask(target, 'GET', '/status')
+  if (status !== 200) throw new CommandError('not_ready', 'refused', `${target.url}: ${message}`)
+  return JSON.parse(new TextDecoder().decode(body)) as Status
+}
