@@ -13,6 +13,7 @@ const checks = [
     command: process.execPath,
     args: [join(modules, '@biomejs/biome/bin/biome'), 'check', '--error-on-warnings', '.'],
   },
+  { name: 'layers import inwards', command: process.execPath, args: ['scripts/layers.mjs'] },
   { name: 'lines of at most 120 characters', command: process.execPath, args: ['scripts/line-lengths.mjs'] },
   { name: 'generated code is fresh', command: process.execPath, args: ['scripts/generate.mjs', '--check'] },
   { name: 'wasm is fresh', command: process.execPath, args: ['scripts/build-wasm.mjs', '--check'] },

@@ -27,8 +27,8 @@ export interface Origin {
 
 /**
  * Reads the settings of a command: a flag beats the environment, which beats the file. `variables` are those of all
- * commands: variables of other commands are allowed, and those that no command knows give a warning. Unknown keys of the
- * file are errors.
+ * commands: variables of other commands are allowed, and those that no command knows give a warning. Unknown keys of
+ * the file are errors.
  *
  * @throws EpaxosError with code `configuration` that says what is wrong, and where
  */
