@@ -8,6 +8,8 @@ export interface MemoryDiskOptions {
    * {@link MemoryDisk.sync} makes values durable.
    */
   readonly schedule?: (written: () => void) => void
+  /** Bytes that can still be written; no limit by default. */
+  readonly free?: () => number
 }
 
 export interface CrashOptions {
@@ -34,11 +36,13 @@ export class MemoryDisk {
   full = false
   readonly #values = new Values()
   readonly #schedule: ((written: () => void) => void) | undefined
+  readonly #free: () => number
   #journal: MemoryJournal | null = null
   #failNext = false
 
   constructor(options: MemoryDiskOptions = {}) {
     this.#schedule = options.schedule
+    this.#free = options.free ?? (() => Number.POSITIVE_INFINITY)
   }
 
   /**
@@ -50,8 +54,8 @@ export class MemoryDisk {
     if (this.#journal) throw new EpaxosError(ErrorCode.locked, 'The memory disk is open already')
     this.#journal = new MemoryJournal(this.#values, {
       schedule: this.#schedule,
-      failing: () => {
-        const failing = this.full || this.#failNext
+      failing: (bytes) => {
+        const failing = this.full || this.#failNext || bytes > this.#free()
         this.#failNext = false
         return failing
       },
@@ -60,6 +64,11 @@ export class MemoryDisk {
       },
     })
     return this.#journal
+  }
+
+  /** What a crash would leave, in bytes. */
+  get bytes(): number {
+    return this.#values.bytes
   }
 
   /** The values from number `from` on that a crash would leave. */
@@ -126,7 +135,8 @@ class Values {
 
 interface Owner {
   readonly schedule: ((written: () => void) => void) | undefined
-  failing(): boolean
+  /** Whether a write of so many bytes fails. */
+  failing(bytes: number): boolean
   closed(): void
 }
 
@@ -244,11 +254,13 @@ class MemoryJournal implements Journal {
 
   #written(upTo: number): void {
     if (this.#state !== 'open' || upTo <= this.#durable.last) return
-    if (this.#owner.failing()) {
+    const values = this.#pending.slice(0, upTo - this.#durable.last)
+    if (this.#owner.failing(values.reduce((sum, { length }) => sum + length, 0))) {
       this.#state = 'failed'
       this.#onFailed(new EpaxosError(ErrorCode.storage, 'The journal cannot be written: the memory disk fails'))
     } else {
-      for (const value of this.#pending.splice(0, upTo - this.#durable.last)) {
+      this.#pending.splice(0, values.length)
+      for (const value of values) {
         this.#durable.add(value.slice())
         this.#pendingBytes -= value.length
       }

@@ -85,4 +85,20 @@ export const REPLICA: readonly Mutant[] = [
     ],
     hunter: { by: 'simulator' },
   },
+  {
+    name: 'a replica takes part although its disk is full',
+    patches: [{ file: 'node/composition.ts', from: '              hooks.suspend(full)\n', to: '' }],
+    hunter: { by: 'simulator' },
+  },
+  {
+    name: 'updates are refused for ever once the disk was nearly full',
+    patches: [
+      {
+        file: 'node/composition.ts',
+        from: '              this.proposals.onlyReads = nearlyFull\n',
+        to: '              this.proposals.onlyReads ||= nearlyFull\n',
+      },
+    ],
+    hunter: { by: 'simulator' },
+  },
 ]

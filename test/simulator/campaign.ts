@@ -2,7 +2,7 @@ import { MessageType } from '../../src/protocol/messages.ts'
 import { ENDS } from '../protocol/steps.ts'
 import type { EngineMaker } from '../support/engine-makers.ts'
 import { Counters } from './counters.ts'
-import { DIRECTORY_FAULT_KINDS, FAULT_KINDS } from './fault-plan.ts'
+import { DIRECTORY_FAULT_KINDS, FAULT_KINDS, SPACE_FAULT_KINDS } from './fault-plan.ts'
 import { drawOptions, type Options } from './options.ts'
 import { type Outcome, Simulation } from './simulation.ts'
 import { Violation } from './violation.ts'
@@ -48,7 +48,10 @@ export const RARE_PATHS: readonly string[] = [
   'copies refused',
   'copies beside a process',
   'strangers refused',
-  ...[...FAULT_KINDS, ...DIRECTORY_FAULT_KINDS].map((kind) => `fault ${kind}`),
+  'refused: disk_full',
+  'disks: full',
+  'disks: space',
+  ...[...FAULT_KINDS, ...DIRECTORY_FAULT_KINDS, ...SPACE_FAULT_KINDS].map((kind) => `fault ${kind}`),
   ...Object.keys(SENT).map((name) => `message ${name}`),
 ]
 

@@ -350,4 +350,4 @@ export class SimulatedClient {
 const FRESH = { tries: 0, open: true, marked: false, repeats: null, isOpening: false, whenDone: () => {} }
 
 /** Refusals that may not happen again at another time, or at another replica. */
-const RETRIED: ReadonlySet<string> = new Set(['not_ready', 'busy'])
+const RETRIED: ReadonlySet<string> = new Set(['not_ready', 'busy', 'disk_full'])

@@ -3,11 +3,13 @@ import { type PeerRecord, RecordType } from '../../src/protocol/records.ts'
 import type { MemoryDisk } from '../../src/storage/memory.ts'
 import { members } from '../support/members.ts'
 import type { Life } from './life.ts'
+import { DiskSpace } from './simulated-space.ts'
 
 /** A data directory: a disk, its incarnation, and what its durable records say about the members. */
 export class Directory {
   readonly incarnation: Uint8Array
   readonly disk: MemoryDisk
+  readonly space: DiskSpace
   /** The process that uses it. */
   life: Life | null = null
   /** Recorded starts. */
@@ -21,6 +23,7 @@ export class Directory {
     this.incarnation = incarnation
     this.#replicas = replicas
     this.disk = makeDisk(() => this)
+    this.space = new DiskSpace(() => this.disk.bytes)
   }
 
   /** Reads what became durable since the last call. */

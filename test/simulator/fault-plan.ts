@@ -1,5 +1,6 @@
 import type { Cut } from '../../src/transport/memory.ts'
 import type { Random } from '../support/random.ts'
+import type { SpaceLimits } from './simulated-space.ts'
 
 interface Planned {
   readonly atMs: number
@@ -48,6 +49,8 @@ export type Fault = Planned &
     | { readonly kind: 'amnesia'; readonly replica: number; readonly forMs: number }
     | { readonly kind: 'slowDisk'; readonly replica: number; readonly addedMs: number; readonly forMs: number }
     | { readonly kind: 'fullDisk'; readonly replica: number; readonly forMs: number }
+    /** Something else takes the space of its disk, all but some bytes. */
+    | { readonly kind: 'shortDisk'; readonly replica: number; readonly leavesBytes: number; readonly forMs: number }
     /**
      * It comes back with a damaged value in its journal, which must be detected, and then with the undamaged journal.
      * Places are in [0, 1).
@@ -90,8 +93,11 @@ export const FAULT_KINDS: readonly FaultKind[] = [
   'clientEnds',
 ]
 
+/** Faults that are drawn in some runs only; see {@link drawShortDisks}. */
+export const SPACE_FAULT_KINDS = ['shortDisk'] as const satisfies FaultKind[]
+
 /** What {@link drawFault} makes. */
-type DrawnKind = Exclude<FaultKind, 'longTurns'>
+type DrawnKind = Exclude<FaultKind, 'longTurns' | 'shortDisk'>
 const DRAWN_KINDS = FAULT_KINDS.filter((kind): kind is DrawnKind => kind !== 'longTurns')
 /** Faults of data directories, besides losing one. */
 export const DIRECTORY_FAULT_KINDS = ['copyBeside', 'copyBack', 'stranger'] as const satisfies FaultKind[]
@@ -127,6 +133,24 @@ export function drawLongTurns(random: Random, scene: Scene): Fault[] {
   return [
     { atMs, kind: 'longTurns', replica: random.below(scene.replicas), turnMs, gapMs: random.pick([50, 300]), times },
   ]
+}
+
+/**
+ * In some runs, disks on which so little space is left that a replica refuses updates, and soon takes no part.
+ *
+ * @param limits what replicas keep free
+ */
+export function drawShortDisks(random: Random, scene: Scene, limits: SpaceLimits): Fault[] {
+  const { nearlyFullBytes, fullBytes } = limits
+  const faults: Fault[] = []
+  const all = random.chance(0.2)
+  for (let atMs = 300 + 1000 * random.next(); atMs < scene.durationMs; atMs += 3000 * random.next()) {
+    const leavesBytes = random.pick([nearlyFullBytes - 1, fullBytes + 2000, fullBytes + 8000, fullBytes])
+    const forMs = random.pick([300, 1000, 3000])
+    const replicas = all ? Array.from({ length: scene.replicas }, (_, id) => id) : [random.below(scene.replicas)]
+    for (const replica of replicas) faults.push({ atMs, kind: 'shortDisk', replica, leavesBytes, forMs })
+  }
+  return faults
 }
 
 /** Disks that are lost before the founding ends, several that are lost at a time, copies and strangers. */

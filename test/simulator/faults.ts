@@ -98,6 +98,12 @@ export class Faults {
         })
         return true
       }
+      case 'shortDisk': {
+        const { space } = replica.directory
+        space.leave(fault.leavesBytes)
+        this.#later(fault.forMs, () => space.release())
+        return true
+      }
       case 'damage':
         return this.#damage(replica, fault)
       case 'jump':

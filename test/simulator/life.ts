@@ -12,6 +12,7 @@ import { type Damage, DamagedJournal } from './damaged-journal.ts'
 import { type Directory, isSame } from './directory.ts'
 import { stream } from './options.ts'
 import { SimulatedProcess } from './process.ts'
+import { SimulatedSpace } from './simulated-space.ts'
 import { Violation } from './violation.ts'
 import { WatchedEngine } from './watched-engine.ts'
 import { WatchedTransport } from './watched-transport.ts'
@@ -54,6 +55,8 @@ export class Life {
   readonly #handlers: LifeHandlers
   readonly #transport: MemoryTransport
   readonly #watched: WatchedLife
+  /** Null where nobody looks. */
+  readonly #space: SimulatedSpace | null
   /** The footprints of what this life proposed, by own slot. */
   readonly #proposed = new Map<number, Footprint>()
   #said: Sent[] = []
@@ -81,6 +84,9 @@ export class Life {
     this.process = new SimulatedProcess(time, { rate: options.clockRates[id] as number, turnMs: options.turnMs })
     const identity = { cluster: 'simulated', members: members(options.replicas), id, incarnation, clientUrl: '' }
     this.#transport = new MemoryTransport(world.network, { identity, address })
+    const { space } = options
+    this.#space =
+      space === null ? null : new SimulatedSpace(directory.space, space, (answer) => this.#answerLater(answer))
     const opened = damage === null ? disk.open() : new DamagedJournal(disk.open(), damage)
     const { sabotage } = world
     this.member = new Member({
@@ -89,6 +95,7 @@ export class Life {
       engine: this.#watchedEngine(),
       machine: world.workload.machine(),
       journal: sabotage.journal?.(opened, this.process) ?? opened,
+      ...(this.#space !== null && { space: this.#space }),
       transport: this.#watchedTransport(),
       clock: this.process,
       random: stream(options.seed, `jitter ${id} ${number}`).next,
@@ -197,6 +204,7 @@ export class Life {
       // The life may end after the simulation, when nobody catches the error.
       this.#world.fail(new Violation('Ranges', `${this.boot.id} dropped ${outOfRange} messages of correct peers`))
     }
+    for (const [level, count] of Object.entries(this.#space?.told ?? {})) counters.add(`disks: ${level}`, count)
     counters.add('instances executed', executor.counts.instances)
     counters.add('no-ops executed', executor.counts.noops)
     if (executor.counts.voidBatches > 0) throw new Violation('Batches', 'a batch of a client was executed as void')
@@ -265,6 +273,7 @@ export class Life {
       watch: {
         isMuted: () => this.muted,
         sent: (to, messages, bytes, taken) => {
+          if (this.#space?.saysFull) throw new Violation('Space', `${id} takes part although its disk is full`)
           if (taken) this.#mayBeHeard(to)
           for (const message of messages) this.#says(to, message)
           this.#world.traced(bytes)
@@ -318,6 +327,17 @@ export class Life {
     this.#handlers.said(message)
   }
 
+  /** The operating system answers a question that needs the disk, when the process runs. */
+  #answerLater(answer: () => void): void {
+    const { time } = this.#world
+    this.#unsettle()
+    const answered = () => {
+      answer()
+      time.after(0, () => this.#settle())
+    }
+    time.after(SPACE_MS, () => this.process.run(answered))
+  }
+
   #unsettle(): void {
     this.#unsettled++
     this.#world.time.unsettled++
@@ -329,6 +349,9 @@ export class Life {
     this.#world.time.unsettled--
   }
 }
+
+/** How long a question about the free space takes. */
+const SPACE_MS = 0.1
 
 /** A process whose address was taken listens where nobody dials it. */
 const MOVED_ADDRESS = 1000

@@ -4,7 +4,8 @@ import { quorums } from '../../src/protocol/quorums.ts'
 import { DEFAULT_TIMING, type Timing } from '../../src/protocol/timing.ts'
 import { MAX_BACKPRESSURE_BYTES } from '../../src/transport/transport.ts'
 import { Random } from '../support/random.ts'
-import { drawDirectoryFaults, drawFaults, drawLongTurns, type Fault } from './fault-plan.ts'
+import { drawDirectoryFaults, drawFaults, drawLongTurns, drawShortDisks, type Fault } from './fault-plan.ts'
+import type { SpaceLimits } from './simulated-space.ts'
 
 export type MachineKind = 'kv' | 'list' | 'print'
 
@@ -93,6 +94,8 @@ export interface Options {
   readonly keys: KeyOptions
   readonly network: NetworkOptions
   readonly disk: DiskOptions
+  /** What replicas keep free on their disks; null where they do not look. */
+  readonly space: SpaceLimits | null
   /** How fast the clock of each replica goes. */
   readonly clockRates: readonly number[]
   readonly faults: readonly Fault[]
@@ -101,6 +104,9 @@ export interface Options {
   /** Replicas that must come to rest without the others; all, or a majority. */
   readonly survivors: readonly number[]
 }
+
+/** Some times as much as a replica writes between two looks at the space, which are 200 ms apart. */
+const SPACE_LIMITS: SpaceLimits = { nearlyFullBytes: 160 << 10, fullBytes: 128 << 10 }
 
 /** A stream of its own for each purpose: draws of one leave the others unchanged. */
 export function stream(seed: number, name: string): Random {
@@ -125,6 +131,7 @@ export function drawOptions(seed: number, durationMs?: number): Options {
   const disk = drawDisk(random)
   // There and back, and onto both disks: with shorter timeouts nobody ever finishes.
   const roundMs = 2 * (network.distanceMs + network.jitterMs + disk.mostMs)
+  const space = stream(seed, 'space').chance(0.2) ? SPACE_LIMITS : null
   const scene = { replicas, crashes, durationMs: lasting, clients: clients.count, duel }
   return {
     seed,
@@ -142,11 +149,13 @@ export function drawOptions(seed: number, durationMs?: number): Options {
     keys: drawKeys(random, duel),
     network,
     disk,
+    space,
     clockRates: Array.from({ length: replicas }, () => (random.chance(0.3) ? 0.7 + random.next() * 0.7 : 1)),
     faults: [
       ...drawFaults(stream(seed, 'faults'), scene),
       ...drawLongTurns(stream(seed, 'long turns'), scene),
       ...drawDirectoryFaults(stream(seed, 'directories'), replicas, lasting),
+      ...(space === null ? [] : drawShortDisks(stream(seed, 'short disks'), scene, space)),
     ],
     firstStarts: drawFirstStarts(stream(seed, 'first starts'), replicas, lasting),
     survivors: drawSurvivors(random, replicas),

@@ -1,7 +1,7 @@
 import { EpaxosError, ErrorCode } from '../../src/errors.ts'
 import type { Respond } from '../../src/node/requests.ts'
 import { MessageType } from '../../src/protocol/messages.ts'
-import { MemoryDisk } from '../../src/storage/memory.ts'
+import { MemoryDisk, type MemoryDiskOptions } from '../../src/storage/memory.ts'
 import type { Damage } from './damaged-journal.ts'
 import { Directory } from './directory.ts'
 import { bytesOf, Life, type LifeKind } from './life.ts'
@@ -224,12 +224,19 @@ export class SimulatedReplica {
 
   #copyOf({ incarnation, disk }: Directory): Directory {
     return new Directory(incarnation, this.#world.options.replicas, (directory) =>
-      disk.copy({ schedule: (written) => this.#write(directory(), written) }),
+      disk.copy(this.#diskOptions(directory)),
     )
   }
 
+  #diskOptions(directory: () => Directory): MemoryDiskOptions {
+    return {
+      schedule: (written) => this.#write(directory(), written),
+      free: () => directory().space.free,
+    }
+  }
+
   #makeDisk(directory: () => Directory): MemoryDisk {
-    return new MemoryDisk({ schedule: (written) => this.#write(directory(), written) })
+    return new MemoryDisk(this.#diskOptions(directory))
   }
 
   #write({ life }: Directory, written: () => void): void {

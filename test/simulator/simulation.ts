@@ -147,7 +147,10 @@ export class Simulation implements World {
 
   #mend(replica: SimulatedReplica, lives: boolean): void {
     replica.trap = null
-    for (const { disk } of replica.kept) disk.full = false
+    for (const { disk, space } of replica.kept) {
+      disk.full = false
+      space.release()
+    }
     replica.addedDiskMs = 0
     const { life } = replica
     const isBroken = life !== null && (life.boot.kind !== 'own' || life.boot.damage !== null || life.muted)
