@@ -2,11 +2,12 @@ import type { Vector } from '../engine/engine.ts'
 import { assert } from './assert.ts'
 import type { Accepting } from './attempt.ts'
 import { jumps } from './ballots.ts'
-import { answerCommit, askFor, decide, learnBatch } from './commit.ts'
+import { askFor, decide, learnBatch } from './commit.ts'
 import type { Context } from './context.ts'
 import type { Instance } from './instance.ts'
 import { type Accept, type AcceptOk, Command, MessageType, Phase } from './messages.ts'
 import { RecordType } from './records.ts'
+import { requested } from './request.ts'
 import { addVote, countVotes, hasVote, type Votes } from './votes.ts'
 
 /** The second phase of the slow path and of a recovery: Accept to all, the own vote first. */
@@ -56,12 +57,6 @@ export function resendAccept(context: Context, instance: Instance, attempt: Acce
 }
 
 function vote(context: Context, instance: Instance, ballot: number, command: Command, deps: Vector): void {
-  instance.ballot = ballot
-  instance.voteBallot = ballot
-  instance.command = command
-  instance.deps = deps
-  instance.phase = Phase.accepted
-  for (let r = 0; r < deps.length; r++) context.row(r).mention(deps[r] as number)
   context.record(instance, {
     type: RecordType.acc,
     epoch: context.epoch,
@@ -72,12 +67,13 @@ function vote(context: Context, instance: Instance, ballot: number, command: Com
     deps,
     batch: command === Command.batch ? context.batchToRecord(instance) : null,
   })
+  context.mention(deps)
 }
 
 export function onAccept(context: Context, from: number, message: Accept): void {
   const { row, slot, ballot, command } = message
-  const instance = context.instance(row, slot)
-  if (instance.committed) return answerCommit(context, instance, from)
+  const instance = requested(context, from, row, slot)
+  if (instance === null) return
   if (jumps(context, instance, ballot)) return
   if (ballot < instance.ballot) {
     const nack = { type: MessageType.nack, epoch: context.epoch, row, slot, ballot: instance.ballot }
@@ -97,7 +93,7 @@ export function onAccept(context: Context, from: number, message: Accept): void 
 }
 
 export function onAcceptOk(context: Context, from: number, message: AcceptOk): void {
-  const instance = context.row(message.row).find(message.slot)
+  const instance = context.find(message.row, message.slot)
   const attempt = instance?.attempt
   if (instance === undefined || attempt?.kind !== 'accepting' || attempt.ballot !== message.ballot) return
   attempt.votes = addVote(attempt.votes, from)

@@ -3,11 +3,10 @@ import { chargeAnswer, mayAnswer } from './allowance.ts'
 import { assert, contradiction } from './assert.ts'
 import type { Context } from './context.ts'
 import type { Instance } from './instance.ts'
-import { type Batch, Command, type Commit, MessageType, Phase } from './messages.ts'
-import { RecordType } from './records.ts'
+import { type Batch, Command, type Commit, MessageType } from './messages.ts'
+import { type ComRecord, RecordType } from './records.ts'
 import { equal, zeros } from './vector.ts'
 import { hasVote, type Votes } from './votes.ts'
-import { reconsiderWaits } from './wait.ts'
 
 /** The batch of an instance became known: from now on it is in the conflict index, whatever happens to the instance. */
 export function learnBatch(context: Context, instance: Instance, batch: Batch): void {
@@ -92,47 +91,38 @@ function commit(
 ): void {
   assert(!instance.committed, `${instance} is committed once`)
   assert(command === Command.noop || instance.known, `${instance} is committed with a known batch`)
-  instance.command = command
-  instance.deps = command === Command.noop ? zeros(context.quorums.replicas) : deps
-  instance.voteBallot = Math.max(instance.voteBallot, ballot)
-  instance.ballot = Math.max(instance.ballot, ballot)
-  instance.phase = Phase.committed
   instance.attempt = null
   context.impatient.delete(instance)
   context.waits.delete(instance)
-  writeCommit(context, instance, how?.durably ?? false)
+  const isNoop = command === Command.noop
+  const record: ComRecord = {
+    type: RecordType.com,
+    epoch: context.epoch,
+    row: instance.row,
+    slot: instance.slot,
+    ballot: Math.max(instance.voteBallot, ballot),
+    command,
+    deps: isNoop ? zeros(context.quorums.replicas) : deps,
+    batch: isNoop ? null : context.batchToRecord(instance),
+  }
+  if (how?.durably) context.record(instance, record)
+  else context.recordLazily(instance, record)
   enterCommitted(context, instance)
   context.execute(instance, how !== null)
-  if (command === Command.noop && instance.row === context.id) context.reject(instance)
-  if (context.waits.size > 0) reconsiderWaits(context)
+  if (isNoop && instance.row === context.id) context.reject(instance)
+  if (context.waits.size > 0) context.onCommitted(context)
 }
 
 /** The consequences of a commit, at run time and in a replay. */
 export function enterCommitted(context: Context, instance: Instance): void {
   if (instance.command === Command.noop) context.counts.noop++
-  const deps = instance.deps as Vector
-  for (let r = 0; r < deps.length; r++) context.row(r).mention(deps[r] as number)
+  context.mention(instance.deps as Vector)
   context.row(instance.row).advanceCommitted()
-}
-
-function writeCommit(context: Context, instance: Instance, durably: boolean): void {
-  const record = {
-    type: RecordType.com,
-    epoch: context.epoch,
-    row: instance.row,
-    slot: instance.slot,
-    ballot: instance.voteBallot,
-    command: instance.command,
-    deps: instance.deps as Vector,
-    batch: instance.command === Command.batch ? context.batchToRecord(instance) : null,
-  }
-  if (durably) context.record(instance, record)
-  else context.recordLazily(instance, record)
 }
 
 /** Decisions are final: a Commit counts whatever the own ballot is. */
 export function onCommit(context: Context, from: number, message: Commit): void {
-  const instance = context.instance(message.row, message.slot)
+  const instance = context.open(message.row, message.slot)
   if (instance.committed) {
     if (contradicts(context, instance, message)) {
       throw contradiction(`replica ${from} has committed ${instance} with another outcome`)

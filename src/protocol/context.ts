@@ -1,4 +1,4 @@
-import type { Engine } from '../engine/engine.ts'
+import type { Engine, Vector } from '../engine/engine.ts'
 import type { Effects, Envelope } from './effects.ts'
 import { type Instance, Row } from './instance.ts'
 import type { Batch, InstanceMessage, Message } from './messages.ts'
@@ -6,6 +6,7 @@ import { Peers } from './peers.ts'
 import { type Quorums, quorums } from './quorums.ts'
 import type { InstanceRecord, JournalRecord, MemberRecord } from './records.ts'
 import type { Timing } from './timing.ts'
+import { transition } from './transition.ts'
 
 export interface CoreOptions {
   readonly id: number
@@ -84,6 +85,8 @@ export class Context {
   readonly waits = new Set<Instance>()
   /** Instances with an own attempt that has a deadline (patience). */
   readonly impatient = new Set<Instance>()
+  /** Called after each commit while there are {@link waits}. */
+  onCommitted: (context: Context) => void = () => {}
 
   /** All members know each other durably; until then this replica takes no part (protocol.md §9). */
   founded = false
@@ -137,12 +140,22 @@ export class Context {
     return this.rows[row] as Row
   }
 
-  /**
-   * The instance of a message, made if necessary. An own slot that another replica mentions is in use (protocol.md §2).
-   */
-  instance(row: number, slot: number): Instance {
+  /** What is known of the instance, if anything; changes nothing. */
+  find(row: number, slot: number): Instance | undefined {
+    return this.row(row).find(slot)
+  }
+
+  /** The instance, made if nothing is known of it. An own slot that anybody mentions is in use (protocol.md §2). */
+  open(row: number, slot: number): Instance {
+    const known = this.find(row, slot)
+    if (known !== undefined) return known
     if (row === this.id && slot > this.slot) this.slot = slot
-    return this.row(row).at(slot)
+    return this.row(row).make(slot)
+  }
+
+  /** An instance depends on these prefixes: what is open in them is looked after. */
+  mention(deps: Vector): void {
+    for (let r = 0; r < deps.length; r++) this.row(r).mention(deps[r] as number)
   }
 
   /** The number of the journal value for the records of this turn. */
@@ -156,15 +169,16 @@ export class Context {
     this.durable = number
   }
 
-  /** Journals a record that messages of the instance rest on: they wait for it. */
+  /** Makes the transition and journals it. Messages of the instance rest on it: they wait for it. */
   record(instance: Instance, record: InstanceRecord): void {
     this.recordLazily(instance, record)
     instance.gate = this.nextNumber
     this.#urgent = true
   }
 
-  /** Journals a record that nothing waits for: with the next value that is written anyway, or soon. */
+  /** The same if nothing waits for it: it is journaled with the next value that is written anyway, or soon. */
   recordLazily(instance: Instance, record: InstanceRecord): void {
+    transition(instance, record)
     if ('batch' in record && record.batch !== null) {
       instance.batchNumber = this.nextNumber
       instance.batchIndex = this.#records.length

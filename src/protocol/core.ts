@@ -16,7 +16,7 @@ import { onRecover, onRecoverOk } from './recover.ts'
 import { replay } from './replay.ts'
 import { onValidate, onValidateOk } from './validate.ts'
 import type { Votes } from './votes.ts'
-import { onWaiting } from './wait.ts'
+import { onWaiting, reconsiderWaits } from './wait.ts'
 
 /**
  * One replica's part in the protocol, as a pure state machine: no sockets, disks, clocks or randomness of its own. The
@@ -43,6 +43,7 @@ export class Core {
 
   constructor(options: CoreOptions) {
     this.#context = new Context(options)
+    this.#context.onCommitted = reconsiderWaits
   }
 
   get id(): number {
@@ -237,7 +238,7 @@ export class Core {
 
   /** The batch of a committed instance that is about to execute; null for a no-op. */
   batchToExecute(row: number, slot: number): Batch | null {
-    const instance = this.#context.row(row).find(slot)
+    const instance = this.#context.find(row, slot)
     assert(instance?.committed === true && !instance.executed, `${row}.${slot} is committed and not executed`)
     if (instance.command === Command.noop) return null
     assert(instance.batch !== null, `the batch of ${instance} is in memory until it executes`)
@@ -247,7 +248,7 @@ export class Core {
   /** The instance has executed here: its batch leaves memory, now or when every member has executed it. */
   executed(row: number, slot: number): void {
     const context = this.#context
-    const instance = context.row(row).find(slot)
+    const instance = context.find(row, slot)
     assert(instance?.committed === true && !instance.executed, `${row}.${slot} is executed once, after its commit`)
     instance.executed = true
     context.row(row).advanceExecuted()

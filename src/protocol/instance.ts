@@ -98,19 +98,15 @@ export class Row {
     return this.#instances.get(slot)
   }
 
-  /** Returns the instance; makes it if necessary. */
-  at(slot: number): Instance {
-    let instance = this.#instances.get(slot)
-    if (instance === undefined) {
-      assert(slot >= 1, `slot ${slot}`)
-      instance = new Instance(this.row, slot)
-      this.#instances.set(slot, instance)
-      this.mention(slot)
-    }
+  make(slot: number): Instance {
+    assert(slot >= 1 && !this.#instances.has(slot), `slot ${slot} is new`)
+    const instance = new Instance(this.row, slot)
+    this.#instances.set(slot, instance)
+    this.mention(slot)
     return instance
   }
 
-  /** An instance depends on every slot up to this one. */
+  /** There is an instance with this slot, or that depends on every slot up to it. */
   mention(slot: number): void {
     if (slot > this.highest) this.highest = slot
   }

@@ -1,12 +1,13 @@
 import { resendAccept } from './accept.ts'
 import { chargeAnswer, mayAnswerAsk, mayBeginRecovery, renewAllowances } from './allowance.ts'
 import { jumps } from './ballots.ts'
-import { answerCommit, answerCommitSized, batchBytes } from './commit.ts'
+import { answerCommitSized, batchBytes } from './commit.ts'
 import type { Context } from './context.ts'
 import type { Instance, Row } from './instance.ts'
 import { type Ask, MessageType, type Nack, type TryRecover } from './messages.ts'
 import { decidePreAccept, onPreAcceptRefused, resendPreAccept } from './preaccept.ts'
 import { decideRecover, recover, resendRecover } from './recover.ts'
+import { requested } from './request.ts'
 import { postpone } from './retry.ts'
 import { resendValidate } from './validate.ts'
 import { addVote, hasVote, type Votes } from './votes.ts'
@@ -37,7 +38,7 @@ export function lookAfter(context: Context): void {
     let seen = 0
     for (let slot = row.committedPrefix + 1; slot <= row.highest && seen < OPEN_PER_ROW; slot++) {
       // An own slot that an instance depends on is in use, whoever used it.
-      const instance = context.instance(row.row, slot)
+      const instance = context.open(row.row, slot)
       if (instance.committed) continue
       seen++
       if (instance.noticedMs === 0) instance.noticedMs = context.nowMs
@@ -63,7 +64,7 @@ export function hurry(context: Context, peer: number): void {
     instance.dueMs = instance.dueMs === 0 ? soon : Math.min(instance.dueMs, soon)
   }
   for (let slot = context.row(context.id).committedPrefix + 1; slot <= context.slot; slot++) {
-    const own = context.row(context.id).find(slot)
+    const own = context.find(context.id, slot)
     if (own?.attempt?.kind === 'preAccepting') reconsider(context, own)
   }
 }
@@ -127,8 +128,8 @@ function resend(context: Context, instance: Instance, whom: Votes): void {
  * ever.
  */
 export function onTryRecover(context: Context, from: number, message: TryRecover): void {
-  const instance = context.instance(message.row, message.slot)
-  if (instance.committed) return answerCommit(context, instance, from)
+  const instance = requested(context, from, message.row, message.slot)
+  if (instance === null) return
   if (instance.attempt !== null) {
     if (context.nowMs >= instance.attempt.sentMs + context.timing.recoverMs) resend(context, instance, ~0)
     return
@@ -205,7 +206,7 @@ export function onAsk(context: Context, from: number, message: Ask): void {
 }
 
 export function onNack(context: Context, from: number, message: Nack): void {
-  const instance = context.row(message.row).find(message.slot)
+  const instance = context.find(message.row, message.slot)
   if (instance === undefined || instance.committed) return
   if (jumps(context, instance, message.ballot)) return
   instance.seenBallot = Math.max(instance.seenBallot, message.ballot)

@@ -1,21 +1,23 @@
+import type { Vector } from '../engine/engine.ts'
 import { startAccept } from './accept.ts'
 import { assert } from './assert.ts'
 import type { PreAccepting } from './attempt.ts'
-import { answerCommit, decide } from './commit.ts'
+import { decide } from './commit.ts'
 import type { Context } from './context.ts'
 import type { Instance } from './instance.ts'
 import { type Batch, Command, MessageType, Mode, Phase, type PreAccept, type PreAcceptOk } from './messages.ts'
 import { RecordType } from './records.ts'
+import { requested } from './request.ts'
 import { equal, union } from './vector.ts'
 import { addVote, countVotes, hasVote, type Votes } from './votes.ts'
 
 /** Proposes a batch under the next own slot: `propose` of protocol.md §3. */
 export function propose(context: Context, batch: Batch): Instance {
-  const instance = context.instance(context.id, context.slot + 1)
+  const instance = context.open(context.id, context.slot + 1)
   assert(instance.phase === Phase.none && instance.ballot === 0, `own slot ${instance} is unused`)
   const deps = context.engine.dependencies(instance.row, instance.slot, batch.footprint)
   instance.learn(batch)
-  preAccept(context, instance, deps, deps)
+  preAccept(context, instance, Mode.all, deps, deps)
   const self = addVote(0, context.id)
   const attempt: PreAccepting = {
     kind: 'preAccepting',
@@ -34,25 +36,21 @@ export function propose(context: Context, batch: Batch): Instance {
   return instance
 }
 
-function preAccept(context: Context, instance: Instance, initDeps: readonly number[], deps: readonly number[]): void {
+function preAccept(context: Context, instance: Instance, mode: Mode, initDeps: Vector, deps: Vector): void {
   const batch = instance.batch
   assert(batch !== null, `${instance} is pre-accepted with its batch`)
-  instance.command = Command.batch
-  instance.initDeps = initDeps
-  instance.deps = deps
-  instance.phase = Phase.preAccepted
-  for (let r = 0; r < deps.length; r++) context.row(r).mention(deps[r] as number)
   context.record(instance, {
     type: RecordType.pre,
     epoch: context.epoch,
     row: instance.row,
     slot: instance.slot,
-    mode: instance.mode,
-    ok: instance.ok,
+    mode,
+    ok: true,
     initDeps,
     deps,
     batch,
   })
+  context.mention(deps)
 }
 
 function preAcceptMessage(context: Context, instance: Instance): PreAccept {
@@ -61,8 +59,8 @@ function preAcceptMessage(context: Context, instance: Instance): PreAccept {
     epoch: context.epoch,
     row: instance.row,
     slot: instance.slot,
-    mode: Mode.all,
-    initDeps: instance.initDeps as readonly number[],
+    mode: instance.mode,
+    initDeps: instance.initDeps as Vector,
     batch: instance.batch as Batch,
   }
 }
@@ -77,17 +75,16 @@ export function resendPreAccept(context: Context, instance: Instance, attempt: P
 
 export function onPreAccept(context: Context, from: number, message: PreAccept): void {
   const { row, slot, initDeps } = message
-  const instance = context.instance(row, slot)
-  if (instance.committed) return answerCommit(context, instance, from)
+  const instance = requested(context, from, row, slot)
+  if (instance === null) return
   if (instance.ballot > 0) {
     const nack = { type: MessageType.nack, epoch: context.epoch, row, slot, ballot: instance.ballot }
     return context.send(from, instance, nack)
   }
   if (instance.phase === Phase.none) {
     instance.learn(message.batch)
-    instance.mode = message.mode
     const known = context.engine.dependencies(row, slot, message.batch.footprint)
-    preAccept(context, instance, initDeps, union(initDeps, known))
+    preAccept(context, instance, message.mode, initDeps, union(initDeps, known))
   }
   // A repeated PreAccept gets the stored reply, never a recomputed one. If Accept(0) has overtaken it, it gets none.
   if (instance.phase === Phase.preAccepted) context.send(from, instance, preAcceptOk(context, instance))
@@ -100,12 +97,12 @@ function preAcceptOk(context: Context, instance: Instance): PreAcceptOk {
     row: instance.row,
     slot: instance.slot,
     ok: instance.ok,
-    deps: instance.deps as readonly number[],
+    deps: instance.deps as Vector,
   }
 }
 
 export function onPreAcceptOk(context: Context, from: number, message: PreAcceptOk): void {
-  const instance = context.row(message.row).find(message.slot)
+  const instance = context.find(message.row, message.slot)
   const attempt = instance?.attempt
   if (instance === undefined || attempt?.kind !== 'preAccepting') {
     // A later Accept also needs to know who holds the batch.
@@ -115,7 +112,7 @@ export function onPreAcceptOk(context: Context, from: number, message: PreAccept
   if (hasVote(attempt.answered, from)) return
   attempt.answered = addVote(attempt.answered, from)
   attempt.holders = addVote(attempt.holders, from)
-  if (equal(message.deps, instance.initDeps as readonly number[])) attempt.equal = addVote(attempt.equal, from)
+  if (equal(message.deps, instance.initDeps as Vector)) attempt.equal = addVote(attempt.equal, from)
   else attempt.union = union(attempt.union, message.deps)
   decidePreAccept(context, instance, attempt)
 }
@@ -135,7 +132,7 @@ export function decidePreAccept(context: Context, instance: Instance, attempt: P
   const equals = countVotes(attempt.equal)
   if (equals >= fast) {
     context.counts.fast++
-    return decide(context, instance, 0, Command.batch, instance.initDeps as readonly number[], {
+    return decide(context, instance, 0, Command.batch, instance.initDeps as Vector, {
       holders: attempt.holders,
       durably: true,
     })

@@ -1,17 +1,18 @@
 import type { Vector } from '../engine/engine.ts'
-import { startAccept } from './accept.ts'
 import { chargeAnswer, mayAnswer } from './allowance.ts'
 import { assert } from './assert.ts'
 import type { Recovering } from './attempt.ts'
 import { jumps, MAX_BALLOT, nextBallot } from './ballots.ts'
-import { answerCommit, batchBytes, learnBatch } from './commit.ts'
+import { batchBytes } from './commit.ts'
+import { acceptNoop, adopt } from './conclude.ts'
 import type { Context } from './context.ts'
 import type { Instance } from './instance.ts'
-import { type Batch, Command, MessageType, Phase, type Recover, type RecoverOk } from './messages.ts'
+import { type Batch, MessageType, Phase, type Recover, type RecoverOk } from './messages.ts'
 import { RecordType } from './records.ts'
+import { requested } from './request.ts'
 import { yieldTo } from './retry.ts'
 import { startValidate } from './validate.ts'
-import { equal, zeros } from './vector.ts'
+import { equal } from './vector.ts'
 import { addVote, countVotes, hasVote, type Votes } from './votes.ts'
 import { onLateRecoverOk } from './wait.ts'
 
@@ -56,7 +57,6 @@ export function resendRecover(context: Context, instance: Instance, attempt: Rec
 
 /** Promises the ballot: every attempt here in a lower ballot is over, including ballot 0. */
 function promise(context: Context, instance: Instance, ballot: number): void {
-  instance.ballot = ballot
   instance.attempt = null
   context.impatient.delete(instance)
   context.waits.delete(instance)
@@ -90,8 +90,8 @@ function answer(context: Context, instance: Instance): RecoverOk {
 export function onRecover(context: Context, from: number, message: Recover): void {
   const { row, slot, ballot } = message
   if (!mayAnswer(context, from)) return
-  const instance = context.instance(row, slot)
-  if (instance.committed) return answerCommit(context, instance, from)
+  const instance = requested(context, from, row, slot)
+  if (instance === null) return
   if (jumps(context, instance, ballot)) return
   if (ballot < instance.ballot) {
     const nack = { type: MessageType.nack, epoch: context.epoch, row, slot, ballot: instance.ballot }
@@ -108,7 +108,7 @@ export function onRecover(context: Context, from: number, message: Recover): voi
 }
 
 export function onRecoverOk(context: Context, from: number, message: RecoverOk): void {
-  const instance = context.row(message.row).find(message.slot)
+  const instance = context.find(message.row, message.slot)
   const attempt = instance?.attempt
   if (instance === undefined || !attempt || attempt.ballot !== message.ballot) return
   if (message.batch !== null) attempt.holders = addVote(attempt.holders, from)
@@ -185,20 +185,4 @@ function choose(
   assert(first !== undefined, 'R is not empty')
   for (const a of agreeing) assert(equal(a.deps as Vector, first.deps as Vector), `all of R agree on ${instance}`)
   startValidate(context, instance, attempt, agreeing.length, first.batch as Batch, first.deps as Vector)
-}
-
-/** Carries an accepted value over into the own ballot. */
-export function adopt(context: Context, instance: Instance, accepted: RecoverOk): void {
-  const attempt = instance.attempt
-  assert(attempt !== null, `${instance} is being recovered here`)
-  const { command, deps, batch } = accepted
-  if (command === Command.batch && batch !== null) learnBatch(context, instance, batch)
-  startAccept(context, instance, attempt.ballot, command, deps as Vector, attempt.holders, true)
-}
-
-export function acceptNoop(context: Context, instance: Instance): void {
-  const attempt = instance.attempt
-  assert(attempt !== null, `${instance} is being recovered here`)
-  const none = zeros(context.quorums.replicas)
-  startAccept(context, instance, attempt.ballot, Command.noop, none, attempt.holders, true)
 }

@@ -2,15 +2,16 @@ import type { Vector } from '../engine/engine.ts'
 import { startAccept } from './accept.ts'
 import { assert } from './assert.ts'
 import type { Recovering, Validating } from './attempt.ts'
-import { answerCommit, learnBatch } from './commit.ts'
+import { learnBatch } from './commit.ts'
+import { acceptNoop } from './conclude.ts'
 import type { Context } from './context.ts'
 import type { Instance } from './instance.ts'
 import { type Batch, Command, type Conflict, MessageType, Phase, type Validate, type ValidateOk } from './messages.ts'
 import { RecordType } from './records.ts'
-import { acceptNoop } from './recover.ts'
+import { requested } from './request.ts'
 import { includes } from './vector.ts'
 import { addVote, countVotes, hasVote, type Votes } from './votes.ts'
-import { startWait } from './wait.ts'
+import { invalidates, startWait } from './wait.ts'
 
 /** Case e of a recovery: asks all of Q what would invalidate the command, with its own answer first. */
 export function startValidate(
@@ -58,8 +59,8 @@ export function resendValidate(context: Context, instance: Instance, attempt: Va
 
 export function onValidate(context: Context, from: number, message: Validate): void {
   const { row, slot, ballot } = message
-  const instance = context.instance(row, slot)
-  if (instance.committed) return answerCommit(context, instance, from)
+  const instance = requested(context, from, row, slot)
+  if (instance === null) return
   if (ballot < instance.ballot) {
     const nack = { type: MessageType.nack, epoch: context.epoch, row, slot, ballot: instance.ballot }
     return context.send(from, instance, nack)
@@ -78,9 +79,6 @@ function validate(context: Context, instance: Instance, batch: Batch, deps: Vect
     `${instance} is validated before it is accepted`,
   )
   learnBatch(context, instance, batch)
-  instance.command = Command.batch
-  instance.initDeps = deps
-  for (let r = 0; r < deps.length; r++) context.row(r).mention(deps[r] as number)
   context.record(instance, {
     type: RecordType.val,
     epoch: context.epoch,
@@ -89,6 +87,7 @@ function validate(context: Context, instance: Instance, batch: Batch, deps: Vect
     initDeps: deps,
     batch: context.batchToRecord(instance),
   })
+  context.mention(deps)
   return invalidating(context, instance, batch, deps)
 }
 
@@ -97,7 +96,7 @@ function invalidating(context: Context, instance: Instance, batch: Batch, deps: 
   const { row, slot } = instance
   const open: Conflict[] = []
   for (const id of context.engine.conflicts(row, slot, batch.footprint, deps)) {
-    const other = context.row(id.row).find(id.slot)
+    const other = context.find(id.row, id.slot)
     assert(other !== undefined, `${id.row}.${id.slot} is indexed, so it is known`)
     if (other.committed) {
       // A committed one decides alone, so the others need not be sent with it.
@@ -109,16 +108,8 @@ function invalidating(context: Context, instance: Instance, batch: Batch, deps: 
   return open
 }
 
-/**
- * Whether a committed, interfering instance outside the dependencies of (row, slot) proves that those cannot have been
- * committed.
- */
-export function invalidates(committed: Instance, row: number, slot: number): boolean {
-  return committed.command !== Command.noop && !includes(committed.deps as Vector, row, slot)
-}
-
 export function onValidateOk(context: Context, from: number, message: ValidateOk): void {
-  const instance = context.row(message.row).find(message.slot)
+  const instance = context.find(message.row, message.slot)
   const attempt = instance?.attempt
   if (instance === undefined || attempt?.kind !== 'validating' || attempt.ballot !== message.ballot) return
   if (!hasVote(attempt.quorum, from) || hasVote(attempt.answered, from)) return
@@ -145,7 +136,7 @@ function countValidateOk(
 function decideValidate(context: Context, instance: Instance, attempt: Validating): void {
   const conflicts: Conflict[] = []
   for (const conflict of attempt.conflicts.values()) {
-    const known = context.row(conflict.row).find(conflict.slot)
+    const known = context.find(conflict.row, conflict.slot)
     if (!known?.committed) conflicts.push(conflict)
     else if (invalidates(known, instance.row, instance.slot)) conflicts.push({ ...conflict, phase: Phase.committed })
   }

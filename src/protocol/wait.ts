@@ -1,6 +1,7 @@
+import type { Vector } from '../engine/engine.ts'
 import { startAccept } from './accept.ts'
 import type { Validating, Waiting } from './attempt.ts'
-import { answerCommit } from './commit.ts'
+import { acceptNoop, adopt } from './conclude.ts'
 import type { Context } from './context.ts'
 import type { Instance } from './instance.ts'
 import {
@@ -11,8 +12,8 @@ import {
   type RecoverOk,
   type Waiting as WaitingMessage,
 } from './messages.ts'
-import { acceptNoop, adopt } from './recover.ts'
-import { invalidates } from './validate.ts'
+import { requested } from './request.ts'
+import { includes } from './vector.ts'
 import { hasVote, type Votes } from './votes.ts'
 
 /**
@@ -39,7 +40,7 @@ export function startWait(
   }
   instance.attempt = attempt
   instance.waitingHeard = Math.max(instance.waitingHeard, attempt.count)
-  for (const x of conflicts) context.instance(x.row, x.slot)
+  for (const x of conflicts) context.open(x.row, x.slot)
   context.waits.add(instance)
   resendWaiting(context, instance, attempt, ~0)
   decideWait(context, instance, attempt)
@@ -60,11 +61,19 @@ export function resendWaiting(context: Context, instance: Instance, attempt: Wai
 }
 
 export function onWaiting(context: Context, from: number, message: WaitingMessage): void {
-  const instance = context.instance(message.row, message.slot)
-  if (instance.committed) return answerCommit(context, instance, from)
+  const instance = requested(context, from, message.row, message.slot)
+  if (instance === null) return
   if (message.count <= instance.waitingHeard) return
   instance.waitingHeard = message.count
   reconsiderWaits(context)
+}
+
+/**
+ * Whether a committed, interfering instance outside the dependencies of (row, slot) proves that those cannot have been
+ * committed.
+ */
+export function invalidates(committed: Instance, row: number, slot: number): boolean {
+  return committed.command !== Command.noop && !includes(committed.deps as Vector, row, slot)
 }
 
 /** A RecoverOk of the running ballot from outside Q: it counts from the decision on Q on. */
@@ -90,7 +99,7 @@ export function reconsiderWaits(context: Context): void {
 function decideWait(context: Context, instance: Instance, attempt: Waiting): void {
   const open: Conflict[] = []
   for (const x of attempt.conflicts) {
-    const other = context.instance(x.row, x.slot)
+    const other = context.open(x.row, x.slot)
     if (other.committed) {
       if (invalidates(other, instance.row, instance.slot)) return acceptNoop(context, instance)
     } else open.push(x)
@@ -100,7 +109,7 @@ function decideWait(context: Context, instance: Instance, attempt: Waiting): voi
     return startAccept(context, instance, attempt.ballot, Command.batch, attempt.deps, attempt.holders, true)
   }
   const { waiting } = context.quorums
-  if (open.some((x) => context.instance(x.row, x.slot).waitingHeard > waiting)) return acceptNoop(context, instance)
+  if (open.some((x) => context.open(x.row, x.slot).waitingHeard > waiting)) return acceptNoop(context, instance)
   for (const { from, answer } of attempt.late) {
     if (answer.phase === Phase.accepted) return adopt(context, instance, answer)
     if (from === instance.row) return acceptNoop(context, instance)

@@ -63,8 +63,10 @@ export const DURABILITY: readonly Mutant[] = [
     patches: [
       {
         file: 'protocol/replay.ts',
-        from: '  const instance = context.instance(record.row, record.slot)\n',
-        to: '  const instance = context.row(record.row).at(record.slot)\n',
+        from: '  const instance = context.open(record.row, record.slot)\n',
+        to:
+          '  const { row, slot } = record\n' +
+          '  const instance = context.find(row, slot) ?? context.row(row).make(slot)\n',
       },
     ],
     hunter: { by: 'simulator' },
@@ -74,8 +76,8 @@ export const DURABILITY: readonly Mutant[] = [
     patches: [
       {
         file: 'protocol/replay.ts',
-        from: '      instance.ballot = record.ballot\n      return\n',
-        to: '      return\n',
+        from: '  transition(instance, record)\n',
+        to: '  if (record.type !== RecordType.bal) transition(instance, record)\n',
       },
     ],
     hunter: { by: 'model-check', bounds: '--instances 1 --proposers 0 --recoveries 2 --restarts 1' },
@@ -85,8 +87,8 @@ export const DURABILITY: readonly Mutant[] = [
     patches: [
       {
         file: 'protocol/replay.ts',
-        from: '      instance.ballot = record.ballot\n      instance.voteBallot = record.ballot\n',
-        to: '      instance.ballot = record.ballot\n',
+        from: '  transition(instance, record)\n',
+        to: '  transition(instance, record)\n  if (record.type === RecordType.acc) instance.voteBallot = 0\n',
       },
     ],
     hunter: {
@@ -99,7 +101,7 @@ export const DURABILITY: readonly Mutant[] = [
     patches: [
       {
         file: 'protocol/commit.ts',
-        from: 'batch: instance.command === Command.batch ? context.batchToRecord(instance) : null,',
+        from: 'batch: isNoop ? null : context.batchToRecord(instance),',
         to: 'batch: null,',
       },
     ],

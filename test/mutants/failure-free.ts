@@ -65,7 +65,7 @@ export const FAILURE_FREE: readonly Mutant[] = [
     patches: [
       {
         file: 'protocol/preaccept.ts',
-        from: 'return decide(context, instance, 0, Command.batch, instance.initDeps as readonly number[], {',
+        from: 'return decide(context, instance, 0, Command.batch, instance.initDeps as Vector, {',
         to: 'return decide(context, instance, 0, Command.batch, attempt.union, {',
       },
     ],
@@ -77,7 +77,7 @@ export const FAILURE_FREE: readonly Mutant[] = [
       {
         file: 'protocol/preaccept.ts',
         from: 'Command.batch, attempt.union, attempt.holders, false)',
-        to: 'Command.batch, instance.initDeps as readonly number[], attempt.holders, false)',
+        to: 'Command.batch, instance.initDeps as Vector, attempt.holders, false)',
       },
     ],
     hunter: { by: 'simulator' },
@@ -87,8 +87,8 @@ export const FAILURE_FREE: readonly Mutant[] = [
     patches: [
       {
         file: 'protocol/preaccept.ts',
-        from: 'preAccept(context, instance, initDeps, union(initDeps, known))',
-        to: 'preAccept(context, instance, initDeps, known.length > 0 ? initDeps : known)',
+        from: 'message.mode, initDeps, union(initDeps, known))',
+        to: 'message.mode, initDeps, known.length > 0 ? initDeps : known)',
       },
     ],
     hunter: { by: 'model-check', bounds: '--instances 2 --recoveries 0' },

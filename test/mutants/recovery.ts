@@ -8,9 +8,11 @@ export const RECOVERY: readonly Mutant[] = [
     name: 'one ballot field: a promise carries the vote along',
     patches: [
       {
-        file: 'protocol/recover.ts',
-        from: '  instance.ballot = ballot\n',
-        to: '  instance.ballot = ballot\n  if (instance.phase === Phase.accepted) instance.voteBallot = ballot\n',
+        file: 'protocol/transition.ts',
+        from: '      instance.ballot = record.ballot\n      return\n',
+        to:
+          '      instance.ballot = record.ballot\n' +
+          '      if (instance.phase === Phase.accepted) instance.voteBallot = record.ballot\n      return\n',
       },
     ],
     hunter: { by: 'model-check', bounds: '--instances 1 --proposers 0 --recoveries 3' },
@@ -103,8 +105,11 @@ export const RECOVERY: readonly Mutant[] = [
     name: 'Validate stores neither the batch nor the initial dependencies',
     patches: [
       { file: 'protocol/validate.ts', from: '  learnBatch(context, instance, batch)\n', to: '' },
-      { file: 'protocol/validate.ts', from: '  instance.command = Command.batch\n', to: '' },
-      { file: 'protocol/validate.ts', from: '  instance.initDeps = deps\n', to: '' },
+      {
+        file: 'protocol/transition.ts',
+        from: 'val:\n      instance.command = Command.batch\n      instance.initDeps = record.initDeps\n',
+        to: 'val:\n',
+      },
       { file: 'protocol/validate.ts', from: 'batch: context.batchToRecord(instance),', to: 'batch,' },
     ],
     hunter: { by: 'model-check', bounds: FIVE },
@@ -152,7 +157,7 @@ export const RECOVERY: readonly Mutant[] = [
     name: 'a no-op counts as committed against a recovered instance',
     patches: [
       {
-        file: 'protocol/validate.ts',
+        file: 'protocol/wait.ts',
         from: 'return committed.command !== Command.noop && !includes(',
         to: 'return !includes(',
       },
