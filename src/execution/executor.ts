@@ -1,10 +1,10 @@
 import type { Engine, Vector } from '../engine/engine.ts'
 import { assert } from '../protocol/assert.ts'
+import type { ExecutedSet } from '../protocol/executed.ts'
 import type { Batch } from '../protocol/messages.ts'
 import { BatchRun } from './batch-run.ts'
 import { type Budget, UNLIMITED } from './budget.ts'
 import { hashChunks } from './chunks.ts'
-import { ExecutedSet } from './executed.ts'
 import { areGroups, GroupReader } from './groups.ts'
 import type { StateMachine } from './machine.ts'
 import { ResultWriter } from './results.ts'
@@ -13,6 +13,8 @@ import type { Limits } from './sweep.ts'
 
 export interface ExecutorOptions {
   readonly engine: Engine
+  /** What has executed here; {@link onExecuted} enters each instance. */
+  readonly executed: ExecutedSet
   readonly machine: StateMachine
   /** This replica: results are built for the instances of its row only. */
   readonly ownRow: number
@@ -23,7 +25,7 @@ export interface ExecutorOptions {
    */
   batchOf(row: number, slot: number): Batch | null
   /**
-   * Called for each executed instance, in order. `results` holds the results of its groups (results.ts) in bytes of
+   * Called for each executed instance, in order: it is to be entered as executed. `results` holds the results of its groups (results.ts) in bytes of
    * their own; null for a no-op and for the instances of other rows. It may commit further instances, but must not call
    * `run`.
    */
@@ -59,7 +61,6 @@ interface Present {
  */
 export class Executor {
   readonly sessions: SessionTable
-  readonly executed: ExecutedSet
   readonly #options: ExecutorOptions
   readonly #counts = { instances: 0, noops: 0, cycles: 0, voidBatches: 0 }
   readonly #group = new GroupReader()
@@ -80,7 +81,10 @@ export class Executor {
     this.#options = options
     this.sessions = new SessionTable(options.sessionLimits)
     this.#batch = new BatchRun(options.machine, this.sessions)
-    this.executed = new ExecutedSet(options.engine.replicas)
+  }
+
+  get executed(): ExecutedSet {
+    return this.#options.executed
   }
 
   get counts(): ExecutionCounts {
@@ -181,7 +185,6 @@ export class Executor {
     this.#present = null
     this.#members--
     this.#counts.instances++
-    this.executed.add(row, slot)
     const results = batch === null ? null : (this.#resultsOf(row)?.take() ?? null)
     this.#options.onExecuted(row, slot, results)
     return true

@@ -56,11 +56,11 @@ export class Composition {
       stateHash: () => this.executor.quickHash(),
     })
     this.executor = new Executor({
-      ...{ engine, machine, ownRow: row },
+      ...{ engine, machine, executed: this.core.executed, ownRow: row },
       ...(sessionLimits === undefined ? {} : { sessionLimits }),
       batchOf: (row, slot) => this.core.batchToExecute(row, slot),
       onExecuted: (row, slot, results) => {
-        this.core.executed(row, slot)
+        this.core.markExecuted(row, slot)
         if (results !== null) this.proposals.executed(slot, results, clock.now())
       },
     })

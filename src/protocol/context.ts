@@ -1,5 +1,6 @@
 import type { Engine, Vector } from '../engine/engine.ts'
 import type { Effects, Envelope } from './effects.ts'
+import { ExecutedSet } from './executed.ts'
 import { type Instance, Row } from './instance.ts'
 import type { Batch, InstanceMessage, Message } from './messages.ts'
 import { Peers } from './peers.ts'
@@ -70,6 +71,7 @@ export class Context {
   readonly readBatch: CoreOptions['readBatch']
   readonly stateHash: () => number
   readonly rows: readonly Row[]
+  readonly executed: ExecutedSet
   readonly peers: Peers
   readonly counts: Counts = {
     fast: 0,
@@ -132,6 +134,7 @@ export class Context {
     this.random = options.random
     this.readBatch = options.readBatch
     this.stateHash = options.stateHash ?? (() => 0)
+    this.executed = new ExecutedSet(options.replicas)
     this.rows = Array.from({ length: options.replicas }, (_, row) => new Row(row))
     this.peers = new Peers(options.id, options.replicas, options.timing.suspectMs)
   }

@@ -3,6 +3,7 @@ import { assert } from './assert.ts'
 import { onCommit } from './commit.ts'
 import { Context, type CoreOptions, type Counts } from './context.ts'
 import type { Effects } from './effects.ts'
+import type { ExecutedSet } from './executed.ts'
 import { onHeartbeat, sendHeartbeats, suspect } from './heartbeat.ts'
 import type { Instance } from './instance.ts'
 import { hurry, lookAfter, onAsk, onNack, onTryRecover } from './liveness.ts'
@@ -33,7 +34,7 @@ import { onWaiting, reconsiderWaits } from './wait.ts'
  *       journal `records` as value `number`, send `messages`, give `commits` to the execution,
  *       propose what was `rejected` again
  *     when the journal is durable up to n: core.durable(n), and another turn
- *     when an instance has executed: core.executed(row, slot)
+ *     when an instance has executed: core.markExecuted(row, slot)
  *
  * Sources: protocol.md §1–6 and §9; the README of this folder has the tables.
  */
@@ -80,6 +81,11 @@ export class Core {
   /** Per row: every slot up to here is committed here. */
   get committed(): number[] {
     return this.#context.rows.map((row) => row.committedPrefix)
+  }
+
+  /** What has executed here. */
+  get executed(): ExecutedSet {
+    return this.#context.executed
   }
 
   /** Every own slot up to here is in use. */
@@ -239,19 +245,19 @@ export class Core {
   /** The batch of a committed instance that is about to execute; null for a no-op. */
   batchToExecute(row: number, slot: number): Batch | null {
     const instance = this.#context.find(row, slot)
-    assert(instance?.committed === true && !instance.executed, `${row}.${slot} is committed and not executed`)
+    const isDue = instance?.committed === true && !this.#context.executed.has(row, slot)
+    assert(isDue, `${row}.${slot} is committed and not executed`)
     if (instance.command === Command.noop) return null
     assert(instance.batch !== null, `the batch of ${instance} is in memory until it executes`)
     return instance.batch
   }
 
   /** The instance has executed here: its batch leaves memory, now or when every member has executed it. */
-  executed(row: number, slot: number): void {
+  markExecuted(row: number, slot: number): void {
     const context = this.#context
     const instance = context.find(row, slot)
-    assert(instance?.committed === true && !instance.executed, `${row}.${slot} is executed once, after its commit`)
-    instance.executed = true
-    context.row(row).advanceExecuted()
+    assert(instance?.committed === true, `${row}.${slot} is executed after its commit`)
+    context.executed.add(row, slot)
     if (context.readBatch !== null) instance.batch = null
   }
 

@@ -12,7 +12,7 @@ export function sendHeartbeats(context: Context): void {
   context.heartbeatMs = context.nowMs + context.timing.heartbeatMs
   if (context.readBatch === null) releaseExecutedBatches(context)
   const committed = context.rows.map((row) => row.committedPrefix)
-  const executed = context.rows.map((row) => row.executedPrefix)
+  const executed = context.executed.vector
   const journal = context.durable
   const state = stateToSay(context, executed)
   for (const to of context.peers.others) {
@@ -67,7 +67,7 @@ export function suspect(context: Context): number[] {
 /** Without a journal to read from, a batch stays until every member has executed it. */
 function releaseExecutedBatches(context: Context): void {
   for (const row of context.rows) {
-    let everywhere = row.executedPrefix
+    let everywhere = context.executed.prefix(row.row)
     for (const id of context.peers.others) {
       everywhere = Math.min(everywhere, context.peers.of(id).executed[row.row] as number)
     }

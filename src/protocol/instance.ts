@@ -28,7 +28,6 @@ export class Instance {
 
   /** Messages about this instance may be sent when the journal is durable up to this number. */
   gate = 0
-  executed = false
 
   /** What this replica coordinates for the instance, if anything. */
   attempt: Attempt | null = null
@@ -56,7 +55,7 @@ export class Instance {
   /** Adopts the batch: an instance has one batch for ever. */
   learn(batch: Batch): void {
     this.known = true
-    if (!this.executed) this.batch = batch
+    this.batch = batch
   }
 
   toString(): string {
@@ -70,8 +69,6 @@ export class Row {
   #instances = new Map<number, Instance>()
   /** Every slot up to here is committed. */
   committedPrefix = 0
-  /** Every slot up to here has executed. */
-  executedPrefix = 0
   #releasedPrefix = 0
   /** The highest slot that was seen, or that an instance depends on. */
   highest = 0
@@ -113,10 +110,6 @@ export class Row {
 
   advanceCommitted(): void {
     while (this.#instances.get(this.committedPrefix + 1)?.committed) this.committedPrefix++
-  }
-
-  advanceExecuted(): void {
-    while (this.#instances.get(this.executedPrefix + 1)?.executed) this.executedPrefix++
   }
 
   /** Removes the batches up to `slot`, which have executed everywhere, from memory. */

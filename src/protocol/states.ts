@@ -21,7 +21,7 @@ export function stateToSay(context: Context, executed: readonly number[]): numbe
  * unless more members agree with it than disagree: one broken member must not stop the others.
  */
 export function compareStates(context: Context, from: number, { state, executed }: Heartbeat): void {
-  if (state === 0 || context.rows.some((row) => row.executedPrefix !== executed[row.row])) return
+  if (state === 0 || !equal(context.executed.vector, executed)) return
   const own = context.stateHash()
   if (own === 0) return
   context.peers.of(from).agrees = own === state

@@ -5,6 +5,7 @@ import { loadEngine, ReferenceEngine } from '../../src/engine/index.ts'
 import { Executor } from '../../src/execution/executor.ts'
 import type { StateMachine } from '../../src/execution/machine.ts'
 import { incrementCommand, putCommand } from '../../src/machine/commands.ts'
+import { ExecutedSet } from '../../src/protocol/executed.ts'
 import type { Batch } from '../../src/protocol/messages.ts'
 import { checkedKeyValueStore } from '../support/checked-machine.ts'
 import { interferes } from '../support/interference.ts'
@@ -90,12 +91,15 @@ class Follower {
 
   constructor(engine: Engine, log: readonly Instance[], ownRow: number) {
     const find = (row: number, slot: number) => log.find((one) => one.row === row && one.slot === slot) as Instance
+    const executed = new ExecutedSet(engine.replicas)
     this.executor = new Executor({
       engine,
+      executed,
       machine: this.machine,
       ownRow,
       batchOf: (row, slot) => (find(row, slot).noop ? null : find(row, slot).batch),
       onExecuted: (row, slot, results) => {
+        executed.add(row, slot)
         const { noop, batch } = find(row, slot)
         assert.is(results !== null, row === ownRow && !noop)
         if (results !== null) this.results++

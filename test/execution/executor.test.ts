@@ -5,6 +5,7 @@ import { encodeGroup } from '../../src/execution/groups.ts'
 import { deleteCommand, getCommand, incrementCommand, putCommand } from '../../src/machine/commands.ts'
 import { KeyValueStore } from '../../src/machine/key-value.ts'
 import { PrintingMachine } from '../../src/machine/printing.ts'
+import { ExecutedSet } from '../../src/protocol/executed.ts'
 import { checkedKeyValueStore } from '../support/checked-machine.ts'
 import { batchOf, type Group, orderOfCommits, Replica } from './support.ts'
 
@@ -46,12 +47,14 @@ test('a commit that comes again after execution never executes again (scenario 9
 
 test('an engine that gives an instance twice is caught', () => {
   const engine = orderOfCommits(2)
+  const set = new ExecutedSet(2)
   const executor = new Executor({
     engine,
+    executed: set,
     machine: new KeyValueStore(),
     ownRow: 0,
     batchOf: () => null,
-    onExecuted() {},
+    onExecuted: (row, slot) => set.add(row, slot),
   })
   engine.commit(0, 1, null)
   engine.commit(0, 1, null)
@@ -62,12 +65,17 @@ test('an engine that gives an instance twice is caught', () => {
 test('slots behind a gap are executed beyond the prefix, until the gap closes', () => {
   const executed: string[] = []
   const engine = orderOfCommits(3)
+  const set = new ExecutedSet(3)
   const executor = new Executor({
     engine,
+    executed: set,
     machine: new KeyValueStore(),
     ownRow: 0,
     batchOf: () => null,
-    onExecuted: (row, slot) => executed.push(`${row}.${slot}`),
+    onExecuted: (row, slot) => {
+      set.add(row, slot)
+      executed.push(`${row}.${slot}`)
+    },
   })
   for (const slot of [3, 5, 2]) executor.commit(2, slot, null)
   executor.run()
@@ -87,12 +95,15 @@ test('commits may come while instances are executed, running again may not', () 
   const seen: number[] = []
   let nested: unknown
   const engine = orderOfCommits(1)
+  const set = new ExecutedSet(1)
   const executor: Executor = new Executor({
     engine,
+    executed: set,
     machine: new KeyValueStore(),
     ownRow: 0,
     batchOf: () => null,
-    onExecuted(_row, slot) {
+    onExecuted(row, slot) {
+      set.add(row, slot)
       seen.push(slot)
       if (slot === 1) {
         executor.commit(0, 3, null)

@@ -11,6 +11,7 @@ import {
   transactionCommand,
 } from '../../src/machine/commands.ts'
 import { KeyValueStore } from '../../src/machine/key-value.ts'
+import { ExecutedSet } from '../../src/protocol/executed.ts'
 import { freshSeed, Random } from '../support/random.ts'
 import { volume } from '../support/volumes.ts'
 import { type Batch, batchOf, type Group, inWords, orderOfCommits, Replica } from './support.ts'
@@ -45,12 +46,15 @@ class Sliced {
   readonly executor: Executor
 
   constructor(batches: readonly (Batch | null)[]) {
+    const executed = new ExecutedSet(2)
     this.executor = new Executor({
       engine: orderOfCommits(2),
+      executed,
       machine: this.machine,
       ownRow: 0,
       batchOf: (row, slot) => (row === 0 ? (batches[slot - 1] as Batch | null) : null),
       onExecuted: (row, slot, results) => {
+        executed.add(row, slot)
         this.log.push(`${row}.${slot}`)
         this.results.push(results === null ? null : inWords(results))
       },

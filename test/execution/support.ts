@@ -5,6 +5,7 @@ import type { GroupOptions } from '../../src/execution/groups.ts'
 import { encodeExpire, encodeGroup, prepareGroup } from '../../src/execution/groups.ts'
 import type { StateMachine } from '../../src/execution/machine.ts'
 import { groupEnd, ResultReader, Status } from '../../src/execution/results.ts'
+import { ExecutedSet } from '../../src/protocol/executed.ts'
 import type { Batch } from '../../src/protocol/messages.ts'
 
 export type { Batch }
@@ -76,12 +77,15 @@ export class Replica {
 
   constructor(machine: StateMachine = checkedKeyValueStore(), ownRow = 0) {
     this.machine = machine
+    const executed = new ExecutedSet(2)
     this.executor = new Executor({
       engine: orderOfCommits(2),
+      executed,
       machine,
       ownRow,
       batchOf: (row, slot) => this.#batches.get(`${row}.${slot}`) as Batch | null,
       onExecuted: (row, slot, results) => {
+        executed.add(row, slot)
         this.executed.push(`${row}.${slot}`)
         this.#results = results
       },

@@ -251,7 +251,7 @@ export class Replica {
       for (let k = 0; k < size; k++) {
         const [row, slot] = [order[i++] as number, order[i++] as number]
         if (this.#core.instance(row, slot)?.command === Command.batch) this.#executeOnce(`${row}.${slot}`)
-        this.#core.executed(row, slot)
+        this.#core.markExecuted(row, slot)
       }
     }
   }

@@ -151,7 +151,7 @@ function waiting(subject: Subject): void {
 function executed(subject: Subject): void {
   subject.hear(0, preAccept)
   subject.hear(0, commit(Command.batch))
-  subject.core.executed(0, 1)
+  subject.core.markExecuted(0, 1)
 }
 
 function on(name: string, ...heard: readonly [number, Message][]): State {

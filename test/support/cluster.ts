@@ -173,7 +173,7 @@ export class TestReplica {
         const slot = order[i++] as number
         const instance = this.core.instance(row, slot) as Instance
         if (instance.command === Command.batch) this.executed.push(nameOf((instance.batch as Batch).commands))
-        this.core.executed(row, slot)
+        this.core.markExecuted(row, slot)
       }
     }
   }

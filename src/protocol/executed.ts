@@ -1,9 +1,9 @@
 import type { Vector } from '../engine/engine.ts'
-import { assert } from '../protocol/assert.ts'
+import { assert } from './assert.ts'
 
 /**
- * Which instances have executed: per row a prefix, and the slots beyond it. An instance is entered once, so a second
- * execution is always noticed.
+ * Which instances have executed at this replica: per row a prefix, and the slots beyond it. The core owns it, and
+ * everybody else asks it. An instance is entered once, so a second execution is always noticed.
  */
 export class ExecutedSet {
   readonly #prefix: number[]
@@ -12,6 +12,11 @@ export class ExecutedSet {
   constructor(rows: number) {
     this.#prefix = new Array(rows).fill(0)
     this.#beyond = this.#prefix.map(() => new Set())
+  }
+
+  /** Every slot of the row up to here has executed. */
+  prefix(row: number): number {
+    return this.#prefix[row] as number
   }
 
   /** Per row: every slot up to here has executed. */
