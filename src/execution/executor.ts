@@ -25,9 +25,9 @@ export interface ExecutorOptions {
    */
   batchOf(row: number, slot: number): Batch | null
   /**
-   * Called for each executed instance, in order: it is to be entered as executed. `results` holds the results of its groups (results.ts) in bytes of
-   * their own; null for a no-op and for the instances of other rows. It may commit further instances, but must not call
-   * `run`.
+   * Called for each executed instance, in order: it is to be entered as executed. `results` holds the results of its
+   * groups (results.ts) in bytes of their own; null for a no-op and for the instances of other rows. It may commit
+   * further instances, but must not call `run`.
    */
   onExecuted(row: number, slot: number, results: Uint8Array | null): void
 }

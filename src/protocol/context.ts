@@ -1,11 +1,12 @@
 import type { Engine, Vector } from '../engine/engine.ts'
+import { DurablyExecuted } from './durably.ts'
 import type { Effects, Envelope } from './effects.ts'
 import { ExecutedSet } from './executed.ts'
 import { type Instance, Row } from './instance.ts'
 import type { Batch, InstanceMessage, Message } from './messages.ts'
 import { Peers } from './peers.ts'
 import { type Quorums, quorums } from './quorums.ts'
-import type { InstanceRecord, JournalRecord, MemberRecord } from './records.ts'
+import { type InstanceRecord, type JournalRecord, type MemberRecord, RecordType } from './records.ts'
 import type { Timing } from './timing.ts'
 import { transition } from './transition.ts'
 
@@ -72,6 +73,7 @@ export class Context {
   readonly stateHash: () => number
   readonly rows: readonly Row[]
   readonly executed: ExecutedSet
+  readonly durably: DurablyExecuted
   readonly peers: Peers
   readonly counts: Counts = {
     fast: 0,
@@ -95,7 +97,7 @@ export class Context {
   nowMs = 0
   /** When the next heartbeat is due. */
   heartbeatMs = 0
-  /** What had executed at the last heartbeat. */
+  /** What had executed, durably or not, at the last heartbeat. */
   lastExecuted: readonly number[] = []
   /** Since when some peer has had another state after the same instances, in ms; null if none has. */
   differentSinceMs: number | null = null
@@ -107,8 +109,7 @@ export class Context {
   slot = 0
   /** When records that nothing waits for are written at the latest. */
   lazyMs = 0
-  /** Everything in the journal up to this value is durable. */
-  durable = 0
+  #durable = 0
   /**
    * Since when nothing has become durable although something waits for it, and the longest time that this took
    * recently.
@@ -135,6 +136,7 @@ export class Context {
     this.readBatch = options.readBatch
     this.stateHash = options.stateHash ?? (() => 0)
     this.executed = new ExecutedSet(options.replicas)
+    this.durably = new DurablyExecuted(options.replicas)
     this.rows = Array.from({ length: options.replicas }, (_, row) => new Row(row))
     this.peers = new Peers(options.id, options.replicas, options.timing.suspectMs)
   }
@@ -166,10 +168,20 @@ export class Context {
     return this.#number + 1
   }
 
-  /** After replaying the journal up to value `number`. */
+  /** Everything in the journal up to this value is durable. */
+  get durable(): number {
+    return this.#durable
+  }
+
+  /** The journal is replayed up to value `number`. */
   resumeAt(number: number): void {
     this.#number = number
-    this.durable = number
+    this.#setDurable(number)
+  }
+
+  #setDurable(number: number): void {
+    this.#durable = number
+    this.durably.durable(number)
   }
 
   /** Makes the transition and journals it. Messages of the instance rest on it: they wait for it. */
@@ -182,6 +194,7 @@ export class Context {
   /** The same if nothing waits for it: it is journaled with the next value that is written anyway, or soon. */
   recordLazily(instance: Instance, record: InstanceRecord): void {
     transition(instance, record)
+    if (record.type === RecordType.com) instance.comNumber = this.nextNumber
     if ('batch' in record && record.batch !== null) {
       instance.batchNumber = this.nextNumber
       instance.batchIndex = this.#records.length
@@ -259,7 +272,7 @@ export class Context {
       this.#writingMs = this.nowMs
     }
     const first = this.durable + 1
-    this.durable = Math.max(this.durable, number)
+    this.#setDurable(Math.max(this.durable, number))
     for (let n = first; n <= number; n++) {
       const waiting = this.#waiting.get(n)
       if (waiting === undefined) continue

@@ -258,6 +258,7 @@ export class Core {
     const instance = context.find(row, slot)
     assert(instance?.committed === true, `${row}.${slot} is executed after its commit`)
     context.executed.add(row, slot)
+    context.durably.executed(row, slot, instance.comNumber)
     if (context.readBatch !== null) instance.batch = null
   }
 

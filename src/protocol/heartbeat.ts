@@ -12,9 +12,9 @@ export function sendHeartbeats(context: Context): void {
   context.heartbeatMs = context.nowMs + context.timing.heartbeatMs
   if (context.readBatch === null) releaseExecutedBatches(context)
   const committed = context.rows.map((row) => row.committedPrefix)
-  const executed = context.executed.vector
+  const executed = context.durably.set.vector
   const journal = context.durable
-  const state = stateToSay(context, executed)
+  const state = stateToSay(context)
   for (const to of context.peers.others) {
     const peer = context.peers.of(to)
     const echoMs = peer.sentMs === 0 ? 0 : peer.sentMs + (context.nowMs - peer.heartbeatMs)
@@ -67,7 +67,7 @@ export function suspect(context: Context): number[] {
 /** Without a journal to read from, a batch stays until every member has executed it. */
 function releaseExecutedBatches(context: Context): void {
   for (const row of context.rows) {
-    let everywhere = context.executed.prefix(row.row)
+    let everywhere = context.durably.set.prefix(row.row)
     for (const id of context.peers.others) {
       everywhere = Math.min(everywhere, context.peers.of(id).executed[row.row] as number)
     }

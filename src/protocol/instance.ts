@@ -25,6 +25,8 @@ export class Instance {
   /** The journal value and the record in it that hold the batch; 0 if none does. */
   batchNumber = 0
   batchIndex = 0
+  /** The journal value with its COM; 0 if it is not committed. */
+  comNumber = 0
 
   /** Messages about this instance may be sent when the journal is durable up to this number. */
   gate = 0

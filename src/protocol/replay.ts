@@ -8,6 +8,7 @@ import { transition } from './transition.ts'
  * attempt comes back (protocol.md §9). The row continues above every own slot found in any record.
  */
 export function replay(context: Context, record: InstanceRecord, number: number, index: number): void {
+  context.resumeAt(number)
   const instance = context.open(record.row, record.slot)
   if ('batch' in record && record.batch !== null) {
     learnBatch(context, instance, record.batch)
@@ -16,6 +17,7 @@ export function replay(context: Context, record: InstanceRecord, number: number,
   }
   transition(instance, record)
   if (record.type !== RecordType.com) return
+  instance.comNumber = number
   enterCommitted(context, instance)
   context.execute(instance, false)
 }

@@ -8,10 +8,12 @@ const LASTING_MS = 1000
 
 /**
  * The hash of the state for a heartbeat, or 0. Only a state that has not changed since the last heartbeat is reported:
- * under load hashes would cost time, and nobody could compare them.
+ * under load hashes would cost time, and nobody could compare them. It must be the state after what the heartbeat
+ * names as executed, all of which is durable.
  */
-export function stateToSay(context: Context, executed: readonly number[]): number {
-  const stands = equal(executed, context.lastExecuted)
+export function stateToSay(context: Context): number {
+  const executed = context.executed.vector
+  const stands = equal(executed, context.lastExecuted) && equal(executed, context.durably.set.vector)
   context.lastExecuted = executed
   return stands ? context.stateHash() : 0
 }

@@ -15,6 +15,7 @@ const IGNORED = new Set([
   'sentMs',
   'batchNumber',
   'batchIndex',
+  'comNumber',
   'holders',
 ])
 

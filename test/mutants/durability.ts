@@ -108,6 +108,17 @@ export const DURABILITY: readonly Mutant[] = [
     hunter: { by: 'simulator' },
   },
   {
+    name: 'heartbeats announce what has executed, durable or not',
+    patches: [
+      {
+        file: 'protocol/heartbeat.ts',
+        from: '  const executed = context.durably.set.vector\n',
+        to: '  const executed = context.executed.vector\n',
+      },
+    ],
+    hunter: { by: 'simulator' },
+  },
+  {
     name: 'checksums of the journal are not compared',
     patches: [
       {

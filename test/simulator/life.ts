@@ -3,7 +3,7 @@ import type { Footprint } from '../../src/engine/footprint.ts'
 import { SILENT } from '../../src/node/logger.ts'
 import { Member } from '../../src/node/member.ts'
 import type { Respond } from '../../src/node/requests.ts'
-import { type Message, MessageType } from '../../src/protocol/messages.ts'
+import { type Heartbeat, type Message, MessageType } from '../../src/protocol/messages.ts'
 import { MemoryTransport } from '../../src/transport/memory.ts'
 import type { Sent } from '../support/cluster.ts'
 import { members } from '../support/members.ts'
@@ -320,7 +320,7 @@ export class Life {
   #says(to: number, message: Message): void {
     const { counters } = this.#world
     counters.add(`message ${MESSAGE_NAMES.get(message.type)}`)
-    if (message.type === MessageType.heartbeat) return
+    if (message.type === MessageType.heartbeat) return this.#announces(message)
     this.#watched.touch(message.row, message.slot)
     this.#world.happened('sends', this.boot.id, to, message)
     this.#said.push({ from: this.boot.id, to, message })
@@ -336,6 +336,15 @@ export class Life {
       time.after(0, () => this.#settle())
     }
     time.after(SPACE_MS, () => this.process.run(answered))
+  }
+
+  #announces(heartbeat: Heartbeat): void {
+    if (this.boot.kind !== 'own' || this.overtaken) return
+    try {
+      this.#world.watcher.announces(this.boot.id, heartbeat)
+    } catch (error) {
+      this.#world.fail(error as Error)
+    }
   }
 
   #unsettle(): void {

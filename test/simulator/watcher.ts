@@ -1,5 +1,5 @@
 import type { Core } from '../../src/protocol/core.ts'
-import { type Message, MessageType } from '../../src/protocol/messages.ts'
+import { type Heartbeat, type Message, MessageType } from '../../src/protocol/messages.ts'
 import { Promises } from '../protocol/promises.ts'
 import { type End, noEnds, Steps } from '../protocol/steps.ts'
 import type { Sent } from '../support/cluster.ts'
@@ -16,9 +16,12 @@ export class Watcher {
   readonly ends: Map<End, number> = noEnds()
   readonly #promises: Promises
   readonly #cores: (Core | null)[]
+  /** By replica: the most that any of its lives announced as executed. */
+  readonly #announced: number[][]
 
   constructor(replicas: number) {
     this.#cores = new Array(replicas).fill(null)
+    this.#announced = this.#cores.map(() => new Array(replicas).fill(0))
     this.#promises = new Promises({
       replicas: this.#cores,
       replica: (id) => ({ core: this.#cores[id] as Core }),
@@ -31,6 +34,18 @@ export class Watcher {
     asViolation('Promises', () => {
       for (const one of inOrder) this.#promises.sent(one)
     })
+  }
+
+  /** What any life of a replica announced as executed, every later one knows to be committed (protocol.md §10). */
+  announces(replica: number, { executed, committed }: Heartbeat): void {
+    const announced = this.#announced[replica] as number[]
+    for (const [row, slot] of executed.entries()) {
+      const before = announced[row] as number
+      if ((committed[row] as number) < before) {
+        throw new Violation('Durable', `${replica} announced ${row}.${before} as executed, and has lost its commit`)
+      }
+      announced[row] = Math.max(before, slot)
+    }
   }
 
   /** A replica begins a life. */
