@@ -46,13 +46,12 @@ export class Composition {
   readonly space: SpaceWatch | null
 
   constructor(options: MemberOptions, hooks: Hooks) {
-    const { identity, engine, machine, journal, transport, clock, random, logger, sessionLimits, fastCrashes } = options
+    const { identity, engine, machine, journal, transport, clock, random, logger, sessionLimits } = options
     const { id, members } = identity
     const row = rowOf(members, id)
     this.core = new Core({
-      ...{ id: row, replicas: members.quorums.replicas, engine, random, timing: options.timing ?? DEFAULT_TIMING },
+      ...{ id: row, members, engine, random, timing: options.timing ?? DEFAULT_TIMING },
       readBatch: journal === null ? null : batchReader(journal, members),
-      ...(fastCrashes === undefined ? {} : { fastCrashes }),
       stateHash: () => this.executor.quickHash(),
     })
     this.executor = new Executor({

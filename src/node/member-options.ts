@@ -35,8 +35,6 @@ export interface MemberOptions {
   readonly workPerTurn?: number
   /** The limits of what sessions keep; the same at all replicas. */
   readonly sessionLimits?: Limits
-  /** The number of crashes that the fast path survives; the largest legal number by default. */
-  readonly fastCrashes?: number
   readonly linked: (peer: number, identity: Announcement) => void
   /** Called once if the member stops by itself: the storage failed, the peers refused it, or an invariant broke. */
   readonly failed: (error: Error) => void

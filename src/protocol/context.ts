@@ -3,16 +3,19 @@ import { DurablyExecuted } from './durably.ts'
 import type { Effects, Envelope } from './effects.ts'
 import { ExecutedSet } from './executed.ts'
 import { type Instance, Row } from './instance.ts'
+import type { Membership } from './membership.ts'
 import type { Batch, InstanceMessage, Message } from './messages.ts'
 import { Peers } from './peers.ts'
-import { type Quorums, quorums } from './quorums.ts'
+import type { Quorums } from './quorums.ts'
 import { type InstanceRecord, type JournalRecord, type MemberRecord, RecordType } from './records.ts'
 import type { Timing } from './timing.ts'
 import { transition } from './transition.ts'
 
 export interface CoreOptions {
+  /** The members of the epoch that this core is for: an epoch has its own core. */
+  readonly members: Membership
+  /** The row of this replica: the core names members by their rows only. */
   readonly id: number
-  readonly replicas: number
   readonly engine: Engine
   readonly timing: Timing
   /** Uniform in [0, 1): jitter is all it is used for. */
@@ -23,8 +26,6 @@ export interface CoreOptions {
    * them.
    */
   readonly readBatch: ((number: number, index: number) => Batch) | null
-  /** Crashes that the fast path survives; the largest legal number by default. */
-  readonly fastCrashes?: number
   /** A hash, from 1 and below 2^53, of the state after exactly the executed prefixes; 0 where that cannot be said. */
   readonly stateHash?: () => number
 }
@@ -64,7 +65,7 @@ const NO_MESSAGES: readonly Envelope[] = []
  */
 export class Context {
   readonly id: number
-  readonly epoch = 0
+  readonly epoch: number
   readonly quorums: Quorums
   readonly engine: Engine
   readonly timing: Timing
@@ -129,16 +130,19 @@ export class Context {
 
   constructor(options: CoreOptions) {
     this.id = options.id
-    this.quorums = quorums(options.replicas, options.fastCrashes)
+    const { epoch, quorums } = options.members
+    const { replicas } = quorums
+    this.epoch = epoch
+    this.quorums = quorums
     this.engine = options.engine
     this.timing = options.timing
     this.random = options.random
     this.readBatch = options.readBatch
     this.stateHash = options.stateHash ?? (() => 0)
-    this.executed = new ExecutedSet(options.replicas)
-    this.durably = new DurablyExecuted(options.replicas)
-    this.rows = Array.from({ length: options.replicas }, (_, row) => new Row(row))
-    this.peers = new Peers(options.id, options.replicas, options.timing.suspectMs)
+    this.executed = new ExecutedSet(replicas)
+    this.durably = new DurablyExecuted(replicas)
+    this.rows = Array.from({ length: replicas }, (_, row) => new Row(row))
+    this.peers = new Peers(options.id, replicas, options.timing.suspectMs)
   }
 
   row(row: number): Row {

@@ -6,6 +6,7 @@ import { type Batch, Command, type Message, MessageType } from '../../src/protoc
 import type { InstanceRecord, JournalRecord } from '../../src/protocol/records.ts'
 import { DEFAULT_TIMING, type Timing } from '../../src/protocol/timing.ts'
 import { batch } from '../support/cluster.ts'
+import { members } from '../support/members.ts'
 import type { Input } from './inputs.ts'
 import { checkState, checkStep, type Snapshot, snapshot } from './invariants.ts'
 import { stateText } from './state-text.ts'
@@ -158,15 +159,13 @@ export class Replica {
   #start(): void {
     this.executed = []
     this.#engine = new ReferenceEngine(this.#setup.replicas)
-    const { fastCrashes } = this.#setup
     this.#core = new Core({
       id: this.id,
-      replicas: this.#setup.replicas,
+      members: members(this.#setup.replicas, this.#setup.fastCrashes),
       engine: this.#engine,
       timing: TIMING,
       random: () => 0.5,
       readBatch: (number, index) => this.#readBatch(number, index),
-      ...(fastCrashes === undefined ? {} : { fastCrashes }),
     })
     this.#journal.forEach((records, i) => {
       records.forEach((record, index) => {

@@ -7,6 +7,7 @@ import { type InstanceRecord, type JournalRecord, RecordType } from '../../src/p
 import { DEFAULT_TIMING } from '../../src/protocol/timing.ts'
 import { batch, Cluster } from '../support/cluster.ts'
 import { type EngineMaker, engineMakers } from '../support/engine-makers.ts'
+import { members } from '../support/members.ts'
 import { freshSeed, Random } from '../support/random.ts'
 import { volume } from '../support/volumes.ts'
 
@@ -50,7 +51,7 @@ function restart(id: number, replicas: number, journal: Journal, { make }: Engin
   const engine = make(replicas)
   const core = new Core({
     id,
-    replicas,
+    members: members(replicas),
     engine,
     timing: DEFAULT_TIMING,
     random: () => 0.5,
@@ -161,7 +162,7 @@ for (const maker of engineMakers) {
 test('records are replayed before the start, and nothing is answered or proposed before it', () => {
   const [maker] = engineMakers
   if (maker === undefined) throw new Error('no engine')
-  const options = { id: 0, replicas: 3, timing: DEFAULT_TIMING, random: () => 0.5, readBatch: null }
+  const options = { id: 0, members: members(3), timing: DEFAULT_TIMING, random: () => 0.5, readBatch: null }
   const core = new Core({ ...options, engine: maker.make(3) })
   assert.throws(() => core.propose(batch('c', 'a')), /before the start/)
   assert.throws(() => core.receive(1, { type: 12, epoch: 0, row: 0, slot: 1 }), /before the journal is replayed/)

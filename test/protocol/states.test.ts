@@ -6,13 +6,14 @@ import { Command, MessageType } from '../../src/protocol/messages.ts'
 import { DEFAULT_TIMING } from '../../src/protocol/timing.ts'
 import { batch } from '../support/cluster.ts'
 import { referenceEngine } from '../support/engine-makers.ts'
+import { members } from '../support/members.ts'
 
 const test = suite('states that differ')
 
 /** Replica 0, which has executed nothing, and says state 7 of that. */
 function coreOf(replicas: number): { core: Core; hear: (from: number, state: number, afterMs: number) => void } {
   const core = new Core({
-    ...{ id: 0, replicas, engine: referenceEngine.make(replicas), timing: DEFAULT_TIMING },
+    ...{ id: 0, members: members(replicas), engine: referenceEngine.make(replicas), timing: DEFAULT_TIMING },
     ...{ random: () => 0.5, readBatch: null, stateHash: () => 7 },
   })
   core.found()

@@ -4,6 +4,7 @@ import type { InstanceRecord } from '../../src/protocol/records.ts'
 import { DEFAULT_TIMING } from '../../src/protocol/timing.ts'
 import { batch } from '../support/cluster.ts'
 import type { EngineMaker } from '../support/engine-makers.ts'
+import { members } from '../support/members.ts'
 
 /**
  * The states in which a replica can meet a message about an instance. Each is reached by messages that a real replica
@@ -28,7 +29,7 @@ export class Subject {
     this.#journal = [...journal]
     this.core = new Core({
       id: RECEIVER,
-      replicas: REPLICAS,
+      members: members(REPLICAS),
       engine: make(REPLICAS),
       timing: { ...DEFAULT_TIMING, lazyMs: 0 },
       random: () => 0,

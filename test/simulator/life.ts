@@ -82,7 +82,13 @@ export class Life {
     this.#handlers = handlers
     this.boot = boot
     this.process = new SimulatedProcess(time, { rate: options.clockRates[id] as number, turnMs: options.turnMs })
-    const identity = { cluster: 'simulated', members: members(options.replicas), id, incarnation, clientUrl: '' }
+    const identity = {
+      cluster: 'simulated',
+      members: members(options.replicas, options.fastCrashes),
+      id,
+      incarnation,
+      clientUrl: '',
+    }
     this.#transport = new MemoryTransport(world.network, { identity, address })
     const { space } = options
     this.#space =
@@ -105,7 +111,6 @@ export class Life {
       workPerTurn: options.workPerTurn,
       window: options.window,
       behindBytes: options.network.behindBytes,
-      fastCrashes: options.fastCrashes,
       sessionLimits: options.sessions,
       linked: () => {},
       failed: (error) => handlers.stopped(error),

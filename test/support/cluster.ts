@@ -7,6 +7,7 @@ import type { InstanceRecord, JournalRecord } from '../../src/protocol/records.t
 import { DEFAULT_TIMING, type Timing } from '../../src/protocol/timing.ts'
 import { equal, includes } from '../../src/protocol/vector.ts'
 import { interferes } from './interference.ts'
+import { members } from './members.ts'
 
 export interface Sent {
   readonly from: number
@@ -92,13 +93,12 @@ export class TestReplica {
     this.engine = options.makeEngine(options.replicas)
     this.core = new Core({
       id: this.id,
-      replicas: options.replicas,
+      members: members(options.replicas, options.fastCrashes),
       engine: this.engine,
       // Every record is journaled in its turn, unless a test sets it otherwise.
       timing: { ...DEFAULT_TIMING, lazyMs: 0, ...options.timing },
       random: options.random ?? (() => 0.5),
       readBatch: options.memory === true ? null : (number, index) => this.#readBatch(number, index),
-      ...(options.fastCrashes === undefined ? {} : { fastCrashes: options.fastCrashes }),
     })
     this.#journal.forEach((records, i) => {
       records.forEach((record, index) => {
