@@ -1,10 +1,14 @@
 import { Ahead } from './ahead.ts'
 import type { Budget } from './budget.ts'
 import { GroupKind, GroupReader } from './groups.ts'
-import { applyWithin, type StateMachine } from './machine.ts'
-import { MAX_INSTANCE_RESULT_BYTES, NOTHING, type ResultWriter, Status } from './results.ts'
+import type { StateMachine } from './machine.ts'
+import { NOTHING, ResultBuffer } from './result-buffer.ts'
+import { MAX_INSTANCE_RESULT_BYTES, type ResultWriter, Status } from './results.ts'
 import type { Session } from './session.ts'
 import type { SessionTable } from './sessions.ts'
+
+/** The buffer for results that sessions keep becomes no larger than this for good. */
+const MADE_BYTES = 64 << 10
 
 /** A batch on its way through the machine, group by group and command by command, in as many slices as it needs. */
 export class BatchRun {
@@ -22,6 +26,10 @@ export class BatchRun {
   /** Bytes of results that sessions keep because of this batch. */
   #keptBytes = 0
   #done = 0
+  /** Takes results that nobody gets. */
+  readonly #nowhere = new ResultBuffer()
+  /** Takes results that sessions keep. */
+  readonly #made = new ResultBuffer()
 
   constructor(machine: StateMachine, sessions: SessionTable) {
     this.#machine = machine
@@ -88,13 +96,11 @@ export class BatchRun {
     return this.#results === null ? 0 : this.#apply()
   }
 
-  /** Builds the result only as far as somebody gets it. */
+  /** The result is written only as far as somebody gets it. */
   #apply(): number {
     const results = this.#results
-    const result = this.#applyWithin(results === null ? -1 : results.room)
-    if (result === null) results?.addMissing()
-    else results?.add(Status.applied, result)
-    return result?.length ?? 0
+    this.#applyTo(results === null ? this.#nowhere : results.begin())
+    return results === null ? 0 : results.end(Status.applied)
   }
 
   /** Updates are checked against the session and entered into it, reads are not (protocol.md §8). */
@@ -108,7 +114,7 @@ export class BatchRun {
       this.#results?.add(status, kept)
       return this.#results === null ? 0 : kept.length
     }
-    const result = this.#applyWithin(Number.POSITIVE_INFINITY) as Uint8Array
+    const result = this.#make()
     this.#results?.add(Status.applied, result)
     session.trim(group.acknowledged)
     session.enter(group.first + group.index, result)
@@ -126,8 +132,15 @@ export class BatchRun {
     return status === Status.applied && this.#keptBytes >= MAX_INSTANCE_RESULT_BYTES ? Status.refused : status
   }
 
-  #applyWithin(room: number): Uint8Array | null {
-    const { commandStart, commandEnd } = this.#group
-    return applyWithin(this.#machine, this.#bytes.subarray(commandStart, commandEnd), room)
+  #make(): Uint8Array {
+    const made = this.#made
+    made.clear(0, MADE_BYTES)
+    made.begin()
+    this.#applyTo(made)
+    return made.copy()
+  }
+
+  #applyTo(result: ResultBuffer): void {
+    this.#machine.apply(this.#bytes, this.#group.commandStart, this.#group.commandEnd, result)
   }
 }

@@ -319,7 +319,7 @@ function prepareCommands(
   while (reader.next()) {
     const { commandStart, commandEnd } = reader
     const writes = keys.writes
-    machine.footprint(group.subarray(commandStart, commandEnd), keys)
+    machine.footprint(group, commandStart, commandEnd, keys)
     const onlyReads = keys.writes === writes
     if (!onlyReads) updates++
     writeU32(group, commandStart - 4, commandEnd - commandStart + (onlyReads ? ONLY_READS : 0))

@@ -1,5 +1,8 @@
 import { CommandError, EpaxosError, ErrorCode } from '../errors.ts'
-import { copyBytes, readU32, writeU32 } from './bytes.ts'
+import { readU32, writeU32 } from './bytes.ts'
+import { NOTHING, ResultBuffer } from './result-buffer.ts'
+
+export { NOTHING }
 
 /**
  * The results of an instance, group by group in the order of its batch: `u32 size` (including this word), `u32 count`,
@@ -52,16 +55,65 @@ const RESULT_HEADER_BYTES = 5
 
 /** Gathers the results of instance after instance, in a buffer that is reused. */
 export class ResultWriter {
-  #bytes = new Uint8Array(4096)
-  #length = 0
+  readonly #out = new ResultBuffer()
   #groupStart = 0
+  #resultStart = 0
   #count = 0
 
   beginGroup(): void {
-    this.#reserve(GROUP_HEADER_BYTES)
-    this.#groupStart = this.#length
-    this.#length += GROUP_HEADER_BYTES
+    const out = this.#out
+    out.begin()
+    this.#groupStart = out.end
+    out.u32(0)
+    out.u32(0)
     this.#count = 0
+  }
+
+  /** Returns where the next result is written, as far as there is room; call {@link end} afterwards. */
+  begin(): ResultBuffer {
+    const out = this.#out
+    const { room } = this
+    this.#resultStart = out.end
+    out.begin()
+    out.u8(0)
+    out.u32(0)
+    out.begin(room)
+    return out
+  }
+
+  /** The result is written. Returns its length, 0 if it did not fit: then it is told as omitted. */
+  end(status: Status): number {
+    const out = this.#out
+    const { length, whole } = out
+    if (!whole) {
+      out.clear(this.#resultStart)
+      this.#add(this.#groupRoom <= this.#instanceRoom ? Status.omitted : Status.crowded, NOTHING)
+      return 0
+    }
+    out.all[this.#resultStart] = status
+    writeU32(out.all, this.#resultStart + 1, length)
+    this.#count++
+    return length
+  }
+
+  /** A result that was made before. */
+  add(status: Status, result: Uint8Array): void {
+    const { length } = result
+    if (length <= this.room) this.#add(status, result)
+    else this.#add(length > this.#groupRoom ? Status.omitted : Status.crowded, NOTHING)
+  }
+
+  endGroup(): void {
+    const { all, end } = this.#out
+    writeU32(all, this.#groupStart, end - this.#groupStart)
+    writeU32(all, this.#groupStart + 4, this.#count)
+  }
+
+  /** All groups since the last call, as a copy. */
+  take(): Uint8Array {
+    const results = this.#out.all.slice(0, this.#out.end)
+    this.#out.clear(0, MAX_GROUP_RESULT_BYTES)
+    return results
   }
 
   /** The longest result that is not omitted. */
@@ -69,57 +121,23 @@ export class ResultWriter {
     return Math.max(Math.min(this.#groupRoom, this.#instanceRoom), SMALL_RESULT_BYTES)
   }
 
-  /** For a result longer than the room, which was not even made. */
-  addMissing(): void {
-    this.add(this.#groupRoom <= this.#instanceRoom ? Status.omitted : Status.crowded, NOTHING)
-  }
-
-  add(status: Status, result: Uint8Array): void {
-    const { length } = result
-    if (length > SMALL_RESULT_BYTES) {
-      if (length > this.#groupRoom) return this.add(Status.omitted, NOTHING)
-      if (length > this.#instanceRoom) return this.add(Status.crowded, NOTHING)
-    }
-    this.#reserve(RESULT_HEADER_BYTES + length)
-    const at = this.#length
-    this.#bytes[at] = status
-    writeU32(this.#bytes, at + 1, length)
-    copyBytes(result, 0, length, this.#bytes, at + RESULT_HEADER_BYTES)
-    this.#length = at + RESULT_HEADER_BYTES + length
-    this.#count++
-  }
-
-  endGroup(): void {
-    writeU32(this.#bytes, this.#groupStart, this.#length - this.#groupStart)
-    writeU32(this.#bytes, this.#groupStart + 4, this.#count)
-  }
-
-  /** All groups since the last call, as a copy. */
-  take(): Uint8Array {
-    const results = this.#bytes.slice(0, this.#length)
-    this.#length = 0
-    if (this.#bytes.length > MAX_GROUP_RESULT_BYTES) this.#bytes = new Uint8Array(4096)
-    return results
-  }
-
   get #groupRoom(): number {
-    return MAX_GROUP_RESULT_BYTES - (this.#length - this.#groupStart)
+    return MAX_GROUP_RESULT_BYTES - (this.#out.end - this.#groupStart)
   }
 
   get #instanceRoom(): number {
-    return MAX_INSTANCE_RESULT_BYTES - this.#length
+    return MAX_INSTANCE_RESULT_BYTES - this.#out.end
   }
 
-  #reserve(size: number): void {
-    if (this.#length + size <= this.#bytes.length) return
-    const larger = new Uint8Array(Math.max(2 * this.#bytes.length, this.#length + size))
-    larger.set(this.#bytes.subarray(0, this.#length))
-    this.#bytes = larger
+  #add(status: Status, result: Uint8Array): void {
+    const out = this.#out
+    out.begin()
+    out.u8(status)
+    out.u32(result.length)
+    out.bytes(result)
+    this.#count++
   }
 }
-
-/** The result of a command without a result. */
-export const NOTHING = new Uint8Array(0)
 
 /** The end of the group of results that begins at `start`, where the next group begins. */
 export function groupEnd(results: Uint8Array, start: number): number {

@@ -1,5 +1,6 @@
 import { CommandError, EpaxosError, ErrorCode } from '../errors.ts'
-import { readU16, readU32, writeU16, writeU32 } from '../execution/bytes.ts'
+import { readU16, readU32 } from '../execution/bytes.ts'
+import type { ResultBuffer } from '../execution/result-buffer.ts'
 
 /**
  * The results of the key-value store in bytes: `u8 outcome`, and for `done` the result of the command. Get: the value.
@@ -93,28 +94,9 @@ function malformed(): EpaxosError {
   return new EpaxosError(ErrorCode.malformed, 'a result of the key-value machine is malformed')
 }
 
-/** Results without a value are always the same few arrays: sessions keep them, and nobody changes them. */
-const BARE: readonly Uint8Array[] = Object.values(Outcome).map((outcome) => Uint8Array.of(outcome))
-
-export function bareResult(outcome: Outcome): Uint8Array {
-  return BARE[outcome] as Uint8Array
-}
-
-export function encodeTransactionResult(succeeded: boolean, results: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(results.reduce((sum, { length }) => sum + 4 + length, TRANSACTION_RESULT_HEADER_BYTES))
-  bytes[0] = Outcome.done
-  bytes[1] = succeeded ? 1 : 0
-  let at = TRANSACTION_RESULT_HEADER_BYTES
-  for (const result of results) {
-    writeU32(bytes, at, result.length)
-    bytes.set(result, at + 4)
-    at += 4 + result.length
-  }
-  return bytes
-}
-
-export function encodeFailedTransaction(outcome: Outcome, operation: number): Uint8Array {
-  const bytes = Uint8Array.of(outcome, 0, 0)
-  writeU16(bytes, 1, operation)
-  return bytes
+/** Writes the result of a transaction that could not be done. */
+export function writeFailedTransaction(outcome: Outcome, operation: number, result: ResultBuffer): void {
+  result.u8(outcome)
+  result.u8(operation & 0xff)
+  result.u8(operation >>> 8)
 }

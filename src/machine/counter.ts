@@ -1,5 +1,7 @@
 /** Digits of 2⁵³−1. */
 const MAX_DIGITS = 16
+/** A sign and the digits. */
+export const COUNTER_BYTES = 1 + MAX_DIGITS
 const MINUS = 0x2d
 const ZERO = 0x30
 
@@ -23,10 +25,9 @@ export function readCounter(bytes: Uint8Array, start: number, end: number): numb
   return negative ? -number : number
 }
 
-/** The result of an increment: a byte 0, and the decimal digits of the number. */
-export function counterResult(number: number): Uint8Array {
+/** Writes the decimal digits of a number to the beginning of `bytes`, of {@link COUNTER_BYTES}; returns their count. */
+export function writeCounter(number: number, bytes: Uint8Array): number {
   const text = String(number)
-  const bytes = new Uint8Array(1 + text.length)
-  for (let i = 0; i < text.length; i++) bytes[1 + i] = text.charCodeAt(i)
-  return bytes
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i)
+  return text.length
 }

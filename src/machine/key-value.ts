@@ -2,7 +2,8 @@ import { type FootprintBuilder, hashed, hashKey } from '../engine/footprint.ts'
 import { EpaxosError, ErrorCode } from '../errors.ts'
 import { readU16 } from '../execution/bytes.ts'
 import { ChunkReader, ChunkWriter } from '../execution/chunks.ts'
-import type { StateMachine } from '../execution/machine.ts'
+import type { ChangeListener, StateMachine } from '../execution/machine.ts'
+import type { ResultBuffer } from '../execution/result-buffer.ts'
 import { Code, ITEM_HEADER_BYTES, MAX_KEY_BYTES } from './commands.ts'
 import { applyOperation } from './operations.ts'
 import { Table } from './table.ts'
@@ -27,17 +28,21 @@ export class KeyValueStore implements StateMachine {
     return this.#table.size
   }
 
-  footprint(command: Uint8Array, keys: FootprintBuilder): void {
-    checkCommand(command, keys)
+  get changed(): ChangeListener | null {
+    return this.#table.changed
   }
 
-  apply(command: Uint8Array): Uint8Array {
-    return this.applyWithin(command, Number.POSITIVE_INFINITY) as Uint8Array
+  set changed(listener: ChangeListener | null) {
+    this.#table.changed = listener
   }
 
-  applyWithin(command: Uint8Array, room: number): Uint8Array | null {
-    if (command[0] === Code.transaction) return applyTransaction(this.#table, command, room)
-    return applyOperation(this.#table, command, 0, command.length, room)
+  footprint(bytes: Uint8Array, start: number, end: number, keys: FootprintBuilder): void {
+    checkCommand(bytes, start, end, keys)
+  }
+
+  apply(bytes: Uint8Array, start: number, end: number, result: ResultBuffer): void {
+    if (bytes[start] === Code.transaction) applyTransaction(this.#table, bytes, start, end, result)
+    else applyOperation(this.#table, bytes, start, end, result)
   }
 
   loadAhead(bytes: Uint8Array, ranges: Int32Array, count: number): void {
@@ -83,6 +88,7 @@ export class KeyValueStore implements StateMachine {
       table.put(record, 0, keyLength, record, keyLength, record.length)
     }
     source.end()
+    table.changed = this.#table.changed
     this.#table = table
   }
 

@@ -2,6 +2,7 @@ import type { FootprintBuilder } from '../engine/footprint.ts'
 import { EpaxosError, ErrorCode } from '../errors.ts'
 import { ChunkReader, ChunkWriter } from '../execution/chunks.ts'
 import type { StateMachine } from '../execution/machine.ts'
+import type { ResultBuffer } from '../execution/result-buffer.ts'
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json }
 
@@ -23,7 +24,7 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 /**
  * The result of a transaction that appends to a value that is not a list, or that is not valid: nothing was changed.
  */
-const NOT_DONE = encoder.encode('null')
+const NOT_DONE = 'null'
 
 /**
  * A state machine of JSON values by key; a key that was appended to holds a list. A command is a transaction: a JSON
@@ -34,32 +35,32 @@ export class ListStore implements StateMachine {
   /** By the JSON text of the key. */
   #values = new Map<string, Json>()
 
-  footprint(command: Uint8Array, keys: FootprintBuilder): void {
-    const steps = readSteps(command)
+  footprint(bytes: Uint8Array, start: number, end: number, keys: FootprintBuilder): void {
+    const steps = readSteps(bytes.subarray(start, end))
     if (steps === null) throw new EpaxosError(ErrorCode.badCommand, 'not a transaction of the list machine')
     for (const [kind, key] of steps) {
-      const bytes = encoder.encode(JSON.stringify(key))
-      if (kind === 'r') keys.read(bytes)
-      else keys.write(bytes)
+      const name = encoder.encode(JSON.stringify(key))
+      if (kind === 'r') keys.read(name)
+      else keys.write(name)
     }
   }
 
-  apply(command: Uint8Array): Uint8Array {
-    const steps = readSteps(command)
-    if (steps === null) return NOT_DONE
+  apply(bytes: Uint8Array, start: number, end: number, result: ResultBuffer): void {
+    const steps = readSteps(bytes.subarray(start, end))
+    if (steps === null) return result.text(NOT_DONE)
     const written = new Map<string, Json>()
     const results: Step[] = []
     for (const step of steps) {
       const [kind, key, value] = step
       const name = JSON.stringify(key)
       const present = written.get(name) ?? this.#values.get(name) ?? null
-      if (kind === 'append' && present !== null && !Array.isArray(present)) return NOT_DONE
+      if (kind === 'append' && present !== null && !Array.isArray(present)) return result.text(NOT_DONE)
       if (kind === 'append') written.set(name, [...((present ?? []) as readonly Json[]), value])
       else if (kind === 'w') written.set(name, value)
       results.push(kind === 'r' ? [kind, key, present] : step)
     }
     for (const [name, value] of written) this.#values.set(name, value)
-    return encoder.encode(JSON.stringify(results))
+    result.text(JSON.stringify(results))
   }
 
   /** `u32 count`, then per key, ascending, `u32 size` and the JSON text of key and value. */

@@ -2,6 +2,7 @@ import type { FootprintBuilder } from '../engine/footprint.ts'
 import { EpaxosError, ErrorCode } from '../errors.ts'
 import { ChunkReader, ChunkWriter } from '../execution/chunks.ts'
 import type { StateMachine } from '../execution/machine.ts'
+import type { ResultBuffer } from '../execution/result-buffer.ts'
 
 /** The longest line in bytes. */
 export const MAX_LINE_BYTES = 64 << 10
@@ -29,20 +30,21 @@ export class PrintingMachine implements StateMachine {
     return this.#lines
   }
 
-  footprint(command: Uint8Array, keys: FootprintBuilder): void {
-    if (command.length > MAX_LINE_BYTES) {
-      throw new EpaxosError(ErrorCode.tooLarge, `a line of ${command.length} bytes is too large`)
+  footprint(bytes: Uint8Array, start: number, end: number, keys: FootprintBuilder): void {
+    if (end - start > MAX_LINE_BYTES) {
+      throw new EpaxosError(ErrorCode.tooLarge, `a line of ${end - start} bytes is too large`)
     }
+    const command = bytes.subarray(start, end)
     if (command.includes(NEWLINE) || !isText(command)) {
       throw new EpaxosError(ErrorCode.badCommand, 'a command of the printing machine is one line of UTF-8 text')
     }
     keys.write(THE_KEY)
   }
 
-  apply(command: Uint8Array): Uint8Array {
-    const number = this.#lines.push(decoder.decode(command))
+  apply(bytes: Uint8Array, start: number, end: number, result: ResultBuffer): void {
+    const number = this.#lines.push(decoder.decode(bytes.subarray(start, end)))
     this.#print(this.#lines[number - 1] as string, number)
-    return encoder.encode(String(number))
+    result.text(String(number))
   }
 
   *snapshot(): Iterable<Uint8Array> {

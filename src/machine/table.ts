@@ -1,6 +1,7 @@
 import { hashed, hashKey } from '../engine/footprint.ts'
 import { copyBytes, equalBytes } from '../execution/bytes.ts'
 import { hex } from '../execution/chunks.ts'
+import type { ChangeListener } from '../execution/machine.ts'
 import { GrowingPlaces } from './growing-places.ts'
 import { Slab } from './slab.ts'
 
@@ -25,6 +26,8 @@ const HEADER_BYTES = 16
  * or {@link remove}.
  */
 export class Table {
+  /** Called after each {@link put} and {@link remove} of a key. */
+  changed: ChangeListener | null = null
   readonly #places = new GrowingPlaces(FIRST_HOMES)
   readonly #slab = new Slab()
   #sumLo = 0
@@ -81,6 +84,7 @@ export class Table {
     this.#sumLo = (this.#sumLo + shareLo) | 0
     this.#sumHi = (this.#sumHi + shareHi) | 0
     copyBytes(value, valueStart, valueEnd, this.#slab.bytes(record), at + HEADER_BYTES + end - start)
+    if (this.changed !== null) this.changed(bytes, start, end)
   }
 
   /** Returns whether the key was there. */
@@ -93,6 +97,7 @@ export class Table {
     this.#places.vacate(hash, place)
     this.#dropShare(record)
     this.#slab.free(record, this.#sizeOf(record))
+    if (this.changed !== null) this.changed(bytes, start, end)
     return true
   }
 

@@ -1,43 +1,49 @@
 import { EpaxosError } from '../errors.ts'
 import { latin1, readU16, readU32 } from '../execution/bytes.ts'
+import type { ResultBuffer } from '../execution/result-buffer.ts'
 import {
-  bareResult,
-  encodeFailedTransaction,
-  encodeTransactionResult,
   MAX_TRANSACTION_RESULT_BYTES,
   Outcome,
   TRANSACTION_RESULT_HEADER_BYTES,
+  writeFailedTransaction,
 } from './command-results.ts'
 import { Code, ITEM_HEADER_BYTES, TRANSACTION_HEADER_BYTES } from './commands.ts'
+import { COUNTER_BYTES, writeCounter } from './counter.ts'
 import { applyOperation, EMPTY, holds, incremented } from './operations.ts'
 import type { Table } from './table.ts'
 import { checkCommand, readStep } from './validate.ts'
 
 /**
- * Applies a transaction: the conditions choose a branch, and its operations run in order; each sees the effects of
- * those before it. If one would fail, none is applied. Returns null instead of results of more than `room` bytes.
+ * Applies a transaction, `bytes[start, end)`: the conditions choose a branch, and its operations run in order; each
+ * sees the effects of those before it. If one would fail, none is applied.
  */
-export function applyTransaction(table: Table, command: Uint8Array, room: number): Uint8Array | null {
-  if (!isValid(command)) return bareResult(Outcome.invalid)
-  let at = TRANSACTION_HEADER_BYTES
+export function applyTransaction(
+  table: Table,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  result: ResultBuffer,
+): void {
+  if (!isValid(bytes, start, end)) return result.u8(Outcome.invalid)
+  let at = start + TRANSACTION_HEADER_BYTES
   let succeeded = true
-  for (let left = readU16(command, 2); left > 0; left--) {
-    const end = itemEnd(command, at)
-    succeeded = succeeded && conditionHolds(table, command, at + 4, end)
-    at = end
+  for (let left = readU16(bytes, start + 2); left > 0; left--) {
+    const next = itemEnd(bytes, at)
+    succeeded = succeeded && conditionHolds(table, bytes, at + 4, next)
+    at = next
   }
-  let operations = readU16(command, 4)
+  let operations = readU16(bytes, start + 4)
   if (!succeeded) {
-    for (; operations > 0; operations--) at = itemEnd(command, at)
-    operations = readU16(command, 6)
+    for (; operations > 0; operations--) at = itemEnd(bytes, at)
+    operations = readU16(bytes, start + 6)
   }
-  return applyBranch(table, command, at, operations, succeeded, room)
+  applyBranch(table, bytes, at, operations, succeeded, result)
 }
 
 /** The batch may come from a faulty replica, and the walk over a transaction relies on all its sizes. */
-function isValid(command: Uint8Array): boolean {
+function isValid(bytes: Uint8Array, start: number, end: number): boolean {
   try {
-    checkCommand(command, null)
+    checkCommand(bytes, start, end, null)
     return true
   } catch (error) {
     if (error instanceof EpaxosError) return false
@@ -46,37 +52,41 @@ function isValid(command: Uint8Array): boolean {
 }
 
 /** The end of the item whose size is at `at`. */
-function itemEnd(command: Uint8Array, at: number): number {
-  return at + 4 + readU32(command, at)
+function itemEnd(bytes: Uint8Array, at: number): number {
+  return at + 4 + readU32(bytes, at)
 }
 
-function conditionHolds(table: Table, command: Uint8Array, start: number, end: number): boolean {
+function conditionHolds(table: Table, bytes: Uint8Array, start: number, end: number): boolean {
   const keyStart = start + ITEM_HEADER_BYTES
-  const keyEnd = keyStart + readU16(command, start + 2)
-  if (command[start] === Code.present) return table.find(command, keyStart, keyEnd) >= 0
-  return holds(table, command, keyStart, keyEnd, command[start] === Code.equals ? keyEnd : -1, end)
+  const keyEnd = keyStart + readU16(bytes, start + 2)
+  if (bytes[start] === Code.present) return table.find(bytes, keyStart, keyEnd) >= 0
+  return holds(table, bytes, keyStart, keyEnd, bytes[start] === Code.equals ? keyEnd : -1, end)
 }
 
 function applyBranch(
   table: Table,
-  command: Uint8Array,
+  bytes: Uint8Array,
   start: number,
   operations: number,
   succeeded: boolean,
-  room: number,
-): Uint8Array | null {
-  const draft = new Draft(table, command)
-  for (let i = 0, at = start; i < operations; i++, at = itemEnd(command, at)) {
-    const outcome = draft.add(at + 4, itemEnd(command, at))
-    if (outcome !== Outcome.done) return encodeFailedTransaction(outcome, i)
+  result: ResultBuffer,
+): void {
+  const draft = new Draft(table, bytes)
+  for (let i = 0, at = start; i < operations; i++, at = itemEnd(bytes, at)) {
+    const outcome = draft.add(at + 4, itemEnd(bytes, at))
+    if (outcome !== Outcome.done) return writeFailedTransaction(outcome, i, result)
   }
-  const results: Uint8Array[] | null = TRANSACTION_RESULT_HEADER_BYTES + draft.size > room ? null : []
-  for (let i = 0, at = start; i < operations; i++, at = itemEnd(command, at)) {
-    if (results === null && command[at + 4] === Code.get) continue
-    const result = applyOperation(table, command, at + 4, itemEnd(command, at)) as Uint8Array
-    results?.push(result)
+  const isWanted = TRANSACTION_RESULT_HEADER_BYTES + draft.size <= result.room
+  if (!isWanted) result.drop()
+  result.u8(Outcome.done)
+  result.u8(succeeded ? 1 : 0)
+  for (let i = 0, at = start; i < operations; i++, at = itemEnd(bytes, at)) {
+    if (!isWanted && bytes[at + 4] === Code.get) continue
+    const size = result.length
+    result.u32(0)
+    applyOperation(table, bytes, at + 4, itemEnd(bytes, at), result)
+    result.patchU32(size, result.length - size - 4)
   }
-  return results === null ? null : encodeTransactionResult(succeeded, results)
 }
 
 /** A range of bytes; a range of {@link EMPTY} for an absent value. */
@@ -120,10 +130,12 @@ class Draft {
       this.size += value.end - value.start
     } else {
       const { bytes, start: valueStart, end: valueEnd } = this.#valueOf(keyStart, keyEnd)
-      const result = incremented(bytes, valueStart, valueEnd, readStep(command, keyEnd))
-      if (result === null) return Outcome.notCounter
-      this.size += result.length - 1
-      this.#leave(keyStart, keyEnd, { bytes: result, start: 1, end: result.length })
+      const sum = incremented(bytes, valueStart, valueEnd, readStep(command, keyEnd))
+      if (Number.isNaN(sum)) return Outcome.notCounter
+      const digits = new Uint8Array(COUNTER_BYTES)
+      const length = writeCounter(sum, digits)
+      this.size += length
+      this.#leave(keyStart, keyEnd, { bytes: digits, start: 0, end: length })
     }
     return this.size > MAX_TRANSACTION_RESULT_BYTES ? Outcome.tooLarge : Outcome.done
   }

@@ -13,35 +13,35 @@ import {
 } from './commands.ts'
 
 /**
- * Checks a whole command of the key-value store and adds its keys to `keys`; without `keys` it only checks. The keys of
- * a transaction are those of both branches.
+ * Checks a whole command of the key-value store, `bytes[start, end)`, and adds its keys to `keys`; without `keys` it
+ * only checks. The keys of a transaction are those of both branches.
  * @throws EpaxosError with code `bad_command` or `too_large`
  */
-export function checkCommand(command: Uint8Array, keys: FootprintBuilder | null): void {
-  const code = command[0]
-  if (code === Code.transaction) checkTransaction(command, keys)
-  else if (code === undefined || code > Code.transaction) throw bad('unknown code')
-  else checkItem(command, 0, command.length, keys)
+export function checkCommand(bytes: Uint8Array, start: number, end: number, keys: FootprintBuilder | null): void {
+  const code = start < end ? (bytes[start] as number) : Number.NaN
+  if (code === Code.transaction) checkTransaction(bytes, start, end, keys)
+  else if (!(code <= Code.transaction)) throw bad('unknown code')
+  else checkItem(bytes, start, end, keys)
 }
 
-function checkTransaction(command: Uint8Array, keys: FootprintBuilder | null): void {
-  if (command.length < TRANSACTION_HEADER_BYTES || command[1] !== 0) throw bad('its header')
-  const conditions = readU16(command, 2)
-  const items = conditions + readU16(command, 4) + readU16(command, 6)
+function checkTransaction(bytes: Uint8Array, start: number, end: number, keys: FootprintBuilder | null): void {
+  if (end - start < TRANSACTION_HEADER_BYTES || bytes[start + 1] !== 0) throw bad('its header')
+  const conditions = readU16(bytes, start + 2)
+  const items = conditions + readU16(bytes, start + 4) + readU16(bytes, start + 6)
   if (items > MAX_TRANSACTION_ITEMS) {
     throw new EpaxosError(ErrorCode.tooLarge, `a transaction of ${items} conditions and operations is too large`)
   }
-  let at = TRANSACTION_HEADER_BYTES
+  let at = start + TRANSACTION_HEADER_BYTES
   for (let i = 0; i < items; i++) {
-    const start = at + 4
-    const end = start <= command.length ? start + readU32(command, at) : Number.POSITIVE_INFINITY
-    if (end > command.length) throw bad('the size of an item')
-    const code = command[start] as number
+    const itemStart = at + 4
+    const itemEnd = itemStart <= end ? itemStart + readU32(bytes, at) : Number.POSITIVE_INFINITY
+    if (itemEnd > end) throw bad('the size of an item')
+    const code = bytes[itemStart] as number
     if (i < conditions ? code < Code.equals : code > Code.increment) throw bad('an item in the wrong place')
-    checkItem(command, start, end, keys)
-    at = end
+    checkItem(bytes, itemStart, itemEnd, keys)
+    at = itemEnd
   }
-  if (at !== command.length) throw bad('its size')
+  if (at !== end) throw bad('its size')
 }
 
 function checkItem(bytes: Uint8Array, start: number, end: number, keys: FootprintBuilder | null): void {

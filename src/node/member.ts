@@ -163,7 +163,7 @@ export class Member {
 
   /** Reads from the state of this replica alone. See {@link StaleReads.read}. */
   readStale(command: Uint8Array): Uint8Array {
-    return this.#composition.staleReads.read(command, Number.POSITIVE_INFINITY) as Uint8Array
+    return this.#composition.staleReads.read(command)
   }
 
   /** See `Requests.onTurn`. */

@@ -1,7 +1,8 @@
 import { FootprintBuilder } from '../engine/footprint.ts'
 import { CommandError, EpaxosError, ErrorCode } from '../errors.ts'
 import { GroupKind, GroupReader } from '../execution/groups.ts'
-import { applyWithin, type StateMachine } from '../execution/machine.ts'
+import type { StateMachine } from '../execution/machine.ts'
+import { ResultBuffer } from '../execution/result-buffer.ts'
 import { ResultWriter, Status } from '../execution/results.ts'
 import type { Answer } from './requests.ts'
 
@@ -38,22 +39,29 @@ export class StaleReads {
   }
 
   /**
-   * Applies one command, and returns its result. May return null instead of a result of more than `room` bytes. Throws
-   * a `CommandError` (`refused`): `not_ready`, or what is wrong with the command, which must not write.
+   * Applies one command, and returns its result. Throws a `CommandError` (`refused`): `not_ready`, or what is wrong
+   * with the command, which must not write.
    */
-  read(command: Uint8Array, room: number): Uint8Array | null {
+  read(command: Uint8Array): Uint8Array {
+    const result = new ResultBuffer()
+    result.begin()
+    this.#read(command, 0, command.length, result)
+    return result.copy()
+  }
+
+  #read(bytes: Uint8Array, start: number, end: number, result: ResultBuffer): void {
     refuseIf(this.#options.notReadable())
     const { machine } = this.#options
     const keys = this.#keys
     keys.rewind([0, 0, 0])
     try {
-      machine.footprint(command, keys)
+      machine.footprint(bytes, start, end, keys)
     } catch (error) {
       if (!(error instanceof EpaxosError)) throw error
       throw new CommandError(error.code, 'refused', error.message)
     }
     if (keys.writes > 0) throw new CommandError(ErrorCode.badCommand, 'refused', 'a stale read must not write')
-    return applyWithin(machine, command, room)
+    machine.apply(bytes, start, end, result)
   }
 
   #results(bytes: Uint8Array): Uint8Array {
@@ -67,9 +75,8 @@ export class StaleReads {
     writer.take()
     writer.beginGroup()
     while (group.next()) {
-      const result = this.read(bytes.subarray(group.commandStart, group.commandEnd), writer.room)
-      if (result === null) writer.addMissing()
-      else writer.add(Status.applied, result)
+      this.#read(bytes, group.commandStart, group.commandEnd, writer.begin())
+      writer.end(Status.applied)
     }
     writer.endGroup()
     return writer.take()

@@ -2,6 +2,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Executor } from '../../src/execution/executor.ts'
 import { encodeGroup } from '../../src/execution/groups.ts'
+import type { ResultBuffer } from '../../src/execution/result-buffer.ts'
 import { deleteCommand, getCommand, incrementCommand, putCommand } from '../../src/machine/commands.ts'
 import { KeyValueStore } from '../../src/machine/key-value.ts'
 import { PrintingMachine } from '../../src/machine/printing.ts'
@@ -190,9 +191,9 @@ test('what only reads is applied where it is answered alone', () => {
   const machine = checkedKeyValueStore()
   const applied: number[] = []
   const apply = machine.apply.bind(machine)
-  machine.apply = (command) => {
-    applied.push(command[0] as number)
-    return apply(command)
+  machine.apply = (bytes, start, end, result) => {
+    applied.push(bytes[start] as number)
+    apply(bytes, start, end, result)
   }
   const replica = new Replica(machine)
   const batch = batchOf(machine, [{ commands: [get, increment] }, inSession('s', 1, [get, increment])])
@@ -294,10 +295,10 @@ test('a machine learns each command ahead, once and in order, whether it is then
         told.push(Buffer.from(bytes.subarray(ranges[2 * i], ranges[2 * i + 1])).toString())
     }
 
-    override apply(command: Uint8Array): Uint8Array {
-      applied.push(Buffer.from(command).toString())
+    override apply(bytes: Uint8Array, start: number, end: number, result: ResultBuffer): void {
+      applied.push(Buffer.from(bytes.subarray(start, end)).toString())
       assert.is(told[applied.length - 1], applied.at(-1))
-      return super.apply(command)
+      super.apply(bytes, start, end, result)
     }
   }
   const replica = new Replica(new LoadingMachine())

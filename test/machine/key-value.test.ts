@@ -16,6 +16,7 @@ import {
   transactionCommand,
 } from '../../src/machine/commands.ts'
 import { KeyValueStore } from '../../src/machine/key-value.ts'
+import { apply, applyWithin, footprint } from '../support/apply.ts'
 import { checkedKeyValueStore, WatchedTable } from '../support/checked-machine.ts'
 import { freshSeed, Random } from '../support/random.ts'
 import { volume } from '../support/volumes.ts'
@@ -40,7 +41,7 @@ function describeOne({ outcome, value }: { outcome: Outcome; value: Uint8Array }
 }
 
 function run(machine: StateMachine, command: Uint8Array): string {
-  return describeOne(readResult(machine.apply(command)))
+  return describeOne(readResult(apply(machine, command)))
 }
 
 function chunks(machine: StateMachine): Uint8Array[] {
@@ -133,10 +134,10 @@ test('a transaction takes the branch that its conditions choose, each operation 
     then: [{ put: 'a', value: '5' }, { increment: 'a', by: 2 }, { get: 'a' }, { delete: 'b' }],
     else: [{ get: 'a' }, { delete: 'a' }],
   })
-  const first = readTransactionResult(machine.apply(command))
+  const first = readTransactionResult(apply(machine, command))
   assert.is(first.succeeded, true)
   assert.equal(first.results.map(describeOne), ['done ', 'done 7', 'done 7', 'absent'])
-  const second = readTransactionResult(machine.apply(command))
+  const second = readTransactionResult(apply(machine, command))
   assert.is(second.succeeded, false)
   assert.equal(second.results.map(describeOne), ['done 7', 'done '])
 })
@@ -147,7 +148,8 @@ test('a transaction with an operation that cannot be done changes nothing', () =
   run(machine, putCommand('text', 'no number'))
   const before = machine.stateHash?.()
   const result = readTransactionResult(
-    machine.apply(
+    apply(
+      machine,
       transactionCommand({
         then: [
           { put: 'a', value: 'new' },
@@ -170,7 +172,7 @@ test('a transaction whose results are too large changes nothing', () => {
   const machine = checkedKeyValueStore()
   run(machine, putCommand('large', new Uint8Array(MAX_VALUE_BYTES)))
   const gets = Array.from({ length: 5 }, () => ({ get: 'large' }))
-  const result = readTransactionResult(machine.apply(transactionCommand({ then: [{ put: 'a', value: '' }, ...gets] })))
+  const result = readTransactionResult(apply(machine, transactionCommand({ then: [{ put: 'a', value: '' }, ...gets] })))
   assert.is(result.outcome, Outcome.tooLarge)
   assert.is(run(machine, getCommand('a')), 'absent')
 })
@@ -183,9 +185,9 @@ test('what a command changes does not depend on the room for its result, which i
   let missing = 0
   for (let i = 0; i < 10_000; i++) {
     const command = encodeStep(randomStep(random, 12))
-    const result = full.apply(command)
+    const result = apply(full, command)
     const room = random.below(result.length + 2) - 1
-    const within = cramped.applyWithin(command, room)
+    const within = applyWithin(cramped, command, room)
     if (within !== null) assert.equal(within, result, `seed ${seed}, step ${i}`)
     else missing++
     if (room >= result.length) assert.ok(within !== null, `seed ${seed}, step ${i}`)
@@ -197,10 +199,10 @@ test('what a command changes does not depend on the room for its result, which i
 test('a transaction that cannot be done touches no value: it is found out before anything is changed', () => {
   let writes = 0
   const machine = new KeyValueStore(() => new WatchedTable({ read: () => {}, write: () => writes++ }))
-  machine.apply(putCommand('large', new Uint8Array(MAX_VALUE_BYTES)))
+  apply(machine, putCommand('large', new Uint8Array(MAX_VALUE_BYTES)))
   writes = 0
   const failing = transactionCommand({ then: [{ delete: 'large' }, { put: 'a', value: 'x' }, { increment: 'a' }] })
-  assert.is(readTransactionResult(machine.apply(failing)).failedAt, 2)
+  assert.is(readTransactionResult(apply(machine, failing)).failedAt, 2)
   assert.is(writes, 0)
 })
 
@@ -214,7 +216,7 @@ test('random commands give what a plain model gives, touch only their footprint,
   for (let i = 0; i < steps; i++) {
     const step = randomStep(random, 12)
     const expected = model.apply(step)
-    assert.is(describe(step, machine.apply(encodeStep(step))), expected, `seed ${seed}, step ${i}`)
+    assert.is(describe(step, apply(machine, encodeStep(step))), expected, `seed ${seed}, step ${i}`)
     seen.add(expected.split(' ')[0] as string)
     if (i % 5000 === 0) {
       const copy = checkedKeyValueStore()
@@ -225,6 +227,47 @@ test('random commands give what a plain model gives, touch only their footprint,
   }
   assert.equal([...seen].sort(), ['absent', 'done', 'false', 'notCounter', 'true', 'unmet'], `seed ${seed}`)
   volume('key-value commands against the model', steps)
+})
+
+/** The keys that a step may change. */
+function writtenBy(step: Step): Set<unknown> {
+  if ('cas' in step) return new Set([step.cas])
+  const { then = [], else: otherwise = [] } = 'transaction' in step ? step.transaction : { then: [step] }
+  return new Set(
+    [...then, ...otherwise].map((operation) => {
+      if ('put' in operation) return operation.put
+      if ('delete' in operation) return operation.delete
+      return 'increment' in operation ? operation.increment : null
+    }),
+  )
+}
+
+test('a listener hears of each key that is changed, after the change, and of no other', () => {
+  const seed = freshSeed()
+  const random = new Random(seed)
+  const machine = new KeyValueStore()
+  const model = new Model()
+  let heard = new Set<string>()
+  const listen = (bytes: Uint8Array, start: number, end: number) => {
+    const key = text(bytes.subarray(start, end))
+    heard.add(key)
+    apply(machine, getCommand(key))
+  }
+  for (let i = 0; i < 5000; i++) {
+    if (i % 1000 === 500) machine.restore(chunks(machine))
+    machine.changed = i % 1000 < 900 ? listen : null
+    const before = new Map(model.values)
+    const step = randomStep(random, 12)
+    heard = new Set()
+    model.apply(step)
+    apply(machine, encodeStep(step))
+    const changed = [...new Set([...before.keys(), ...model.values.keys()])].filter(
+      (key) => before.get(key) !== model.values.get(key),
+    )
+    if (machine.changed === null) assert.is(heard.size, 0)
+    else for (const key of changed) assert.ok(heard.has(key), `${key}, step ${i}, seed ${seed}`)
+    for (const key of heard) assert.ok(writtenBy(step).has(key), `${key}, step ${i}, seed ${seed}`)
+  }
 })
 
 test('equal states have equal hashes and snapshots whatever their history, others have not', () => {
@@ -272,7 +315,7 @@ test('reads are named as read, everything that may change a key as written, both
   const machine = new KeyValueStore()
   const count = (command: Uint8Array) => {
     const keys = new FootprintBuilder()
-    machine.footprint(command, keys)
+    footprint(machine, command, keys)
     return [keys.writes, keys.keys - keys.writes]
   }
   assert.equal(count(getCommand('k')), [0, 1])
@@ -297,9 +340,9 @@ test('limits: a key has 1 to 1024 bytes, a value up to 1 MiB, a transaction up t
   const machine = new KeyValueStore()
   const keys = new FootprintBuilder()
   const longest = new Uint8Array(MAX_KEY_BYTES).fill(107)
-  machine.footprint(putCommand(longest, new Uint8Array(MAX_VALUE_BYTES)), keys)
+  footprint(machine, putCommand(longest, new Uint8Array(MAX_VALUE_BYTES)), keys)
   assert.is(run(machine, putCommand(longest, new Uint8Array(MAX_VALUE_BYTES))), 'done ')
-  assert.is(readResult(machine.apply(getCommand(longest))).value.length, MAX_VALUE_BYTES)
+  assert.is(readResult(apply(machine, getCommand(longest))).value.length, MAX_VALUE_BYTES)
 
   assert.is(
     codeOf(() => getCommand('')),
@@ -328,15 +371,15 @@ test('limits: a key has 1 to 1024 bytes, a value up to 1 MiB, a transaction up t
   const longValue = new Uint8Array(MAX_VALUE_BYTES + 6)
   longValue.set([1, 0, 1, 0, 107])
   assert.is(
-    codeOf(() => machine.footprint(emptyKey, keys)),
+    codeOf(() => footprint(machine, emptyKey, keys)),
     ErrorCode.badCommand,
   )
   assert.is(
-    codeOf(() => machine.footprint(longKey, keys)),
+    codeOf(() => footprint(machine, longKey, keys)),
     ErrorCode.tooLarge,
   )
   assert.is(
-    codeOf(() => machine.footprint(longValue, keys)),
+    codeOf(() => footprint(machine, longValue, keys)),
     ErrorCode.tooLarge,
   )
 })
@@ -348,7 +391,7 @@ test('a transaction has conditions first, then operations without compare-and-se
     return Buffer.concat([Uint8Array.of(6, 0, conditions, 0, operations, 0, 0, 0), ...parts])
   }
   const present = Uint8Array.of(9, 0, 1, 0, 107)
-  const check = (command: Uint8Array) => codeOf(() => machine.footprint(command, new FootprintBuilder()))
+  const check = (command: Uint8Array) => codeOf(() => footprint(machine, command, new FootprintBuilder()))
   assert.is(check(transaction(1, 1, present, getCommand('k'))), 'no error')
   const wrong = [
     transaction(1, 1, getCommand('k'), getCommand('k')),
@@ -360,7 +403,7 @@ test('a transaction has conditions first, then operations without compare-and-se
   ]
   for (const command of wrong) {
     assert.is(check(command), ErrorCode.badCommand)
-    assert.equal(machine.apply(command), Uint8Array.of(Outcome.invalid))
+    assert.equal(apply(machine, command), Uint8Array.of(Outcome.invalid))
   }
 })
 
@@ -368,7 +411,7 @@ test('a key that no snapshot would hold is not entered, whoever let it pass', ()
   const machine = new KeyValueStore()
   for (const length of [0, 1025]) {
     const command = Uint8Array.of(1, 0, length & 255, length >> 8, ...new Uint8Array(length))
-    assert.equal(machine.apply(command), Uint8Array.of(Outcome.invalid))
+    assert.equal(apply(machine, command), Uint8Array.of(Outcome.invalid))
   }
   assert.is(machine.size, 0)
 })
@@ -382,12 +425,12 @@ test('changed bytes are refused or are another command, and even unvalidated one
   let refused = 0
   for (let i = 0; i < total; i++) {
     const command = mutate(encodeStep(randomStep(random, 6)), random)
-    if (codeOf(() => validated.footprint(command, new FootprintBuilder())) === 'no error') {
-      assert.is.not(validated.apply(command)[0], Outcome.invalid, `seed ${seed}, command ${i}`)
+    if (codeOf(() => footprint(validated, command, new FootprintBuilder())) === 'no error') {
+      assert.is.not(apply(validated, command)[0], Outcome.invalid, `seed ${seed}, command ${i}`)
     } else {
       refused++
     }
-    unvalidated.apply(command)
+    apply(unvalidated, command)
   }
   assert.ok(refused > total / 4 && refused < total, `seed ${seed}: ${refused} refused`)
   const copy = new KeyValueStore()
@@ -416,7 +459,7 @@ test('commands that are loaded ahead, in windows, are applied as those that are 
     const hash = ahead.stateHash()
     ahead.loadAhead(Buffer.concat(commands), ranges, commands.length)
     assert.is(ahead.stateHash(), hash)
-    for (const command of commands) assert.equal(ahead.apply(command), plain.apply(command), `seed ${seed}`)
+    for (const command of commands) assert.equal(apply(ahead, command), apply(plain, command), `seed ${seed}`)
   }
   assert.equal(chunks(ahead), chunks(plain), `seed ${seed}`)
 })

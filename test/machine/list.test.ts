@@ -3,17 +3,18 @@ import * as assert from 'uvu/assert'
 import { FootprintBuilder } from '../../src/engine/footprint.ts'
 import { EpaxosError } from '../../src/errors.ts'
 import { ListStore, readTransaction, type Step, transactionOf } from '../../src/machine/list.ts'
+import { footprint as addFootprint, apply } from '../support/apply.ts'
 import { interferes } from '../support/interference.ts'
 import { utf8 } from './support.ts'
 
 const test = suite('list machine')
 
-const run = (machine: ListStore, ...steps: Step[]) => readTransaction(machine.apply(transactionOf(steps)))
+const run = (machine: ListStore, ...steps: Step[]) => readTransaction(apply(machine, transactionOf(steps)))
 const read = (machine: ListStore, key: string) => run(machine, ['r', key, null])?.[0]?.[2]
 
 function footprint(command: Uint8Array) {
   const keys = new FootprintBuilder()
-  new ListStore().footprint(command, keys)
+  addFootprint(new ListStore(), command, keys)
   return keys.take()
 }
 
@@ -61,7 +62,7 @@ test('what is no transaction is refused, and changes nothing where a faulty repl
   for (const text of ['', '[', '{}', 'null', '["r"]', '[["r","k"]]', '[["x","k",1]]', '[["r","k",null,1]]', deep]) {
     const isBad = (error: unknown) => error instanceof EpaxosError && error.code === 'bad_command'
     assert.throws(() => footprint(utf8(text)), isBad, text.slice(0, 40))
-    assert.is(readTransaction(machine.apply(utf8(text))), null)
+    assert.is(readTransaction(apply(machine, utf8(text))), null)
   }
   assert.throws(() => footprint(Uint8Array.of(0x5b, 0xff, 0x5d)), /not a transaction/)
   assert.is(read(machine, 'k'), null)

@@ -185,8 +185,8 @@ export const EXECUTION: readonly Mutant[] = [
     patches: [
       {
         file: 'execution/batch-run.ts',
-        from: 'this.#applyWithin(Number.POSITIVE_INFINITY) as Uint8Array\n',
-        to: '(this.#applyWithin(this.#results === null ? -1 : Number.POSITIVE_INFINITY) ?? NOTHING) as Uint8Array\n',
+        from: '    made.begin()\n',
+        to: '    made.begin(this.#results === null ? -1 : Number.POSITIVE_INFINITY)\n',
       },
     ],
     hunter: { by: 'simulator' },

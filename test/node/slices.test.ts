@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert'
 import { INCARNATION_BYTES, START_NONCE_BYTES } from '../../src/codec/limits.ts'
 import { COMMAND_WORK } from '../../src/execution/budget.ts'
 import { encodeGroup } from '../../src/execution/groups.ts'
+import type { ResultBuffer } from '../../src/execution/result-buffer.ts'
 import { incrementCommand } from '../../src/machine/commands.ts'
 import { KeyValueStore } from '../../src/machine/key-value.ts'
 import { type Clock, realClock } from '../../src/node/clock.ts'
@@ -25,10 +26,10 @@ class CountingStore extends KeyValueStore {
   most = 0
   #count = 0
 
-  override applyWithin(command: Uint8Array, room: number): Uint8Array | null {
+  override apply(bytes: Uint8Array, start: number, end: number, result: ResultBuffer): void {
     this.total++
     this.most = Math.max(this.most, ++this.#count)
-    return super.applyWithin(command, room)
+    super.apply(bytes, start, end, result)
   }
 
   cut(): void {

@@ -217,7 +217,8 @@ export class SimulatedClient {
 
   #call(input: Ask, group: string, request: string | null): Recorded {
     const keys = new FootprintBuilder()
-    this.#machine.footprint(this.#world.workload.command(input), keys)
+    const command = this.#world.workload.command(input)
+    this.#machine.footprint(command, 0, command.length, keys)
     const onlyReads = keys.writes === 0
     return this.#record.call(this.id, input, group, onlyReads, onlyReads ? null : request)
   }

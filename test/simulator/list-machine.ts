@@ -2,6 +2,7 @@ import type { FootprintBuilder } from '../../src/engine/footprint.ts'
 import { EpaxosError } from '../../src/errors.ts'
 import { ChunkReader, ChunkWriter } from '../../src/execution/chunks.ts'
 import type { StateMachine } from '../../src/execution/machine.ts'
+import type { ResultBuffer } from '../../src/execution/result-buffer.ts'
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
@@ -13,8 +14,8 @@ const decoder = new TextDecoder()
 export class ListMachine implements StateMachine {
   #lists = new Map<string, string[]>()
 
-  footprint(command: Uint8Array, keys: FootprintBuilder): void {
-    const [verb, key, value] = wordsOf(command)
+  footprint(bytes: Uint8Array, start: number, end: number, keys: FootprintBuilder): void {
+    const [verb, key, value] = wordsOf(bytes.subarray(start, end))
     if (key === undefined || (verb !== 'r' && (verb !== 'a' || value === undefined))) {
       throw new EpaxosError('bad_command', 'a command of the list machine is "a KEY VALUE" or "r KEY"')
     }
@@ -22,12 +23,12 @@ export class ListMachine implements StateMachine {
     else keys.write(encoder.encode(key))
   }
 
-  apply(command: Uint8Array): Uint8Array {
-    const [verb, key, value] = wordsOf(command) as [string, string, string]
+  apply(bytes: Uint8Array, start: number, end: number, result: ResultBuffer): void {
+    const [verb, key, value] = wordsOf(bytes.subarray(start, end)) as [string, string, string]
     const list = this.#lists.get(key) ?? []
-    if (verb === 'r') return encoder.encode(list.join(','))
+    if (verb === 'r') return result.text(list.join(','))
     this.#lists.set(key, list)
-    return encoder.encode(String(list.push(value)))
+    result.text(String(list.push(value)))
   }
 
   *snapshot(): Iterable<Uint8Array> {

@@ -28,11 +28,11 @@ export function checkedMachine(make: (access: Access) => StateMachine): StateMac
     write: (bytes, start, end) => check('write', bytes, start, end),
   })
   return {
-    footprint: (command, keys) => machine.footprint(command, keys),
-    apply(command) {
-      allowed = allowedBy(machine, command)
+    footprint: (bytes, start, end, keys) => machine.footprint(bytes, start, end, keys),
+    apply(bytes, start, end, result) {
+      allowed = allowedBy(machine, bytes, start, end)
       try {
-        return machine.apply(command)
+        machine.apply(bytes, start, end, result)
       } finally {
         allowed = null
       }
@@ -43,9 +43,9 @@ export function checkedMachine(make: (access: Access) => StateMachine): StateMac
   }
 }
 
-function allowedBy(machine: StateMachine, command: Uint8Array) {
+function allowedBy(machine: StateMachine, bytes: Uint8Array, start: number, end: number) {
   const builder = new FootprintBuilder()
-  machine.footprint(command, builder)
+  machine.footprint(bytes, start, end, builder)
   const words = builder.take()
   const header = words[0] as number
   const writes = header % 0x8000_0000

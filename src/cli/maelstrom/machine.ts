@@ -1,6 +1,7 @@
 import type { FootprintBuilder } from '../../engine/footprint.ts'
 import { ChunkReader } from '../../execution/chunks.ts'
 import type { StateMachine } from '../../execution/machine.ts'
+import type { ResultBuffer } from '../../execution/result-buffer.ts'
 import { KeyValueStore } from '../../machine/key-value.ts'
 import { ListStore } from '../../machine/list.ts'
 
@@ -15,12 +16,12 @@ export class MaelstromMachine implements StateMachine {
   readonly #keyValue = new KeyValueStore()
   readonly #lists = new ListStore()
 
-  footprint(command: Uint8Array, keys: FootprintBuilder): void {
-    this.#of(command).footprint(command, keys)
+  footprint(bytes: Uint8Array, start: number, end: number, keys: FootprintBuilder): void {
+    this.#of(bytes, start, end).footprint(bytes, start, end, keys)
   }
 
-  apply(command: Uint8Array): Uint8Array {
-    return this.#of(command).apply(command)
+  apply(bytes: Uint8Array, start: number, end: number, result: ResultBuffer): void {
+    this.#of(bytes, start, end).apply(bytes, start, end, result)
   }
 
   /** `u32 size` and the snapshot, first of one machine, then of the other. */
@@ -41,7 +42,7 @@ export class MaelstromMachine implements StateMachine {
     source.end()
   }
 
-  #of(command: Uint8Array): StateMachine {
-    return command[0] === LIST_COMMAND ? this.#lists : this.#keyValue
+  #of(bytes: Uint8Array, start: number, end: number): StateMachine {
+    return start < end && bytes[start] === LIST_COMMAND ? this.#lists : this.#keyValue
   }
 }

@@ -1,5 +1,6 @@
 import type { FootprintBuilder } from '../../../src/engine/footprint.ts'
 import type { StateMachine } from '../../../src/execution/machine.ts'
+import type { ResultBuffer } from '../../../src/execution/result-buffer.ts'
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
@@ -23,18 +24,18 @@ export class LineMachine implements StateMachine {
     this.#print = print
   }
 
-  footprint(command: Uint8Array, keys: FootprintBuilder): void {
-    keys.write(encoder.encode(keyOf(decoder.decode(command))))
+  footprint(bytes: Uint8Array, start: number, end: number, keys: FootprintBuilder): void {
+    keys.write(encoder.encode(keyOf(decoder.decode(bytes.subarray(start, end)))))
   }
 
-  apply(command: Uint8Array): Uint8Array {
-    const line = decoder.decode(command)
+  apply(bytes: Uint8Array, start: number, end: number, result: ResultBuffer): void {
+    const line = decoder.decode(bytes.subarray(start, end))
     const key = keyOf(line)
     const number = (this.#counts.get(key) ?? 0) + 1
     this.#counts.set(key, number)
     this.lines++
     this.#print(line)
-    return encoder.encode(`${number}`)
+    result.text(`${number}`)
   }
 
   snapshot(): Iterable<Uint8Array> {
