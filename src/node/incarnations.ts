@@ -35,10 +35,12 @@ export class Incarnations {
   /** Peers whose incarnation is durable here. */
   readonly #written = new Set<number>()
   readonly #met = new Set<number>()
+  /** Peers whose MET has a place in the journal, durable or not. */
+  readonly #metRecorded = new Set<number>()
   /** By peer: the record of its latest start, if it is not durable yet. */
   readonly #pending = new Map<number, Promise<void>>()
   #start: Start
-  /** Nonces of the earlier starts of this directory, the oldest first; as they are named in handshakes. */
+  /** Nonces of the latest earlier starts of this directory, the oldest first; and as they are named in handshakes. */
   #nonces: Uint8Array[] = []
   #earlier: Uint8Array = new Uint8Array(0)
   #startedAt = 0
@@ -52,13 +54,18 @@ export class Incarnations {
     this.#start = { number: 1, nonce: options.nonce }
   }
 
-  /** A record found in the journal. */
+  /** A record found in a checkpoint or, after that, in the journal. */
   restore(record: MemberRecord): void {
     if (record.type === RecordType.start) {
+      // The checkpoint had it already.
+      if (record.number < this.#start.number) return
       this.#start = { ...this.#start, number: record.number + 1 }
       this.#nonces.push(record.nonce)
-    } else if (record.type === RecordType.met) this.#met.add(record.id)
-    else {
+      if (this.#nonces.length > MAX_EARLIER_STARTS) this.#nonces.shift()
+    } else if (record.type === RecordType.met) {
+      this.#met.add(record.id)
+      this.#metRecorded.add(record.id)
+    } else {
       this.#known.set(record.id, record)
       this.#written.add(record.id)
     }
@@ -66,7 +73,7 @@ export class Incarnations {
 
   /** Called after the journal is replayed. */
   restored(): void {
-    const latest = this.#nonces.splice(0).slice(-MAX_EARLIER_STARTS).reverse()
+    const latest = [...this.#nonces].reverse()
     this.#earlier = Buffer.concat(latest.map((nonce) => nonce.subarray(0, EARLIER_START_BYTES)))
     this.#name()
     this.#found()
@@ -75,6 +82,19 @@ export class Incarnations {
   /** Writes this start down. Resolves when it is durable; no link may be made before. */
   async start(): Promise<void> {
     this.#startedAt = await this.#options.write([{ type: RecordType.start, ...this.#start }])
+  }
+
+  /**
+   * What {@link restore} takes to get here: everything that was given to the journal until now, durable or not, and the
+   * highest journal numbers that peers have reported.
+   */
+  image(): MemberRecord[] {
+    const nonces = [...this.#nonces, this.#start.nonce]
+    const first = this.#start.number - this.#nonces.length
+    const starts = nonces.map((nonce, i) => ({ type: RecordType.start, number: first + i, nonce }))
+    const peers = [...this.#known.values()].map((record) => ({ ...record, heard: this.#heard(record) }))
+    const met = [...this.#metRecorded].map((id) => ({ type: RecordType.met, id }))
+    return [...starts, ...peers, ...met]
   }
 
   get standing(): Standing {
@@ -149,6 +169,7 @@ export class Incarnations {
   async #meet(peers: readonly number[]): Promise<void> {
     const ids = peers.filter((peer) => !this.#met.has(peer))
     if (ids.length === 0) return
+    for (const id of ids) this.#metRecorded.add(id)
     await this.#options.write(ids.map((id) => ({ type: RecordType.met, id })))
     for (const id of ids) this.#met.add(id)
     this.#found()

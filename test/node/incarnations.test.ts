@@ -1,7 +1,8 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { EARLIER_START_BYTES } from '../../src/codec/limits.ts'
 import { Incarnations } from '../../src/node/incarnations.ts'
-import type { MemberRecord } from '../../src/protocol/records.ts'
+import { type MemberRecord, RecordType } from '../../src/protocol/records.ts'
 import type { Claim } from '../../src/transport/transport.ts'
 import { members } from '../support/members.ts'
 import { claimOf } from '../transport/observer.ts'
@@ -237,6 +238,44 @@ test('an older copy is refused however often it starts', async () => {
   assert.is(await subject.admits(await says(original)), 'yes', 'a start that comes after some that were not heard of')
   for (let i = 0; i < 1000; i++) await says(original)
   assert.is(await subject.admits(await says(original)), 'yes', 'however many were not heard of')
+})
+
+test('the image of a checkpoint restores starts, peers and the founding, also what is still being written', async () => {
+  const subject = new Subject()
+  const clusterId = await subject.found()
+  subject.heard = 17
+  const image = subject.incarnations.image()
+  const restored = new Subject()
+  for (const record of image) restored.incarnations.restore(record)
+  restored.incarnations.restored()
+  const { start, earlier, founded } = restored.incarnations.standing
+  assert.equal([start.number, earlier.length, founded], [2, EARLIER_START_BYTES, true])
+  assert.is(restored.incarnations.standing.clusterId, clusterId)
+  assert.is(await restored.admits({ ...claimOf(1, 3, { clusterId }), ...startOf(2, 7, 17) }), 'copy', 'it had said 17')
+
+  const early = new Subject()
+  for (const id of [1, 2]) void early.incarnations.admit(id, claimOf(id, 3), true)
+  const waiting = new Subject()
+  for (const record of early.incarnations.image()) waiting.incarnations.restore(record)
+  waiting.incarnations.restored()
+  assert.ok(waiting.incarnations.standing.clusterId, 'PEER was given to the journal')
+  assert.equal(waiting.incarnations.missing, [1, 2])
+  for (let i = 0; i < 3; i++) await early.sync()
+  const named = early.incarnations.standing.clusterId as string
+  void early.incarnations.admit(1, claimOf(1, 3, { clusterId: named }), true)
+  await new Promise((resolve) => setImmediate(resolve))
+  const met = early.incarnations.image().filter(({ type }) => type === RecordType.met)
+  assert.is(met.length, 1, 'MET was given to the journal')
+})
+
+test('a start that the journal repeats after the checkpoint counts once', () => {
+  const subject = new Subject()
+  const image = subject.incarnations.image()
+  const restored = new Subject()
+  for (const record of [...image, ...image]) restored.incarnations.restore(record)
+  restored.incarnations.restored()
+  assert.equal(restored.incarnations.standing.start.number, 2)
+  assert.is(restored.incarnations.standing.earlier.length, EARLIER_START_BYTES)
 })
 
 test.run()
