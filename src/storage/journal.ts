@@ -5,6 +5,8 @@
 export interface Journal {
   /** The number of the last appended value, or of the last value found at the start; 0 for none. */
   readonly last: number
+  /** The lowest number that is kept: what is below was trimmed, or is lost. `last + 1` if nothing is kept. */
+  readonly first: number
   /** Bytes of the values kept. */
   readonly bytes: number
 

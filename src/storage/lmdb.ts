@@ -105,6 +105,10 @@ export class LmdbJournal implements Journal {
     return this.#last
   }
 
+  get first(): number {
+    return Math.max(this.#first, this.#trimBefore)
+  }
+
   get bytes(): number {
     return this.#offset - this.#firstOffset
   }

@@ -79,6 +79,7 @@ export class MemoryDisk {
   /** Another disk with what a crash would leave of this one. */
   copy(options: MemoryDiskOptions = {}): MemoryDisk {
     const copy = new MemoryDisk(options)
+    copy.#values.continueAfter(this.#values.first - 1)
     for (const { value } of this.durable()) copy.#values.add(value)
     return copy
   }
@@ -106,6 +107,12 @@ class Values {
   first = 1
   last = 0
   bytes = 0
+
+  /** In an empty list: the next value gets the number after this. */
+  continueAfter(number: number): void {
+    this.first = number + 1
+    this.last = number
+  }
 
   add(value: Uint8Array): void {
     this.#values.set(++this.last, value)
@@ -163,6 +170,10 @@ class MemoryJournal implements Journal {
 
   get last(): number {
     return this.#durable.last + this.#pending.length
+  }
+
+  get first(): number {
+    return Math.max(this.#durable.first, this.#trimBefore)
   }
 
   get bytes(): number {

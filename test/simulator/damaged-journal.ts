@@ -22,6 +22,10 @@ export class DamagedJournal implements Journal {
     return this.#journal.last
   }
 
+  get first(): number {
+    return this.#journal.first
+  }
+
   get bytes(): number {
     return this.#journal.bytes
   }
@@ -40,7 +44,7 @@ export class DamagedJournal implements Journal {
 
   *scan(from: number): Iterable<{ readonly number: number; readonly value: Uint8Array }> {
     const { torn, value: place } = this.#damage
-    const damaged = torn ? this.last : 1 + Math.floor(place * this.last)
+    const damaged = torn ? this.last : this.first + Math.floor(place * (this.last + 1 - this.first))
     for (const { number, value } of this.#journal.scan(from)) {
       yield { number, value: number === damaged ? this.#damaged(value) : value }
     }

@@ -39,6 +39,9 @@ function hasty(journal: Journal, process: SimulatedProcess, skips: (value: Uint8
     get last() {
       return journal.last
     },
+    get first() {
+      return journal.first
+    },
     get bytes() {
       return journal.bytes
     },

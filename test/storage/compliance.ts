@@ -35,6 +35,7 @@ export function journalCompliance(name: string, create: () => Promise<Subject>, 
   test('an empty journal has no values, and numbers begin at 1', async (subject) => {
     const journal = await subject.open()
     assert.is(journal.last, 0)
+    assert.is(journal.first, 1)
     assert.is(journal.bytes, 0)
     assert.is(journal.read(0), null)
     assert.is(journal.read(1), null)
@@ -172,6 +173,7 @@ export function journalCompliance(name: string, create: () => Promise<Subject>, 
     for (let number = 1; number <= 2000; number++) journal.append(text(`value ${number}`))
     await watch.reached(2000)
     journal.trim(1500)
+    assert.is(journal.first, 1500)
     assert.is(journal.read(1499), null)
     assert.is(string(journal.read(1500)), 'value 1500')
     assert.equal(texts(journal), numbered(1500, 2000))
@@ -246,6 +248,7 @@ function keepingTests(test: Test): void {
     await until(() => journal.bytes <= size(numbered(700, 700)))
     journal = await reopened(journal, subject)
     assert.is(journal.last, 700)
+    assert.is(journal.first, 700)
     assert.is(journal.append(text('value 701')), 701)
     journal = await reopened(journal, subject)
     assert.is(string(journal.read(701)), 'value 701')
