@@ -16,30 +16,32 @@ export class FileCheckpoints implements CheckpointStore {
   readonly #files: RecordFiles
   readonly #where: string
   readonly #opened = new Map<number, Opened>()
-  /** Of the newest whole one; 0 if there is none. */
-  #latest: number
   #lastNumber: number
+  /** Those before the newest are not needed. */
+  #settled = false
   #writer: SealingWriter | null = null
   #removing: Promise<unknown> = Promise.resolve()
   #closing: Promise<void> | null = null
 
-  /**
-   * Removes all but the newest whole one: a crash may have left them behind.
-   *
-   * @param where the place of the files, for people
-   */
+  /** @param where the place of the files, for people */
   constructor(files: RecordFiles, where: string) {
     this.#files = files
     this.#where = where
-    this.#latest = files.whole.at(-1) ?? 0
-    this.#lastNumber = this.#latest
-    this.#removeOld()
+    this.#lastNumber = files.whole.at(-1) ?? 0
+  }
+
+  get whole(): readonly number[] {
+    return this.#files.whole
   }
 
   latest(): CheckpointReader | null {
     this.#assertOpen()
-    const number = this.#latest
-    if (number === 0) return null
+    const newest = this.whole.at(-1)
+    return newest === undefined ? null : this.read(newest)
+  }
+
+  read(number: number): CheckpointReader {
+    this.#assertOpen()
     const opened = this.#opened.get(number) ?? { file: this.#files.open(number), readers: 0 }
     this.#opened.set(number, opened)
     const reader = new SealedReader(number, opened.file, `${this.#where}/${number}`, () => {
@@ -48,6 +50,11 @@ export class FileCheckpoints implements CheckpointStore {
     })
     opened.readers++
     return reader
+  }
+
+  settle(): void {
+    this.#settled = true
+    this.#removeOld()
   }
 
   begin(header: CheckpointHeader): CheckpointWriter {
@@ -61,8 +68,7 @@ export class FileCheckpoints implements CheckpointStore {
       sealed: async () => {
         await this.#files.makeWhole(number)
         this.#writer = null
-        this.#latest = number
-        this.#removeOld()
+        this.settle()
       },
       abandoned: async () => {
         await this.#files.remove(number)
@@ -85,9 +91,10 @@ export class FileCheckpoints implements CheckpointStore {
 
   /** What is read stays until its readers are closed. */
   #removeOld(): void {
-    for (const number of this.#files.whole) {
+    if (!this.#settled) return
+    for (const number of this.whole.slice(0, -1)) {
       const opened = this.#opened.get(number)
-      if (number >= this.#latest || (opened?.readers ?? 0) > 0) continue
+      if ((opened?.readers ?? 0) > 0) continue
       this.#opened.delete(number)
       const closed = opened?.file.close() ?? Promise.resolve()
       this.#removing = Promise.all([this.#removing, closed.then(() => this.#files.remove(number))])

@@ -41,6 +41,12 @@ export interface CheckpointStore {
    * @throws EpaxosError `damaged` if its seal cannot be read, `storage`, `resources`, or `closed`
    */
   latest(): CheckpointReader | null
+  /** The numbers of the whole checkpoints, ascending. A crash may have left the one before the newest behind. */
+  readonly whole: readonly number[]
+  /** Like {@link latest}, for a checkpoint of {@link whole}. */
+  read(number: number): CheckpointReader
+  /** The newest was read and is not damaged: those before it go, as they do when the next one is whole. */
+  settle(): void
   /**
    * Begins a checkpoint. The store has at most one unfinished one.
    *

@@ -156,6 +156,23 @@ export function checkpointCompliance(name: string, create: () => Promise<Subject
     assert.is(subject.count(), 1)
   })
 
+  test('one that a crash left behind can be read until the newest is known to be good', async (subject) => {
+    let store = await subject.open()
+    await take(store, { machine: text('one') }, header(1))
+    store.latest()
+    await take(store, { machine: text('two') }, header(2))
+    await subject.crash(store)
+    store = await subject.open()
+    assert.is(store.whole.length, 2)
+    expectLatest(store, 2, 'two')
+    const before = store.read(store.whole[0] as number)
+    assert.equal(imageOf(before), { machine: text('one') })
+    before.close()
+    store.settle()
+    await store.close()
+    assert.is(subject.count(), 1)
+  })
+
   test('checkpoints have numbers of their own, also across restarts', async (subject) => {
     const seen = new Set<number>()
     for (let round = 0; round < 4; round++) {

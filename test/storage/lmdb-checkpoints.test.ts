@@ -65,6 +65,7 @@ lmdb('after kill -9 at whatever moment the last finished checkpoint is there, or
       assert.ok(machine?.length === 2_000_000 && machine.every((byte) => byte === journal % 251))
       assert.equal(core, text(`${journal}`))
       reader.close()
+      store.settle()
       await store.close()
       assert.is(readdirSync(directory).length, 1)
       finished += lines
