@@ -240,7 +240,7 @@ test('an older copy is refused however often it starts', async () => {
   assert.is(await subject.admits(await says(original)), 'yes', 'however many were not heard of')
 })
 
-test('the image of a checkpoint restores starts, peers and the founding, also what is still being written', async () => {
+test('the image of a checkpoint restores starts, peers and the founding, also what is being written', async () => {
   const subject = new Subject()
   const clusterId = await subject.found()
   subject.heard = 17
