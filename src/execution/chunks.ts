@@ -56,6 +56,16 @@ export class ChunkWriter {
   }
 }
 
+/** The same bytes in chunks that are not small, however small those are that a machine gives. They are copies. */
+export function* gathered(chunks: Iterable<Uint8Array>): Iterable<Uint8Array> {
+  const out = new ChunkWriter()
+  for (const chunk of chunks) {
+    out.bytes(chunk)
+    if (out.full) yield out.take()
+  }
+  if (out.length > 0) yield out.take()
+}
+
 /**
  * Reads a snapshot, wherever its chunks were cut. Throws an {@link EpaxosError} with code `damaged` if it ends too
  * early.

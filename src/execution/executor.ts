@@ -6,6 +6,7 @@ import { BatchRun } from './batch-run.ts'
 import { type Budget, UNLIMITED } from './budget.ts'
 import { hashChunks } from './chunks.ts'
 import { areGroups, GroupReader } from './groups.ts'
+import { type ExecutedSection, type ExecutionImage, imageOf } from './image.ts'
 import type { StateMachine } from './machine.ts'
 import { ResultWriter } from './results.ts'
 import { SessionTable } from './sessions.ts'
@@ -147,6 +148,25 @@ export class Executor {
       hi = Math.imul(hi ^ lo, 0x85ebca6b)
     }
     return (hi >>> 11) * 2 ** 32 + (lo >>> 0) || 1
+  }
+
+  /**
+   * Begins an image of the state and the sessions as they are now, {@link betweenComponents}: they are those of the set
+   * of executed instances. One image is open at a time. It takes a moment, except where the machine offers no image.
+   */
+  capture(): ExecutionImage {
+    assert(this.betweenComponents, 'an image is begun between two components')
+    return imageOf(this.#options.machine, this.sessions.capture())
+  }
+
+  /**
+   * Replaces the state and the sessions by those of an image. Throws an `EpaxosError` with code `damaged`: then the
+   * replica must stop.
+   */
+  restore(chunksOf: (section: ExecutedSection) => Iterable<Uint8Array>): void {
+    assert(this.betweenComponents, 'the state is replaced between two components')
+    this.sessions.restore(chunksOf('sessions'))
+    this.#options.machine.restore(chunksOf('machine'))
   }
 
   #takeOrder(): void {

@@ -53,10 +53,12 @@ export interface StateMachine {
 /** The state of a machine as of one moment. */
 export interface MachineImage {
   /**
-   * What `restore` takes, in any order of its parts. Each step of the iteration does a small amount of work; commands
-   * may be applied between two steps.
+   * What `restore` takes, in any order of its parts, iterated once. Each step does a small amount of work, and may give
+   * an empty chunk; commands may be applied between two steps.
    */
   readonly chunks: Iterable<Uint8Array>
+  /** Bytes that were copied because they changed, and are not read yet: what the image takes in memory. */
+  readonly waitingBytes: number
   /** The rest is not read, or everything was: from now on changes cost nothing extra. Releasing twice is releasing. */
   release(): void
 }

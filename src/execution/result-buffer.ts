@@ -97,7 +97,7 @@ export class ResultBuffer {
   /** The present result in an array of its own, or a shared one: nobody may change it. */
   copy(): Uint8Array {
     if (this.length > 1) return this.#bytes.slice(this.#start, this.#end)
-    return this.length === 0 ? NOTHING : oneByte(this.#bytes[this.#start] as number)
+    return this.length === 0 ? NOTHING : (ONE_BYTE[this.#bytes[this.#start] as number] as Uint8Array)
   }
 
   /** Makes room for `size` more bytes; false if the result becomes too long. */
@@ -118,9 +118,9 @@ export class ResultBuffer {
   }
 }
 
-/** A shared result of one byte: sessions keep very many of them. */
-export function oneByte(byte: number): Uint8Array {
-  return ONE_BYTE[byte] as Uint8Array
+/** The same result; a shared array if it has one byte, because sessions keep very many of them. */
+export function shared(result: Uint8Array): Uint8Array {
+  return result.length === 1 ? (ONE_BYTE[result[0] as number] as Uint8Array) : result
 }
 
 const ONE_BYTE: readonly Uint8Array[] = Array.from({ length: 256 }, (_, byte) => Uint8Array.of(byte))

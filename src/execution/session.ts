@@ -60,6 +60,9 @@ export class Session {
   #lo = 0
   #hi = 0
 
+  /** The number of the last image of the table that has it, or that was begun before it was opened. */
+  image = 0
+
   /** The kept result that {@link judge} found. */
   kept: Uint8Array = NOTHING
 

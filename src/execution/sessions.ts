@@ -1,9 +1,19 @@
 import { EpaxosError, ErrorCode } from '../errors.ts'
+import { assert } from '../protocol/assert.ts'
 import { fromLatin1, latin1 } from './bytes.ts'
 import { ChunkReader, ChunkWriter, hex, type Lanes, lanesOf } from './chunks.ts'
 import { OPENED_MARK } from './groups.ts'
+import { shared } from './result-buffer.ts'
 import { GONE, Session, SessionTotals } from './session.ts'
 import { mix } from './session-hash.ts'
+import {
+  copyOf,
+  GONE_LENGTH,
+  SessionImage,
+  type SessionTableTotals,
+  writeSession,
+  writeTotals,
+} from './session-image.ts'
 import { type Limits, SESSION_LIMITS, type Swept, sweepSessions } from './sweep.ts'
 
 /**
@@ -27,6 +37,9 @@ export class SessionTable {
   #totals = new SessionTotals()
   #open = 0
   #generation = 0
+  /** The image that is being written. */
+  #image: SessionImage | null = null
+  #imageNumber = 0
 
   /** @param limits the same at all replicas */
   constructor(limits: Limits = SESSION_LIMITS) {
@@ -55,7 +68,9 @@ export class SessionTable {
   open(id: string): Session | null {
     const session = this.#sessions.get(id)
     if (session === undefined) return isOpenedName(id) ? null : this.openNew(id)
-    if (session !== null) session.usedIn = this.#generation
+    if (session === null) return null
+    this.beforeChange(id, session)
+    session.usedIn = this.#generation
     return session
   }
 
@@ -64,6 +79,7 @@ export class SessionTable {
     const present = this.#sessions.get(id)
     if (present) return present
     const session = new Session(this.#totals, saltOf(id), this.#generation)
+    session.image = this.#imageNumber
     this.#sessions.set(id, session)
     this.#open++
     return session
@@ -74,6 +90,7 @@ export class SessionTable {
     const session = this.#sessions.get(id)
     if (session === null) return
     if (session !== undefined) {
+      this.beforeChange(id, session)
       session.leave()
       this.#open--
     }
@@ -81,6 +98,7 @@ export class SessionTable {
       this.#sessions.delete(id)
     } else {
       this.#sessions.set(id, null)
+      this.#image?.closed(id)
       this.#addTombstone(id)
     }
   }
@@ -101,34 +119,64 @@ export class SessionTable {
     return hex(hi ^ mix(1, this.#generation, 0)) + hex(lo ^ mix(2, this.#generation, 0))
   }
 
-  /** The whole table in chunks; equal tables give equal bytes. */
+  /** The whole table in chunks, in the format of an image, by name; equal tables give equal bytes. */
   *snapshot(): Iterable<Uint8Array> {
     const out = new ChunkWriter()
-    out.u64(this.#generation)
-    out.u32(this.#sessions.size)
+    writeTotals(this.#imageTotals, out)
     for (const id of [...this.#sessions.keys()].sort()) {
-      yield* writeEntry(id, this.#sessions.get(id) as Session | null, out)
-      if (out.full) yield out.take()
+      yield* writeSession(copyOf(id, this.#sessions.get(id) as Session | null), out)
     }
     if (out.length > 0) yield out.take()
   }
 
-  /** Replaces the table by that of a snapshot. Throws an `EpaxosError` with code `damaged`; nothing changes then. */
+  /** Begins an image of the table as it is now (session-image.ts). There is one at a time. */
+  capture(): SessionImage {
+    assert(this.#image === null, 'one image of the sessions is written at a time')
+    this.#imageNumber++
+    const image = new SessionImage(this.#imageNumber, this.#imageTotals, this.#sessions, () => {
+      if (this.#image === image) this.#image = null
+    })
+    this.#image = image
+    return image
+  }
+
+  /** Call this before a session of the table is changed, unless {@link open} has just returned it. */
+  beforeChange(id: string, session: Session): void {
+    if (this.#image !== null) this.#image.save(id, session)
+  }
+
+  /**
+   * Replaces the table by that of a snapshot or an image. Throws an `EpaxosError` with code `damaged`; nothing changes
+   * then.
+   */
   restore(chunks: Iterable<Uint8Array>): void {
     const source = new ChunkReader(chunks)
     const restored = new SessionTable(this.limits)
     restored.#generation = source.u64()
-    for (let left = source.u32(); left > 0; left--) {
+    const size = source.u32()
+    const lo = source.u32() | 0
+    const hi = source.u32() | 0
+    for (let left = size; left > 0; left--) {
       const id = latin1(source.bytes(source.u8()))
       if (restored.#sessions.has(id)) throw new EpaxosError(ErrorCode.damaged, 'a snapshot names a session twice')
       if (source.u8() === 1) readSession(source, restored.openNew(id))
       else restored.expire(id)
     }
     source.end()
+    if (restored.size !== size || restored.#totals.lo !== lo || restored.#totals.hi !== hi) {
+      throw new EpaxosError(ErrorCode.damaged, 'a snapshot of the sessions is not what the table was')
+    }
     this.#sessions = restored.#sessions
     this.#totals = restored.#totals
     this.#open = restored.#open
     this.#generation = restored.#generation
+    // An image that is being read goes on with the table as it was.
+    this.#image = null
+  }
+
+  get #imageTotals(): SessionTableTotals {
+    const { lo, hi } = this.#totals
+    return { generation: this.#generation, size: this.size, lo, hi }
   }
 
   *#openSessions(): Iterable<readonly [string, Session]> {
@@ -150,35 +198,13 @@ function saltOf(id: string): Lanes {
   return lanesOf([fromLatin1(id)])
 }
 
-/** The length of a result that is not kept. */
-const GONE_LENGTH = 0xffff_ffff
-
-function* writeEntry(id: string, session: Session | null, out: ChunkWriter): Iterable<Uint8Array> {
-  out.u8(id.length)
-  out.bytes(fromLatin1(id))
-  out.u8(session === null ? 0 : 1)
-  if (session !== null) yield* writeSession(session, out)
-}
-
-function* writeSession(session: Session, out: ChunkWriter): Iterable<Uint8Array> {
-  out.u64(session.usedIn)
-  out.u64(session.acknowledged)
-  out.u32(session.size)
-  for (const [number, result] of session.entries()) {
-    out.u64(number)
-    out.u32(result === GONE ? GONE_LENGTH : result.length)
-    out.bytes(result)
-    if (out.full) yield out.take()
-  }
-}
-
 function readSession(source: ChunkReader, session: Session): void {
   session.usedIn = source.u64()
   session.trim(source.u64())
   for (let left = source.u32(); left > 0; left--) {
     const number = source.u64()
     const length = source.u32()
-    if (!session.restore(number, length === GONE_LENGTH ? GONE : source.bytes(length))) {
+    if (!session.restore(number, length === GONE_LENGTH ? GONE : shared(source.bytes(length)))) {
       throw new EpaxosError(ErrorCode.damaged, 'a snapshot names a request of a session twice, or out of its window')
     }
   }

@@ -38,6 +38,7 @@ interface Table {
   readonly limits: Limits
   readonly kept: Limits
   expire(id: string): void
+  beforeChange(id: string, session: Session): void
 }
 
 /** Whether a sweep would make room. */
@@ -90,6 +91,7 @@ export function sweepSessions(table: Table, open: Iterable<readonly [string, Ses
     'bytes',
     (session) => session.cost,
     (id, session) => {
+      table.beforeChange(id, session)
       session.forgetResults()
       swept.forgotten.push(id)
     },
@@ -98,6 +100,7 @@ export function sweepSessions(table: Table, open: Iterable<readonly [string, Ses
     'numbers',
     (session) => session.size,
     (id, session) => {
+      table.beforeChange(id, session)
       session.cut()
       swept.cut.push(id)
     },

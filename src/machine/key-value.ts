@@ -7,6 +7,7 @@ import type { ResultBuffer } from '../execution/result-buffer.ts'
 import { Code, ITEM_HEADER_BYTES, MAX_KEY_BYTES } from './commands.ts'
 import { applyOperation } from './operations.ts'
 import { Table } from './table.ts'
+import { type TableImage, writeEntry, writeTotals } from './table-image.ts'
 import { applyTransaction } from './transaction.ts'
 import { checkCommand } from './validate.ts'
 
@@ -59,35 +60,38 @@ export class KeyValueStore implements StateMachine {
     this.#table.loadAhead(this.#hashes, keys)
   }
 
-  /** `u32 count`, then per key, ascending, `u32 key length, u32 value length, key, value`. */
+  /** In the format of an image (table-image.ts), ascending by key. */
   *snapshot(): Iterable<Uint8Array> {
+    const table = this.#table
     const out = new ChunkWriter()
-    out.u32(this.#table.size)
-    for (const entry of this.#table.sorted()) {
-      const keyStart = this.#table.keyStart(entry)
-      const valueStart = this.#table.valueStart(entry)
-      const valueEnd = this.#table.valueEnd(entry)
-      out.u32(valueStart - keyStart)
-      out.u32(valueEnd - valueStart)
-      out.bytes(this.#table.bytes(entry), keyStart, valueEnd)
+    writeTotals(table.totals, out)
+    for (const entry of table.sorted()) {
+      writeEntry(table.records, entry, out)
       if (out.full) yield out.take()
     }
     if (out.length > 0) yield out.take()
+  }
+
+  capture(): TableImage {
+    return this.#table.capture()
   }
 
   /** Throws an `EpaxosError` with code `damaged`; nothing changes then. */
   restore(chunks: Iterable<Uint8Array>): void {
     const source = new ChunkReader(chunks)
     const table = this.#makeTable()
-    for (let left = source.u32(); left > 0; left--) {
+    const count = source.u32()
+    const lo = source.u32() | 0
+    const hi = source.u32() | 0
+    for (let left = count; left > 0; left--) {
       const keyLength = source.u32()
-      if (keyLength === 0 || keyLength > MAX_KEY_BYTES) {
-        throw new EpaxosError(ErrorCode.damaged, 'a snapshot of the key-value machine holds an impossible key')
-      }
-      const record = source.bytes(keyLength + source.u32())
-      table.put(record, 0, keyLength, record, keyLength, record.length)
+      if (keyLength === 0 || keyLength > MAX_KEY_BYTES) throw damaged('holds an impossible key')
+      const entry = source.bytes(keyLength + source.u32())
+      table.put(entry, 0, keyLength, entry, keyLength, entry.length)
     }
     source.end()
+    const { totals } = table
+    if (totals.count !== count || totals.lo !== lo || totals.hi !== hi) throw damaged('is not what its table was')
     table.changed = this.#table.changed
     this.#table = table
   }
@@ -95,4 +99,8 @@ export class KeyValueStore implements StateMachine {
   stateHash(): string {
     return this.#table.hash
   }
+}
+
+function damaged(what: string): EpaxosError {
+  return new EpaxosError(ErrorCode.damaged, `a snapshot of the key-value machine ${what}`)
 }

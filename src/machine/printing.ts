@@ -1,7 +1,7 @@
 import type { FootprintBuilder } from '../engine/footprint.ts'
 import { EpaxosError, ErrorCode } from '../errors.ts'
 import { ChunkReader, ChunkWriter } from '../execution/chunks.ts'
-import type { StateMachine } from '../execution/machine.ts'
+import type { MachineImage, StateMachine } from '../execution/machine.ts'
 import type { ResultBuffer } from '../execution/result-buffer.ts'
 
 /** The longest line in bytes. */
@@ -47,16 +47,13 @@ export class PrintingMachine implements StateMachine {
     result.text(String(number))
   }
 
-  *snapshot(): Iterable<Uint8Array> {
-    const out = new ChunkWriter()
-    out.u32(this.#lines.length)
-    for (const line of this.#lines) {
-      const bytes = encoder.encode(line)
-      out.u32(bytes.length)
-      out.bytes(bytes)
-      if (out.full) yield out.take()
-    }
-    if (out.length > 0) yield out.take()
+  snapshot(): Iterable<Uint8Array> {
+    return write(this.#lines, this.#lines.length)
+  }
+
+  /** What was printed stays as it is: the number of lines says what the transcript was. */
+  capture(): MachineImage {
+    return { chunks: write(this.#lines, this.#lines.length), waitingBytes: 0, release: () => {} }
   }
 
   /** Throws an `EpaxosError` with code `damaged`; nothing changes then. */
@@ -70,6 +67,19 @@ export class PrintingMachine implements StateMachine {
       this.#print(line, i + 1)
     })
   }
+}
+
+/** The first `count` lines: `u32 count`, and per line `u32 size, text`. */
+function* write(lines: readonly string[], count: number): Iterable<Uint8Array> {
+  const out = new ChunkWriter()
+  out.u32(count)
+  for (let i = 0; i < count; i++) {
+    const bytes = encoder.encode(lines[i])
+    out.u32(bytes.length)
+    out.bytes(bytes)
+    if (out.full) yield out.take()
+  }
+  if (out.length > 0) yield out.take()
 }
 
 function isText(bytes: Uint8Array): boolean {

@@ -15,13 +15,15 @@ const MAX_PAGES = ALONE / UNITS_PER_PAGE
  * bytes; its beginning can also be read as words.
  *
  * A handle is a number from 0 to 2³¹−2: the first unit of the record, counted over all pages; or {@link ALONE} and a
- * number.
+ * number. Records never move, and the place of a record keeps its number of units, used or free: so whoever can tell
+ * the size of each place from its contents can walk over all of them ({@link pages}, {@link firstIn}, {@link endOf}).
+ * The few units at the end of a page, where the next record did not fit, are lost.
  */
 export class Slab {
   readonly #pages: Uint8Array[] = []
   readonly #wordPages: Int32Array[] = []
-  /** The next unit of the last page that was never used. */
-  #nextUnit = UNITS_PER_PAGE
+  /** Of each page, the units that were ever used. */
+  readonly #used: number[] = []
   /** Freed handles, by number of units. */
   readonly #free: number[][] = Array.from({ length: MAX_SHARED_UNITS + 1 }, () => [])
   readonly #alone: (Uint8Array | null)[] = []
@@ -65,21 +67,47 @@ export class Slab {
     return this.#wordPages[handle >>> (PAGE_BITS - UNIT_BITS)] as Int32Array
   }
 
+  get pages(): number {
+    return this.#pages.length
+  }
+
+  /** The handle of the first place in a page; that of the next place is as much larger as the place has units. */
+  firstIn(page: number): number {
+    return page * UNITS_PER_PAGE
+  }
+
+  /** The end of the places in a page. */
+  endOf(page: number): number {
+    return page * UNITS_PER_PAGE + (this.#used[page] as number)
+  }
+
+  /** How many handles of records with an array of their own there are, used or free. */
+  get alone(): number {
+    return this.#alone.length
+  }
+
+  /** Their i-th handle; -1 if it is free. */
+  aloneAt(i: number): number {
+    return this.#alone[i] === null ? -1 : i | ALONE
+  }
+
   #allocateShared(units: number): number {
-    if (this.#nextUnit + units > UNITS_PER_PAGE) this.#addPage()
-    const handle = (this.#pages.length - 1) * UNITS_PER_PAGE + this.#nextUnit
-    this.#nextUnit += units
-    return handle
+    const page = this.#pages.length - 1
+    const used = this.#used[page] ?? UNITS_PER_PAGE
+    if (used + units > UNITS_PER_PAGE) {
+      this.#addPage()
+      return this.#allocateShared(units)
+    }
+    this.#used[page] = used + units
+    return page * UNITS_PER_PAGE + used
   }
 
   #addPage(): void {
-    const left = UNITS_PER_PAGE - this.#nextUnit
-    if (left > 0) this.#free[left]?.push((this.#pages.length - 1) * UNITS_PER_PAGE + this.#nextUnit)
     assert(this.#pages.length < MAX_PAGES, 'the keys and values up to 4 KiB fit into 16 GiB')
     const page = new Uint8Array(1 << PAGE_BITS)
     this.#pages.push(page)
     this.#wordPages.push(new Int32Array(page.buffer))
-    this.#nextUnit = 0
+    this.#used.push(0)
   }
 
   #allocateAlone(units: number): number {
@@ -89,6 +117,7 @@ export class Slab {
   }
 }
 
-function unitsOf(size: number): number {
+/** Units of 16 bytes that a record of `size` bytes takes. */
+export function unitsOf(size: number): number {
   return (size + (1 << UNIT_BITS) - 1) >>> UNIT_BITS
 }

@@ -2,18 +2,12 @@ import { hashed, hashKey } from '../engine/footprint.ts'
 import { copyBytes, equalBytes } from '../execution/bytes.ts'
 import { hex } from '../execution/chunks.ts'
 import type { ChangeListener } from '../execution/machine.ts'
+import { assert } from '../protocol/assert.ts'
 import { GrowingPlaces } from './growing-places.ts'
-import { Slab } from './slab.ts'
+import { GENERATIONS, Records } from './records.ts'
+import { TableImage, type TableTotals } from './table-image.ts'
 
 const FIRST_HOMES = 128
-
-// The words at the beginning of a record; the key and the value follow them.
-const KEY_LENGTH = 0
-const VALUE_LENGTH = 1
-/** What the record adds to the hash of the whole table, two lanes. */
-const SHARE_LO = 2
-const SHARE_HI = 3
-const HEADER_BYTES = 16
 
 /**
  * Keys and values in bytes: a hash table of records in a slab, so that a put makes neither a string nor an object. A
@@ -28,10 +22,14 @@ const HEADER_BYTES = 16
 export class Table {
   /** Called after each {@link put} and {@link remove} of a key. */
   changed: ChangeListener | null = null
+  readonly records = new Records()
   readonly #places = new GrowingPlaces(FIRST_HOMES)
-  readonly #slab = new Slab()
   #sumLo = 0
   #sumHi = 0
+  /** The image that is being written. */
+  #image: TableImage | null = null
+  /** Of the last image. */
+  #generation = 0
   /** Collects what is loaded ahead: without a use the engine would remove the loads. */
   #sink = 0
 
@@ -44,6 +42,10 @@ export class Table {
     return hex(this.#sumHi) + hex(this.#sumLo)
   }
 
+  get totals(): TableTotals {
+    return { count: this.size, lo: this.#sumLo, hi: this.#sumHi }
+  }
+
   /** The entry of a key, or -1. */
   find(bytes: Uint8Array, start: number, end: number): number {
     hashKey(bytes, start, end)
@@ -54,20 +56,16 @@ export class Table {
 
   /** The array that holds the key and the value of an entry, among others. Do not write to it. */
   bytes(entry: number): Uint8Array {
-    return this.#slab.bytes(entry)
+    return this.records.bytes(entry)
   }
 
-  keyStart(entry: number): number {
-    return this.#slab.offset(entry) + HEADER_BYTES
-  }
-
-  /** Where the key ends and the value begins. */
+  /** Where the value of an entry begins. */
   valueStart(entry: number): number {
-    return this.keyStart(entry) + this.#word(entry, KEY_LENGTH)
+    return this.records.valueStart(entry)
   }
 
   valueEnd(entry: number): number {
-    return this.valueStart(entry) + this.#word(entry, VALUE_LENGTH)
+    return this.records.valueEnd(entry)
   }
 
   put(bytes: Uint8Array, start: number, end: number, value: Uint8Array, valueStart: number, valueEnd: number): void {
@@ -77,13 +75,10 @@ export class Table {
     const shareLo = scramble(lo, hashed.lo)
     const shareHi = scramble(hi, hashed.hi)
     const record = this.#recordFor(lo | 0, bytes, start, end, valueEnd - valueStart)
-    const words = this.#slab.words(record)
-    const at = this.#slab.offset(record)
-    words[(at >> 2) + SHARE_LO] = shareLo
-    words[(at >> 2) + SHARE_HI] = shareHi
+    this.records.setShare(record, shareLo, shareHi)
     this.#sumLo = (this.#sumLo + shareLo) | 0
     this.#sumHi = (this.#sumHi + shareHi) | 0
-    copyBytes(value, valueStart, valueEnd, this.#slab.bytes(record), at + HEADER_BYTES + end - start)
+    copyBytes(value, valueStart, valueEnd, this.records.bytes(record), this.records.valueStart(record))
     if (this.changed !== null) this.changed(bytes, start, end)
   }
 
@@ -95,8 +90,8 @@ export class Table {
     if (place < 0) return false
     const record = this.#places.of(hash).handle(place)
     this.#places.vacate(hash, place)
-    this.#dropShare(record)
-    this.#slab.free(record, this.#sizeOf(record))
+    this.#beforeChange(record)
+    this.records.free(record)
     if (this.changed !== null) this.changed(bytes, start, end)
     return true
   }
@@ -115,7 +110,7 @@ export class Table {
       const hash = hashes[i] as number
       const places = this.#places.of(hash)
       const place = places.seek(hash, places.home(hash))
-      if (place >= 0) sink ^= this.#word(places.handle(place), KEY_LENGTH)
+      if (place >= 0) sink ^= this.records.head(places.handle(place))
     }
     this.#sink = sink
   }
@@ -125,12 +120,15 @@ export class Table {
     return this.#places.handles().sort((a, b) => this.#compareKeys(a, b))
   }
 
-  #word(record: number, word: number): number {
-    return this.#slab.words(record)[(this.#slab.offset(record) >> 2) + word] as number
-  }
-
-  #sizeOf(record: number): number {
-    return HEADER_BYTES + this.#word(record, KEY_LENGTH) + this.#word(record, VALUE_LENGTH)
+  /** Begins an image of the table as it is now. There is one at a time. */
+  capture(): TableImage {
+    assert(this.#image === null, 'one image of a table is written at a time')
+    this.#generation = (this.#generation + 1) % GENERATIONS
+    const image = new TableImage(this.records, this.#generation, this.totals, () => {
+      if (this.#image === image) this.#image = null
+    })
+    this.#image = image
+    return image
   }
 
   /** The place in the array of its hash, or -1. */
@@ -142,9 +140,9 @@ export class Table {
   }
 
   #hasKey(record: number, key: Uint8Array, start: number, end: number): boolean {
-    const keyStart = this.keyStart(record)
-    const keyEnd = keyStart + this.#word(record, KEY_LENGTH)
-    return equalBytes(this.#slab.bytes(record), keyStart, keyEnd, key, start, end)
+    const keyStart = this.records.keyStart(record)
+    const keyEnd = keyStart + this.records.keyLength(record)
+    return equalBytes(this.records.bytes(record), keyStart, keyEnd, key, start, end)
   }
 
   /**
@@ -154,46 +152,34 @@ export class Table {
   #recordFor(hash: number, key: Uint8Array, start: number, end: number, valueLength: number): number {
     const place = this.#placeOf(hash, key, start, end)
     if (place < 0) {
-      const record = this.#newRecord(key, start, end, valueLength)
+      const record = this.records.make(key, start, end, valueLength, this.#generation)
       this.#places.enter(hash, record)
       return record
     }
     const places = this.#places.of(hash)
     const present = places.handle(place)
-    this.#dropShare(present)
-    const size = this.#sizeOf(present)
-    if (this.#slab.fits(HEADER_BYTES + end - start + valueLength, size)) {
-      this.#slab.words(present)[(this.#slab.offset(present) >> 2) + VALUE_LENGTH] = valueLength
-      return present
-    }
-    this.#slab.free(present, size)
-    const record = this.#newRecord(key, start, end, valueLength)
+    this.#beforeChange(present)
+    if (this.records.resize(present, valueLength)) return present
+    this.records.free(present)
+    const record = this.records.make(key, start, end, valueLength, this.#generation)
     places.replace(place, record)
     return record
   }
 
-  #newRecord(key: Uint8Array, start: number, end: number, valueLength: number): number {
-    const record = this.#slab.allocate(HEADER_BYTES + end - start + valueLength)
-    const words = this.#slab.words(record)
-    const at = this.#slab.offset(record)
-    words[(at >> 2) + KEY_LENGTH] = end - start
-    words[(at >> 2) + VALUE_LENGTH] = valueLength
-    copyBytes(key, start, end, this.#slab.bytes(record), at + HEADER_BYTES)
-    return record
-  }
-
-  #dropShare(record: number): void {
-    this.#sumLo = (this.#sumLo - this.#word(record, SHARE_LO)) | 0
-    this.#sumHi = (this.#sumHi - this.#word(record, SHARE_HI)) | 0
+  #beforeChange(record: number): void {
+    if (this.#image !== null) this.#image.save(record)
+    this.#sumLo = (this.#sumLo - this.records.shareLo(record)) | 0
+    this.#sumHi = (this.#sumHi - this.records.shareHi(record)) | 0
   }
 
   #compareKeys(a: number, b: number): number {
-    const left = this.bytes(a)
-    const right = this.bytes(b)
-    const leftStart = this.keyStart(a)
-    const rightStart = this.keyStart(b)
-    const leftLength = this.valueStart(a) - leftStart
-    const rightLength = this.valueStart(b) - rightStart
+    const { records } = this
+    const left = records.bytes(a)
+    const right = records.bytes(b)
+    const leftStart = records.keyStart(a)
+    const rightStart = records.keyStart(b)
+    const leftLength = records.keyLength(a)
+    const rightLength = records.keyLength(b)
     for (let i = 0; i < leftLength && i < rightLength; i++) {
       const difference = (left[leftStart + i] as number) - (right[rightStart + i] as number)
       if (difference !== 0) return difference

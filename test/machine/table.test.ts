@@ -67,7 +67,7 @@ test('entries are sorted by their keys, shorter ones first where one begins the 
   for (const key of ['b', 'ab', 'a', 'abc', 'B', 'é']) put(table, key, '')
   const names = table
     .sorted()
-    .map((entry) => text(table.bytes(entry).slice(table.keyStart(entry), table.valueStart(entry))))
+    .map((entry) => text(table.bytes(entry).slice(table.records.keyStart(entry), table.valueStart(entry))))
   assert.equal(names, ['B', 'a', 'ab', 'abc', 'b', 'é'])
 })
 
