@@ -32,9 +32,9 @@ export type SessionCopy = {
  * The sessions of a table as of one moment, written while the table goes on changing (copy on update): what changes
  * before its turn is copied first.
  *
- * Format: `u64 generation, u32 size, u32 lo, u32 hi`, and per session `u8 length, name, u8 0` for a tombstone, or `u8 1,
- * u64 used in, u64 acknowledged, u32 count` and per request `u64 number, u32 length, result`. The order is that of the
- * table, with the changed ones between.
+ * Format: `u64 generation, u32 size, u32 lo, u32 hi`, and per session `u8 length, name, u8 0` for a tombstone, or `u8
+ * 1, u64 used in, u64 acknowledged, u32 count` and per request `u64 number, u32 length, result`. The order is that of
+ * the table, with the changed ones between.
  */
 export class SessionImage {
   /** Iterated once. A step may give an empty chunk. */
