@@ -257,9 +257,10 @@ export class Core {
     const context = this.#context
     const instance = context.find(row, slot)
     assert(instance?.committed === true, `${row}.${slot} is executed after its commit`)
+    const batch = instance.command === Command.batch ? instance.batch : null
     context.executed.add(row, slot)
     context.durably.executed(row, slot, instance.comNumber)
-    if (context.readBatch !== null) instance.batch = null
+    context.row(row).keep(instance, context.readBatch === null ? batch : null)
   }
 
   /** The highest number of a durable journal value that the peer has reported since the start. */

@@ -71,6 +71,6 @@ function releaseExecutedBatches(context: Context): void {
     for (const id of context.peers.others) {
       everywhere = Math.min(everywhere, context.peers.of(id).executed[row.row] as number)
     }
-    row.releaseBatches(everywhere)
+    row.kept.releaseBatches(everywhere)
   }
 }

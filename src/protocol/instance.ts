@@ -1,5 +1,4 @@
 import type { Vector } from '../engine/engine.ts'
-import { assert } from './assert.ts'
 import type { Attempt } from './attempt.ts'
 import { type Batch, Command, Mode, Phase } from './messages.ts'
 
@@ -30,6 +29,8 @@ export class Instance {
 
   /** Messages about this instance may be sent when the journal is durable up to this number. */
   gate = 0
+  /** It has executed, and this is what remains of it (kept.ts). */
+  kept = false
 
   /** What this replica coordinates for the instance, if anything. */
   attempt: Attempt | null = null
@@ -62,63 +63,5 @@ export class Instance {
 
   toString(): string {
     return `${this.row}.${this.slot}`
-  }
-}
-
-/** The instances of one row, and how far they are all committed. */
-export class Row {
-  readonly row: number
-  #instances = new Map<number, Instance>()
-  /** Every slot up to here is committed. */
-  committedPrefix = 0
-  #releasedPrefix = 0
-  /** The highest slot that was seen, or that an instance depends on. */
-  highest = 0
-  /**
-   * The highest slot that a message may name: as of the last second, and as the peers claim to have committed
-   * (reach.ts).
-   */
-  reach = 0
-  claimed = 0
-  /** The peer that was asked, -1 for none. */
-  askedPeer = -1
-  /** The last slot that a peer was asked for, 0 for none; and when to ask (again), in ms, 0 if nothing is missing. */
-  askedTo = 0
-  /** How far the row was committed when it asked, and at the last check. */
-  askedPrefix = 0
-  lookedPrefix = 0
-  askDueMs = 0
-
-  constructor(row: number) {
-    this.row = row
-  }
-
-  find(slot: number): Instance | undefined {
-    return this.#instances.get(slot)
-  }
-
-  make(slot: number): Instance {
-    assert(slot >= 1 && !this.#instances.has(slot), `slot ${slot} is new`)
-    const instance = new Instance(this.row, slot)
-    this.#instances.set(slot, instance)
-    this.mention(slot)
-    return instance
-  }
-
-  /** There is an instance with this slot, or that depends on every slot up to it. */
-  mention(slot: number): void {
-    if (slot > this.highest) this.highest = slot
-  }
-
-  advanceCommitted(): void {
-    while (this.#instances.get(this.committedPrefix + 1)?.committed) this.committedPrefix++
-  }
-
-  /** Removes the batches up to `slot`, which have executed everywhere, from memory. */
-  releaseBatches(slot: number): void {
-    for (; this.#releasedPrefix < slot; this.#releasedPrefix++) {
-      const instance = this.#instances.get(this.#releasedPrefix + 1)
-      if (instance !== undefined) instance.batch = null
-    }
   }
 }

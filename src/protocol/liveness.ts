@@ -3,12 +3,13 @@ import { chargeAnswer, mayAnswerAsk, mayBeginRecovery, renewAllowances } from '.
 import { jumps } from './ballots.ts'
 import { answerCommitSized, batchBytes } from './commit.ts'
 import type { Context } from './context.ts'
-import type { Instance, Row } from './instance.ts'
+import type { Instance } from './instance.ts'
 import { type Ask, MessageType, type Nack, type TryRecover } from './messages.ts'
 import { decidePreAccept, onPreAcceptRefused, resendPreAccept } from './preaccept.ts'
 import { decideRecover, recover, resendRecover } from './recover.ts'
 import { requested } from './request.ts'
 import { postpone } from './retry.ts'
+import type { Row } from './row.ts'
 import { resendValidate } from './validate.ts'
 import { addVote, hasVote, type Votes } from './votes.ts'
 import { resendWaiting } from './wait.ts'
@@ -37,9 +38,9 @@ export function lookAfter(context: Context): void {
     askForMissing(context, row)
     let seen = 0
     for (let slot = row.committedPrefix + 1; slot <= row.highest && seen < OPEN_PER_ROW; slot++) {
+      if (row.isCommitted(slot)) continue
       // An own slot that an instance depends on is in use, whoever used it.
       const instance = context.open(row.row, slot)
-      if (instance.committed) continue
       seen++
       if (instance.noticedMs === 0) instance.noticedMs = context.nowMs
       if (instance.dueMs === 0) postpone(context, instance)

@@ -94,7 +94,7 @@ backlog('wasm: memory does not grow while a window moves on', async () => {
   await loadEngine({ replicas: 3 })
   const module = await WebAssembly.compile(Uint8Array.from(atob(engineWasm), (character) => character.charCodeAt(0)))
   const wasm = new WebAssembly.Instance(module, engineImports).exports as unknown as EngineExports
-  const engine = new WasmEngine(wasm, 3)
+  const engine = new WasmEngine(() => wasm, 3)
   let settled = 0
   for (let slot = 1; slot <= 60_000; slot++) {
     const row = slot % 3
@@ -109,7 +109,7 @@ backlog('wasm: memory does not grow while a window moves on', async () => {
 backlog('wasm: an engine that gets no more memory throws an error with a code', async () => {
   const module = await WebAssembly.compile(Uint8Array.from(atob(engineWasm), (character) => character.charCodeAt(0)))
   const wasm = new WebAssembly.Instance(module, engineImports).exports as unknown as EngineExports
-  const engine = new WasmEngine(wasm, 3)
+  const engine = new WasmEngine(() => wasm, 3)
   // All that it could grow by, which takes addresses and no memory.
   wasm.memory.grow(65_536 - wasm.memory.buffer.byteLength / 65_536)
   const fill = () => {

@@ -55,6 +55,18 @@ export class Pair implements Engine {
     this.#both(`truncate(${floor})`, (engine) => engine.truncate(floor))
   }
 
+  restart(floor: Vector): void {
+    this.#both(`restart(${floor})`, (engine) => engine.restart(floor))
+  }
+
+  enterExecuted(row: number, slot: number, footprint: Footprint | null): void {
+    this.#both(`enterExecuted(${row}, ${slot}, ${footprint})`, (engine) => engine.enterExecuted(row, slot, footprint))
+  }
+
+  footprint(row: number, slot: number): Footprint | null {
+    return this.#both(`footprint(${row}, ${slot})`, (engine) => engine.footprint(row, slot))
+  }
+
   get bytes(): number {
     return this.#one.bytes
   }

@@ -198,8 +198,9 @@ export class Schedule {
   #ask(): void {
     const row = this.#random.below(this.#shape.replicas)
     const slots = this.#rows[row] as Planned[]
-    const choice = this.#random.below(3)
+    const choice = this.#random.below(4)
     if (choice === 0) this.#engine.writers(...this.#key())
+    else if (choice === 3) this.#engine.footprint(row, 1 + this.#random.below(slots.length + 1))
     else if (choice === 1) {
       const beyond = this.#rows.map((other) => this.#random.below(other.length + 1))
       this.#engine.conflicts(row, 1 + this.#random.below(slots.length + 1), this.#footprint(), beyond)
@@ -230,8 +231,13 @@ export class Schedule {
     const { replicas } = this.#shape
     const row = this.#random.below(replicas)
     const next = (this.#rows[row] as Planned[]).length + 1
-    if (this.#chance(0.5)) attempt(() => this.#engine.commit(row, next, new Array(replicas).fill(0)))
-    else attempt(() => this.#engine.truncate(this.#executed.map((slot) => slot + 1)))
+    const choice = this.#random.below(4)
+    if (choice < 2) attempt(() => this.#engine.commit(row, next, new Array(replicas).fill(0)))
+    else if (choice === 2) {
+      // Forgotten.
+      if ((this.#floor[row] as number) > 0)
+        attempt(() => this.#engine.enterExecuted(row, this.#floor[row] as number, null))
+    } else attempt(() => this.#engine.truncate(this.#executed.map((slot) => slot + 1)))
   }
 
   #truncate(): void {

@@ -32,6 +32,9 @@ export function orderOfCommits(replicas: number): Engine {
     writers: unused,
     blocker: unused,
     truncate: unused,
+    restart: unused,
+    enterExecuted: unused,
+    footprint: unused,
     pending: 0,
     bytes: 0,
     commit(row, slot) {

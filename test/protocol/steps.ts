@@ -84,7 +84,7 @@ function checkStep(id: string, before: Snapshot, after: Instance): void {
   if (after.phase < before.phase) throw new Error(`${id} went back from phase ${before.phase} to ${after.phase}`)
   if (after.ballot < before.ballot) throw new Error(`${id} went back to ballot ${after.ballot}`)
   if (after.voteBallot < before.voteBallot) throw new Error(`${id} went back to vote ballot ${after.voteBallot}`)
-  if (before.initDeps !== null && (after.initDeps === null || !equal(before.initDeps, after.initDeps))) {
+  if (!after.kept && before.initDeps !== null && (after.initDeps === null || !equal(before.initDeps, after.initDeps))) {
     throw new Error(`${id} had initial dependencies [${before.initDeps}], now [${after.initDeps}]`)
   }
   if (before.phase === Phase.accepted && after.phase === Phase.accepted && before.voteBallot === after.voteBallot) {

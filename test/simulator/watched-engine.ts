@@ -68,6 +68,19 @@ export class WatchedEngine implements Engine {
     this.#engine.truncate(floor)
   }
 
+  restart(floor: Vector): void {
+    this.#engine.restart(floor)
+  }
+
+  enterExecuted(row: number, slot: number, footprint: Footprint | null): void {
+    if (footprint !== null) this.#watch.learned(row, slot, footprint)
+    this.#engine.enterExecuted(row, slot, footprint)
+  }
+
+  footprint(row: number, slot: number): Footprint | null {
+    return this.#engine.footprint(row, slot)
+  }
+
   get bytes(): number {
     return this.#engine.bytes
   }

@@ -16,7 +16,10 @@ export const referenceEngine: EngineMaker = { kind: 'reference', make: (replicas
 export const wasmEngine: EngineMaker = {
   kind: 'wasm',
   make: (replicas) =>
-    new WasmEngine(new WebAssembly.Instance(compiled, engineImports).exports as unknown as EngineExports, replicas),
+    new WasmEngine(
+      () => new WebAssembly.Instance(compiled, engineImports).exports as unknown as EngineExports,
+      replicas,
+    ),
 }
 
 export const engineMakers: readonly EngineMaker[] = [wasmEngine, referenceEngine]
