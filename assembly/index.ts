@@ -17,9 +17,9 @@ import {
 } from './instance'
 import { openKeys } from './keys'
 import { exchangeScratch, Stack } from './memory'
-import { endEdges, enterPayload, forget } from './payloads'
+import { copyFootprint, endEdges, enterPayload, forget } from './payloads'
 import { findConflicts, findWriters, found } from './queries'
-import { advanceExecuted, advanceKnown, rowAt } from './rows'
+import { advanceExecuted, advanceKnown, rowAt, startRow } from './rows'
 import { clearComponents, components, emitNoop, executedCount, searchAll } from './search'
 import { sort } from './sort'
 import { enqueue, wakeByPayloads, wakeWaiters } from './waiting'
@@ -179,6 +179,34 @@ export function truncate(): bool {
     }
   }
   return true
+}
+
+/** Begins behind the vector in its area. Call this once, before anything is entered. */
+export function begin(): void {
+  for (let row: u32 = 0; row < replicas; ++row) startRow(row, load<f64>(vector + (row << 3)))
+}
+
+/**
+ * Takes the footprint, if it has `words`, from its area. Returns false, without effect, if the instance is known or
+ * forgotten.
+ */
+export function enterExecuted(row: u32, slot: f64, words: u32): bool {
+  if (slot <= rowAt(row).floor || findInstance(row, slot)) return false
+  const x = addInstance(row, slot)
+  x.flags = words ? COMMITTED | EXECUTED : COMMITTED | EXECUTED | NOOP
+  if (words) enterPayload(row, slot, input, words >> 1, 0)
+  else advanceKnown(row)
+  advanceExecuted(row)
+  return true
+}
+
+/** Puts the footprint of an indexed instance into its area; returns its words, 0 if there is none. */
+export function footprint(row: u32, slot: f64): u32 {
+  const x = changetype<Instance>(findInstance(row, slot))
+  if (!changetype<usize>(x) || !(x.flags & KNOWN)) return 0
+  const words = 1 + (x.keyCount << 1)
+  copyFootprint(x, footprintArea(words))
+  return words
 }
 
 /** The address of the numbers of the last execute or conflicts. */

@@ -3,6 +3,7 @@ import {
   addInstance,
   dropInstance,
   EVERYTHING,
+  EXECUTED,
   findInstance,
   Instance,
   KNOWN,
@@ -11,7 +12,7 @@ import {
   replicas,
   reserveKeys,
 } from './instance'
-import { addKey, highestRead, highestWrite, refer, unlist, unrefer, WRITES } from './keys'
+import { addKey, highestRead, highestWrite, Key, refer, unlist, unrefer, WRITES } from './keys'
 import { insert, remove } from './list'
 import { advanceKnown, barriersPlace, indexedPlace, rowAt, unexecutedPlace } from './rows'
 
@@ -49,7 +50,7 @@ function enterRow(x: Instance, everything: bool): void {
   row.highest = max(row.highest, x.slot)
   insert(indexedPlace(x.row), x)
   if (everything) row.highestBarrier = max(row.highestBarrier, x.slot)
-  if (x.flags & NOOP) return
+  if (x.flags & (NOOP | EXECUTED)) return
   insert(unexecutedPlace(x.row), x)
   if (everything) insert(barriersPlace(x.row), x)
 }
@@ -85,7 +86,7 @@ function enterKey(
     key = addKey(lo, hi)
   }
   if (!fresh) return
-  refer(key, x, writes, !(x.flags & NOOP))
+  refer(key, x, writes, !(x.flags & (NOOP | EXECUTED)))
   store<u32>(x.keys + (<usize>index << 2), <u32>(writes ? key | WRITES : key))
 }
 
@@ -97,6 +98,20 @@ function raise(result: usize, key: usize, writes: bool): void {
     if (highestWrite(key, row) > load<f64>(place)) store<f64>(place, highestWrite(key, row))
     if (writes && highestRead(key, row) > load<f64>(place)) store<f64>(place, highestRead(key, row))
   }
+}
+
+/** Writes the footprint of the instance, without the keys of one that interferes with everything. */
+export function copyFootprint(x: Instance, words: usize): void {
+  let writes: u32 = 0
+  for (let i: u32 = 0; i < x.keyCount; ++i) {
+    loadKeysAt(x, i)
+    const reference = <usize>load<u32>(x.keys + (<usize>i << 2))
+    if (reference & WRITES) writes += 1
+    const key = changetype<Key>(reference & ~WRITES)
+    store<u32>(words + 4 + (<usize>i << 3), key.lo)
+    store<u32>(words + 8 + (<usize>i << 3), key.hi)
+  }
+  store<u32>(words, x.flags & EVERYTHING ? EVERYTHING_BIT : writes)
 }
 
 /** The instance has executed, or is a no-op: it gives no more edges. */

@@ -53,6 +53,14 @@ export function barriersPlace(row: u32): usize {
   return rows + <usize>row * ROW_BYTES + offsetof<Row>('barriers')
 }
 
+/** Everything in the row up to the slot has executed and is forgotten. */
+export function startRow(row: u32, slot: f64): void {
+  const state = rowAt(row)
+  state.floor = slot
+  state.executed = slot
+  state.known = slot
+}
+
 export function advanceKnown(row: u32): void {
   const state = rowAt(row)
   let next = findInstance(row, state.known + 1)

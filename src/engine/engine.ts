@@ -67,6 +67,21 @@ export interface Engine {
   /** Forgets every instance up to `floor`; all of them must have executed. Their memory is used again. */
   truncate(floor: Vector): void
 
+  /** Forgets everything. It begins behind `floor`: every instance up to there counts as executed and forgotten. */
+  restart(floor: Vector): void
+
+  /**
+   * Enters an instance that has executed, from a checkpoint: into the index only, as the order is done with it.
+   * `footprint` is null for a no-op whose payload is unknown. Nothing may be known of the instance yet.
+   */
+  enterExecuted(row: number, slot: number, footprint: Footprint | null): void
+
+  /**
+   * The footprint of an indexed instance; null if it is not indexed. If it is "everything", its keys are left out; a
+   * key may be named once or more often.
+   */
+  footprint(row: number, slot: number): Footprint | null
+
   /** Bytes of memory that live entries use (not the reserved memory). */
   readonly bytes: number
 }

@@ -36,7 +36,7 @@ export async function loadEngine(options: EngineOptions): Promise<Engine> {
 }
 
 function instantiate(module: WebAssembly.Module, replicas: number): Engine {
-  return new WasmEngine(exportsOf(module), replicas)
+  return new WasmEngine(() => exportsOf(module), replicas)
 }
 
 async function compile(): Promise<WebAssembly.Module> {

@@ -8,6 +8,8 @@ interface Payload {
   readonly writes: ReadonlySet<string>
   readonly reads: ReadonlySet<string>
   readonly everything: boolean
+  /** As it was entered. */
+  readonly footprint: Footprint
 }
 
 interface Instance extends InstanceId {
@@ -41,7 +43,7 @@ interface KeyIndex {
  */
 export class ReferenceEngine implements Engine {
   readonly replicas: number
-  readonly #rows: Row[]
+  #rows: Row[] = []
   readonly #keys = new Map<string, KeyIndex>()
   /** Committed but not executed. */
   readonly #pending = new Set<Instance>()
@@ -50,10 +52,14 @@ export class ReferenceEngine implements Engine {
   constructor(replicas: number) {
     checkReplicas(replicas)
     this.replicas = replicas
-    this.#rows = Array.from({ length: replicas }, () => ({
+    this.#begin(Array.from({ length: replicas }, () => 0))
+  }
+
+  #begin(floor: Vector): void {
+    this.#rows = floor.map((slot) => ({
       instances: new Map(),
-      floor: 0,
-      executed: 0,
+      floor: slot,
+      executed: slot,
       highest: 0,
       highestBarrier: 0,
     }))
@@ -175,6 +181,30 @@ export class ReferenceEngine implements Engine {
     }
   }
 
+  restart(floor: Vector): void {
+    checkVector(this.replicas, floor)
+    this.#pending.clear()
+    this.#keys.clear()
+    this.#begin(floor)
+  }
+
+  enterExecuted(row: number, slot: number, footprint: Footprint | null): void {
+    checkInstance(this.replicas, row, slot)
+    if (footprint !== null) checkFootprint(footprint)
+    const { floor, instances } = this.#row(row)
+    if (slot <= floor || instances.has(slot)) throw new RangeError(`${row}.${slot} is known`)
+    const instance = this.#instance(row, slot)
+    instance.outcome = null
+    instance.executed = true
+    if (footprint !== null) this.enter(row, slot, footprint)
+    this.#advance()
+  }
+
+  footprint(row: number, slot: number): Footprint | null {
+    checkInstance(this.replicas, row, slot)
+    return this.#row(row).instances.get(slot)?.payload?.footprint.slice() ?? null
+  }
+
   /** An estimate: 100 bytes per instance and per key. */
   get bytes(): number {
     return 100 * this.#rows.reduce((count, row) => count + row.instances.size, this.#keys.size)
@@ -276,12 +306,12 @@ function payloadOf(footprint: Footprint): Payload {
   const everything = header >= EVERYTHING
   const writes = new Set<string>()
   const reads = new Set<string>()
-  if (everything) return { writes, reads, everything }
+  if (everything) return { writes, reads, everything, footprint: Uint32Array.of(EVERYTHING) }
   for (let i = 0; 2 * i + 1 < footprint.length; i++) {
     const keys = i < header ? writes : reads
     keys.add(`${footprint[2 * i + 1]}:${footprint[2 * i + 2]}`)
   }
-  return { writes, reads, everything }
+  return { writes, reads, everything, footprint: footprint.slice() }
 }
 
 function interfere(a: Payload, b: Payload): boolean {

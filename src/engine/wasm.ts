@@ -22,6 +22,9 @@ export interface EngineExports {
   blockedRow(): number
   pending(): number
   truncate(): number
+  begin(): void
+  enterExecuted(row: number, slot: number, words: number): number
+  footprint(row: number, slot: number): number
 }
 
 /** What the engine imports. */
@@ -49,18 +52,26 @@ const NOTHING = new Float64Array(0)
  */
 export class WasmEngine implements Engine {
   readonly replicas: number
-  readonly #wasm: EngineExports
-  readonly #vectorAt: number
+  readonly #instantiate: () => EngineExports
+  #wasm!: EngineExports
+  #vectorAt = 0
   /** Views of the memory. They become empty when the memory grows, and are then made anew. */
   #numbers = NOTHING
   #words = new Uint32Array(0)
 
-  constructor(wasm: EngineExports, replicas: number) {
+  /** @param instantiate makes an instance of the module, which nobody else uses */
+  constructor(instantiate: () => EngineExports, replicas: number) {
     checkReplicas(replicas)
     this.replicas = replicas
-    this.#wasm = wasm
-    wasm.open(replicas)
-    this.#vectorAt = wasm.vectorArea() >>> 3
+    this.#instantiate = instantiate
+    this.#open()
+  }
+
+  #open(): void {
+    this.#wasm = this.#instantiate()
+    this.#wasm.open(this.replicas)
+    this.#vectorAt = this.#wasm.vectorArea() >>> 3
+    this.#numbers = NOTHING
   }
 
   dependencies(row: number, slot: number, footprint: Footprint): Vector {
@@ -130,6 +141,28 @@ export class WasmEngine implements Engine {
     checkVector(this.replicas, floor)
     this.#layVector(floor)
     if (!this.#wasm.truncate()) throw new RangeError(`not all up to ${floor} has executed`)
+  }
+
+  restart(floor: Vector): void {
+    checkVector(this.replicas, floor)
+    this.#open()
+    this.#layVector(floor)
+    this.#wasm.begin()
+  }
+
+  enterExecuted(row: number, slot: number, footprint: Footprint | null): void {
+    checkInstance(this.replicas, row, slot)
+    if (footprint !== null) this.#layFootprint(footprint)
+    if (!this.#wasm.enterExecuted(row, slot, footprint?.length ?? 0)) throw new RangeError(`${row}.${slot} is known`)
+  }
+
+  footprint(row: number, slot: number): Footprint | null {
+    checkInstance(this.replicas, row, slot)
+    const words = this.#wasm.footprint(row, slot) >>> 0
+    if (words === 0) return null
+    const at = this.#wasm.footprintArea(words) >>> 2
+    this.#refresh()
+    return this.#words.slice(at, at + words)
   }
 
   get bytes(): number {

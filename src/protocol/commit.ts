@@ -54,13 +54,12 @@ function commitMessage(context: Context, instance: Instance, whole: boolean): Co
 }
 
 /**
- * The batch of a committed instance, read back from the journal if it has left memory; null if all members have
- * executed it.
+ * The batch of a committed instance, read back from the journal if it has left memory; null if the journal holds it no
+ * longer, or if all members have executed it.
  */
 function batchOf(context: Context, instance: Instance): Batch | null {
   if (instance.batch !== null || context.readBatch === null) return instance.batch
-  assert(instance.batchNumber > 0, `the batch of ${instance} is in the journal`)
-  return context.readBatch(instance.batchNumber, instance.batchIndex)
+  return instance.batchNumber === 0 ? null : context.readBatch(instance.batchNumber, instance.batchIndex)
 }
 
 /** Any request about an instance that is committed here is answered with its Commit, including the batch. */

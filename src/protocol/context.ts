@@ -11,6 +11,7 @@ import { type InstanceRecord, type JournalRecord, type MemberRecord, RecordType 
 import { Row } from './row.ts'
 import type { Timing } from './timing.ts'
 import { transition } from './transition.ts'
+import { zeros } from './vector.ts'
 
 export interface CoreOptions {
   /** The members of the epoch that this core is for: an epoch has its own core. */
@@ -23,10 +24,10 @@ export interface CoreOptions {
   readonly random: () => number
   /**
    * Reads a batch back from the journal, by the number of the value and the index of the record in it: batches leave
-   * memory once executed. Null where nothing is journaled: then batches stay in memory until every member has executed
-   * them.
+   * memory once executed. It returns null if the journal holds the value no longer. Null where nothing is journaled:
+   * then batches stay in memory until every member has executed them.
    */
-  readonly readBatch: ((number: number, index: number) => Batch) | null
+  readonly readBatch: ((number: number, index: number) => Batch | null) | null
   /** A hash, from 1 and below 2^53, of the state after exactly the executed prefixes; 0 where that cannot be said. */
   readonly stateHash?: () => number
 }
@@ -99,6 +100,10 @@ export class Context {
   nowMs = 0
   /** When the next heartbeat is due. */
   heartbeatMs = 0
+  /** A: what every member has executed durably, as far as this replica knows (protocol.md §10). */
+  floor: Vector
+  /** Images that are being read: nothing is forgotten meanwhile. */
+  images = 0
   /** What had executed, durably or not, at the last heartbeat. */
   lastExecuted: readonly number[] = []
   /** Since when some peer has had another state after the same instances, in ms; null if none has. */
@@ -142,12 +147,18 @@ export class Context {
     this.stateHash = options.stateHash ?? (() => 0)
     this.executed = new ExecutedSet(replicas)
     this.durably = new DurablyExecuted(replicas)
+    this.floor = zeros(replicas)
     this.rows = Array.from({ length: replicas }, (_, row) => new Row(row))
     this.peers = new Peers(options.id, replicas, options.timing.suspectMs)
   }
 
   row(row: number): Row {
     return this.rows[row] as Row
+  }
+
+  /** Per row: every slot up to here is forgotten. */
+  get dropped(): Vector {
+    return this.rows.map((row) => row.dropped)
   }
 
   /** What is known of the instance, if anything; changes nothing. */

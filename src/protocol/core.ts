@@ -5,6 +5,7 @@ import { Context, type CoreOptions, type Counts } from './context.ts'
 import type { Effects } from './effects.ts'
 import type { ExecutedSet } from './executed.ts'
 import { onHeartbeat, sendHeartbeats, suspect } from './heartbeat.ts'
+import { Image, type ImagePart, restore } from './image.ts'
 import type { Instance } from './instance.ts'
 import { hurry, lookAfter, onAsk, onNack, onTryRecover } from './liveness.ts'
 import { type Batch, Command, type Message, MessageType } from './messages.ts'
@@ -23,7 +24,8 @@ import { onWaiting, reconsiderWaits } from './wait.ts'
  * One replica's part in the protocol, as a pure state machine: no sockets, disks, clocks or randomness of its own. The
  * driver's whole loop:
  *
- *     for (const { number, value } of journal.scan(1)) {
+ *     for (const part of the last checkpoint, if there is one) core.restore(part)
+ *     for (const { number, value } of journal.scan(1 or the number behind it)) {
  *       decode(value, (record, index) => core.replay(record, number, index))
  *     }
  *     core.start(journal.last, nowMs)
@@ -112,6 +114,21 @@ export class Core {
   replay(record: InstanceRecord, number: number, index: number): void {
     assert(!this.#started, 'records are replayed before the start')
     replay(this.#context, record, number, index)
+  }
+
+  /**
+   * The core's part in a checkpoint, as of now (protocol.md §10); {@link Image.release} it. It contains the journal up
+   * to the last value that {@link take} returned: the checkpoint counts once the journal is durable up to there.
+   */
+  image(): Image {
+    assert(this.#started, 'an image is made after the start')
+    return new Image(this.#context)
+  }
+
+  /** Takes over a part of an image, in order, before the first {@link replay} of what the journal holds behind it. */
+  restore(part: ImagePart): void {
+    assert(!this.#started, 'a checkpoint is taken over before the start')
+    restore(this.#context, part)
   }
 
   /** `number` is the last of the journal. */

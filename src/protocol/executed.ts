@@ -34,6 +34,14 @@ export class ExecutedSet {
     return this.#beyond.every(({ size }) => size === 0)
   }
 
+  /** From a checkpoint: replaces everything. */
+  restore(vector: Vector, beyond: readonly (readonly number[])[]): void {
+    for (const [row, slot] of vector.entries()) {
+      this.#prefix[row] = slot
+      this.#beyond[row] = new Set(beyond[row])
+    }
+  }
+
   has(row: number, slot: number): boolean {
     return slot <= (this.#prefix[row] as number) || (this.#beyond[row] as Set<number>).has(slot)
   }

@@ -137,6 +137,15 @@ export class Kept {
     return Object.assign(instance, outcome)
   }
 
+  /** The journal value and the record in it that hold the batch of an executed instance. */
+  setPlace(slot: number, number: number, index: number): void {
+    const block = this.#blocks.get(blockOf(slot))
+    const at = slot % SLOTS
+    if (block === undefined || block.state[at] !== BATCH) return
+    block.numbers[at] = number
+    block.indexes[at] = index
+  }
+
   /** Every member has executed what is up to this slot. */
   releaseBatches(upTo: number): void {
     for (const slot of this.#batches.keys()) if (slot <= upTo) this.#batches.delete(slot)

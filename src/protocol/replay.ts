@@ -9,6 +9,8 @@ import { transition } from './transition.ts'
  */
 export function replay(context: Context, record: InstanceRecord, number: number, index: number): void {
   context.resumeAt(number)
+  // The checkpoint before the journal may contain the execution.
+  if (context.executed.has(record.row, record.slot)) return replayExecuted(context, record, number, index)
   const instance = context.open(record.row, record.slot)
   if ('batch' in record && record.batch !== null) {
     learnBatch(context, instance, record.batch)
@@ -20,4 +22,9 @@ export function replay(context: Context, record: InstanceRecord, number: number,
   instance.comNumber = number
   enterCommitted(context, instance)
   context.execute(instance, false)
+}
+
+function replayExecuted(context: Context, record: InstanceRecord, number: number, index: number): void {
+  const hasBatch = 'batch' in record && record.batch !== null
+  if (hasBatch) context.row(record.row).kept.setPlace(record.slot, number, index)
 }

@@ -7,9 +7,11 @@ import type { Batch } from './messages.ts'
 export class Row {
   readonly row: number
   /** What has not executed. */
-  readonly #open = new Map<number, Instance>()
+  readonly #instances = new Map<number, Instance>()
   /** What has executed and is not forgotten. */
   readonly kept: Kept
+  /** Every slot up to here is forgotten: every member has executed it. */
+  #dropped = 0
   /** Every slot up to here is committed. */
   committedPrefix = 0
   /** The highest slot that was seen, or that an instance depends on. */
@@ -34,32 +36,54 @@ export class Row {
     this.kept = new Kept(row)
   }
 
+  get dropped(): number {
+    return this.#dropped
+  }
+
+  /** What is known of and has not executed. */
+  get open(): Iterable<Instance> {
+    return this.#instances.values()
+  }
+
   /** What is known of the instance. What remains of an executed one is a copy. */
   find(slot: number): Instance | undefined {
-    return this.#open.get(slot) ?? this.kept.find(slot)
+    return this.#instances.get(slot) ?? this.kept.find(slot)
   }
 
   make(slot: number): Instance {
-    assert(slot >= 1 && !this.#open.has(slot) && !this.kept.has(slot), `slot ${slot} is new`)
+    assert(slot > this.#dropped && !this.find(slot), `slot ${slot} is new`)
     const instance = new Instance(this.row, slot)
-    this.#open.set(slot, instance)
+    this.#instances.set(slot, instance)
     this.mention(slot)
     return instance
   }
 
   isCommitted(slot: number): boolean {
-    return this.#open.get(slot)?.committed ?? this.kept.has(slot)
+    return this.#instances.get(slot)?.committed ?? this.kept.has(slot)
   }
 
   /** The instance has executed: what is kept of it takes little. `batch` where no journal holds it. */
   keep(instance: Instance, batch: Batch | null): void {
-    this.#open.delete(instance.slot)
+    this.#instances.delete(instance.slot)
     this.kept.add(instance.slot, instance as Outcome, batch)
   }
 
   /** There is an instance with this slot, or that depends on every slot up to it. */
   mention(slot: number): void {
     if (slot > this.highest) this.highest = slot
+  }
+
+  /** From a checkpoint, before anything else is known. */
+  restore(dropped: number, executed: number): void {
+    this.#dropped = dropped
+    this.committedPrefix = executed
+    this.mention(executed)
+  }
+
+  /** An executed instance from a checkpoint. */
+  restoreKept(slot: number, outcome: Outcome): void {
+    this.kept.add(slot, outcome, null)
+    this.mention(slot)
   }
 
   advanceCommitted(): void {

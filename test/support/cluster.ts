@@ -1,3 +1,4 @@
+import { decodeImage, encodeImage } from '../../src/codec/image.ts'
 import type { Engine, Vector } from '../../src/engine/engine.ts'
 import { type Footprint, FootprintBuilder } from '../../src/engine/footprint.ts'
 import { Core } from '../../src/protocol/core.ts'
@@ -70,6 +71,8 @@ export class TestReplica {
   executed: string[] = []
   #journal: (readonly JournalRecord[])[] = []
   #durable = 0
+  /** The last one first; it counts once the journal is durable up to its number. */
+  #checkpoints: Checkpoint[] = []
   #batches = new Map<string, Batch>()
 
   constructor(cluster: Cluster, id: number) {
@@ -89,7 +92,8 @@ export class TestReplica {
   start(): void {
     const { options } = this.cluster
     this.up = true
-    this.executed = []
+    const [checkpoint] = this.#checkpoints
+    this.executed = [...(checkpoint?.executed ?? [])]
     this.engine = options.makeEngine(options.replicas)
     this.core = new Core({
       id: this.id,
@@ -100,9 +104,13 @@ export class TestReplica {
       random: options.random ?? (() => 0.5),
       readBatch: options.memory === true ? null : (number, index) => this.#readBatch(number, index),
     })
-    this.#journal.forEach((records, i) => {
+    if (checkpoint !== undefined) {
+      for (const part of decodeImage(checkpoint.image, members(options.replicas))) this.core.restore(part)
+    }
+    const from = checkpoint?.number ?? 0
+    this.#journal.slice(from).forEach((records, i) => {
       records.forEach((record, index) => {
-        this.core.replay(record as InstanceRecord, i + 1, index)
+        this.core.replay(record as InstanceRecord, from + i + 1, index)
       })
     })
     this.core.found()
@@ -112,6 +120,7 @@ export class TestReplica {
   /** Loses what was not synced. A bad disk also loses every record that `forgets` names, although it was synced. */
   crash(forgets: (record: JournalRecord) => boolean = () => false): void {
     this.up = false
+    this.#checkpoints = this.#checkpoints.filter(({ number }) => number <= this.#durable)
     this.#journal.length = this.#durable
     this.#journal = this.#journal.map((records) => records.filter((record) => !forgets(record)))
   }
@@ -120,6 +129,23 @@ export class TestReplica {
     this.#durable = this.#journal.length
     this.core.durable(this.#durable)
     this.flush()
+  }
+
+  /** Takes a checkpoint, as of now. It is written later, in slices, when {@link write} is called. */
+  checkpoint(): { write(): void } {
+    const image = this.core.image()
+    const [number, executed] = [this.#journal.length, [...this.executed]]
+    return {
+      write: () => this.#checkpoints.unshift({ number, executed, image: [...encodeImage(image)] }),
+    }
+  }
+
+  /** Forgets the journal before the last checkpoint that counts. */
+  trim(): void {
+    const [checkpoint] = this.#checkpoints.filter(({ number }) => number <= this.#durable)
+    if (checkpoint === undefined) return
+    this.#checkpoints = [checkpoint]
+    for (let i = 0; i < checkpoint.number; i++) this.#journal[i] = []
   }
 
   propose(batch: Batch): Instance {
@@ -178,11 +204,21 @@ export class TestReplica {
     }
   }
 
-  #readBatch(number: number, index: number): Batch {
-    const record = this.#journal[number - 1]?.[index]
+  #readBatch(number: number, index: number): Batch | null {
+    const records = this.#journal[number - 1]
+    if (records?.length === 0) return null
+    const record = records?.[index]
     if (record === undefined || !('batch' in record) || record.batch === null) throw new Error('no batch there')
     return record.batch
   }
+}
+
+interface Checkpoint {
+  /** It contains the journal up to this value. */
+  readonly number: number
+  readonly image: readonly Uint8Array[]
+  /** What stands for the state of a machine. */
+  readonly executed: readonly string[]
 }
 
 interface Decision {
