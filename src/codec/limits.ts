@@ -1,6 +1,7 @@
 import { MAX_FOOTPRINT_KEYS } from '../engine/footprint.ts'
 import { MAX_GROUP_BYTES } from '../execution/groups.ts'
 import { INCARNATION_BYTES } from '../protocol/membership.ts'
+import { MAX_PROBE_KEYS } from '../protocol/messages.ts'
 
 export { INCARNATION_BYTES, MAX_GROUP_BYTES }
 
@@ -13,7 +14,7 @@ export { INCARNATION_BYTES, MAX_GROUP_BYTES }
  * The version of all formats: peer and client messages, journal, key hash. Handshakes and data directories carry it;
  * only equal versions work together.
  */
-export const FORMAT_VERSION = 2
+export const FORMAT_VERSION = 3
 
 /**
  * The longest frame on any link: a batch at its limits, and the other messages of a turn. A receiver must be able to
@@ -35,6 +36,12 @@ export const MAX_REPLICAS = 16
 
 /** Instances in one ValidateOk: many times what can be in flight, and a fifth of a frame. */
 export const MAX_CONFLICTS = 1 << 18
+
+/** The keys of a Probe: two lanes for each. */
+export const MAX_PROBE_WORDS = 2 * MAX_PROBE_KEYS
+
+/** For each key of a Probe one instance per row. */
+export const MAX_PROBE_WRITERS = MAX_PROBE_KEYS * MAX_REPLICAS
 
 /** Slots that one Ask asks for: bounds the work of answering one message. */
 export const MAX_ASK_SLOTS = 1 << 16
@@ -94,6 +101,7 @@ const HEADER_BYTES = 4096
 if (MAX_BATCH_BYTES + 4 * MAX_FOOTPRINT_WORDS + HEADER_BYTES > MAX_FRAME_BYTES)
   throw new RangeError('a batch must fit a frame')
 if (12 * MAX_CONFLICTS + HEADER_BYTES > MAX_FRAME_BYTES) throw new RangeError('a ValidateOk must fit a frame')
+if (16 * MAX_PROBE_WRITERS + HEADER_BYTES > MAX_FRAME_BYTES) throw new RangeError('a ProbeOk must fit a frame')
 if (2 * MAX_GROUP_BYTES > MAX_BATCH_BYTES) throw new RangeError('two requests must fit a batch')
 if (MAX_VALUE_BYTES + MAX_KEY_BYTES + HEADER_BYTES > MAX_GROUP_BYTES)
   throw new RangeError('a key and a value must fit a request')

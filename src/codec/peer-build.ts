@@ -4,6 +4,7 @@ import {
   type InstanceMessage,
   MessageType,
   type Nack,
+  type ProbeOk,
   type Recover,
   type RecoverOk,
   type Truncated,
@@ -11,6 +12,7 @@ import {
   type Validate,
   type ValidateOk,
   type Waiting,
+  type Writer,
 } from '../protocol/messages.ts'
 import { buildBatch, buildVector, buildWhole, built } from './accessors.ts'
 import { Instance } from './generated/common/instance.ts'
@@ -18,6 +20,7 @@ import { Ask as AskBody } from './generated/peer/ask.ts'
 import { Conflict as ConflictElement } from './generated/peer/conflict.ts'
 import { Nack as NackBody } from './generated/peer/nack.ts'
 import { PeerMessage } from './generated/peer/peer-message.ts'
+import { ProbeOk as ProbeOkBody } from './generated/peer/probe-ok.ts'
 import { Recover as RecoverBody } from './generated/peer/recover.ts'
 import { RecoverOk as RecoverOkBody } from './generated/peer/recover-ok.ts'
 import { Truncated as TruncatedBody } from './generated/peer/truncated.ts'
@@ -25,11 +28,22 @@ import { TryRecover as TryRecoverBody } from './generated/peer/try-recover.ts'
 import { Validate as ValidateBody } from './generated/peer/validate.ts'
 import { ValidateOk as ValidateOkBody } from './generated/peer/validate-ok.ts'
 import { Waiting as WaitingBody } from './generated/peer/waiting.ts'
-import { MAX_CONFLICTS } from './limits.ts'
+import { Writer as WriterElement } from './generated/peer/writer.ts'
+import { MAX_CONFLICTS, MAX_PROBE_WRITERS } from './limits.ts'
 import { tooLarge } from './malformed.ts'
 
 /** Messages that are not hot, written with the generated builders. */
-export type ColdMessage = Recover | RecoverOk | Validate | ValidateOk | Waiting | Nack | TryRecover | Ask | Truncated
+export type ColdMessage =
+  | Recover
+  | RecoverOk
+  | Validate
+  | ValidateOk
+  | Waiting
+  | Nack
+  | TryRecover
+  | Ask
+  | Truncated
+  | ProbeOk
 
 /** The message with its size in front. Throws `too_large`. */
 export function buildMessage(message: ColdMessage): Uint8Array {
@@ -78,6 +92,8 @@ function buildBody(builder: Builder, message: ColdMessage): Offset {
       TruncatedBody.addExecuted(builder, executed)
       return TruncatedBody.endTruncated(builder)
     }
+    case MessageType.probeOk:
+      return buildProbeOk(builder, message)
   }
 }
 
@@ -127,6 +143,25 @@ function buildValidateOk(builder: Builder, message: ValidateOk): Offset {
   ValidateOkBody.addBallot(builder, buildWhole(builder, message.ballot))
   ValidateOkBody.addConflicts(builder, conflicts)
   return ValidateOkBody.endValidateOk(builder)
+}
+
+function buildProbeOk(builder: Builder, message: ProbeOk): Offset {
+  const { length } = message.writers
+  if (length > MAX_PROBE_WRITERS) throw tooLarge('writers', length, MAX_PROBE_WRITERS)
+  ProbeOkBody.startWritersVector(builder, length)
+  for (let i = length - 1; i >= 0; i--) {
+    const { key, row, slot } = message.writers[i] as Writer
+    WriterElement.createWriter(builder, slot >>> 0, Math.floor(slot / 0x1_0000_0000), key, row)
+  }
+  const writers = builder.endVector()
+  const floor = buildVector(builder, message.floor)
+  ProbeOkBody.startProbeOk(builder)
+  ProbeOkBody.addEpoch(builder, message.epoch)
+  ProbeOkBody.addStart(builder, buildWhole(builder, message.start))
+  ProbeOkBody.addNumber(builder, buildWhole(builder, message.number))
+  ProbeOkBody.addFloor(builder, floor)
+  ProbeOkBody.addWriters(builder, writers)
+  return ProbeOkBody.endProbeOk(builder)
 }
 
 function buildInstance(

@@ -9,13 +9,16 @@ import {
   Mode,
   type PreAccept,
   type PreAcceptOk,
+  type Probe,
 } from '../protocol/messages.ts'
 import { peerLayout } from './generated/peer/layout.ts'
+import { MAX_PROBE_WORDS } from './limits.ts'
+import { tooLarge } from './malformed.ts'
 import type { Reader } from './reader.ts'
 import { shape } from './shape.ts'
 import { batchWords, vectorWords, type Writer } from './writer.ts'
 
-/** The messages of the failure-free path, written and read in their canonical layout (shape.ts). */
+/** The messages of the failure-free path and of quorum reads, written and read in their canonical layout (shape.ts). */
 
 const PRE_ACCEPT = shape(peerLayout, MessageType.preAccept, ['about', 'init_deps', 'footprint', 'commands', 'mode'])
 const PRE_ACCEPT_OK = shape(peerLayout, MessageType.preAcceptOk, ['about', 'deps', 'ok'])
@@ -29,6 +32,8 @@ const HEARTBEAT = shape(peerLayout, MessageType.heartbeat, [
   'journal',
   'state',
 ])
+
+const PROBE = shape(peerLayout, MessageType.probe, ['epoch', 'start', 'number', 'keys', 'executed'])
 
 /** Accept and Commit have the same fields; each comes with or without its batch. */
 const DECISION = ['about', 'ballot', 'deps', 'command'] as const
@@ -99,6 +104,20 @@ export function writeHeartbeat(to: Writer, message: Heartbeat): void {
   to.whole(at.state, message.state)
 }
 
+/** Throws `too_large` for too many keys. */
+export function writeProbe(to: Writer, message: Probe): void {
+  const { at, words } = PROBE
+  const { keys, executed } = message
+  if (keys.length > MAX_PROBE_WORDS) throw tooLarge('words of keys', keys.length, MAX_PROBE_WORDS)
+  to.reserve(words + 1 + keys.length + vectorWords(executed))
+  to.begin(PROBE)
+  to.uint32(at.epoch, message.epoch)
+  to.whole(at.start, message.start)
+  to.whole(at.number, message.number)
+  to.uint32s(at.keys, keys)
+  to.vector(at.executed, executed)
+}
+
 /** The message at `[start, end)`. Null if it is not a hot message in canonical layout, or breaks a rule. */
 export function readDirect(from: Reader, start: number, end: number): Message | null {
   if (end - start <= TYPE_AT) return null
@@ -115,6 +134,8 @@ export function readDirect(from: Reader, start: number, end: number): Message | 
       return readDecision(from, start, end, MessageType.commit)
     case MessageType.heartbeat:
       return readHeartbeat(from, start, end)
+    case MessageType.probe:
+      return readProbe(from, start, end)
     default:
       return null
   }
@@ -196,5 +217,20 @@ function readHeartbeat(from: Reader, start: number, end: number): Heartbeat | nu
     journal: from.whole(at.journal),
     state: from.whole(at.state),
   }
+  return from.complete ? message : null
+}
+
+function readProbe(from: Reader, start: number, end: number): Probe | null {
+  const { at } = PROBE
+  if (!from.begin(PROBE, start, end)) return null
+  const message: Probe = {
+    type: MessageType.probe,
+    epoch: from.uint32(at.epoch),
+    start: from.whole(at.start),
+    number: from.whole(at.number),
+    keys: from.uint32s(at.keys, MAX_PROBE_WORDS),
+    executed: from.vector(at.executed),
+  }
+  from.require(message.keys.length % 2 === 0)
   return from.complete ? message : null
 }

@@ -9,8 +9,10 @@ import {
   Mode,
   Phase,
   type PreAccept,
+  type ProbeOk,
   type RecoverOk,
   type ValidateOk,
+  type Writer,
 } from '../protocol/messages.ts'
 import { absent, batchOf, flagOf, idOf, isThere, oneOf, rowOf, vectorOf, wholeOf } from './accessors.ts'
 import { Instance } from './generated/common/instance.ts'
@@ -25,6 +27,8 @@ import { Nack as NackBody } from './generated/peer/nack.ts'
 import { PeerMessage } from './generated/peer/peer-message.ts'
 import { PreAccept as PreAcceptBody } from './generated/peer/pre-accept.ts'
 import { PreAcceptOk as PreAcceptOkBody } from './generated/peer/pre-accept-ok.ts'
+import { Probe as ProbeBody } from './generated/peer/probe.ts'
+import { ProbeOk as ProbeOkBody } from './generated/peer/probe-ok.ts'
 import { Recover as RecoverBody } from './generated/peer/recover.ts'
 import { RecoverOk as RecoverOkBody } from './generated/peer/recover-ok.ts'
 import { Truncated as TruncatedBody } from './generated/peer/truncated.ts'
@@ -32,6 +36,7 @@ import { TryRecover as TryRecoverBody } from './generated/peer/try-recover.ts'
 import { Validate as ValidateBody } from './generated/peer/validate.ts'
 import { ValidateOk as ValidateOkBody } from './generated/peer/validate-ok.ts'
 import { Waiting as WaitingBody } from './generated/peer/waiting.ts'
+import { Writer as WriterElement } from './generated/peer/writer.ts'
 import { MAX_ASK_SLOTS } from './limits.ts'
 import { malformed } from './malformed.ts'
 
@@ -144,6 +149,20 @@ const readers: { readonly [T in MessageType]: (root: PeerMessage, replicas: numb
       state: wholeOf(body.state(whole), 'state'),
     }
   },
+  [MessageType.probe]: (root, replicas) => {
+    const body: ProbeBody = root.body(new ProbeBody())
+    const keys = Uint32Array.from({ length: body.keysLength() }, (_, i) => body.keys(i) as number)
+    if (keys.length % 2 !== 0) throw malformed('half a key')
+    return {
+      type: MessageType.probe,
+      epoch: body.epoch(),
+      start: wholeOf(body.start(whole), 'start'),
+      number: wholeOf(body.number(whole), 'number'),
+      keys,
+      executed: vectorOf(body.executedLength(), (i, lanes) => body.executed(i, lanes), 'executed', replicas),
+    }
+  },
+  [MessageType.probeOk]: (root, replicas) => probeOkOf(root.body(new ProbeOkBody()), replicas),
 }
 
 interface WithBallot {
@@ -202,4 +221,23 @@ function validateOkOf(body: ValidateOkBody, replicas: number): ValidateOk {
     conflicts.push({ row: rowOf(conflict.row(), replicas), slot, phase: oneOf(Phase, conflict.phase(), 'phase') })
   }
   return { type: MessageType.validateOk, ...balloted(body, replicas), conflicts }
+}
+
+function probeOkOf(body: ProbeOkBody, replicas: number): ProbeOk {
+  const element = new WriterElement()
+  const writers: Writer[] = []
+  for (let i = 0; i < body.writersLength(); i++) {
+    const writer = body.writers(i, element) as WriterElement
+    const slot = wholeOf(writer.slot(whole), 'slot')
+    if (slot === 0) throw malformed('slots count from 1')
+    writers.push({ key: writer.key(), row: rowOf(writer.row(), replicas), slot })
+  }
+  return {
+    type: MessageType.probeOk,
+    epoch: body.epoch(),
+    start: wholeOf(body.start(whole), 'start'),
+    number: wholeOf(body.number(whole), 'number'),
+    floor: vectorOf(body.floorLength(), (i, lanes) => body.floor(i, lanes), 'floor', replicas),
+    writers,
+  }
 }

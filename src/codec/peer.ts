@@ -10,6 +10,7 @@ import {
   writeHeartbeat,
   writePreAccept,
   writePreAcceptOk,
+  writeProbe,
 } from './peer-direct.ts'
 import { readGenerated } from './peer-generated.ts'
 import { Reader } from './reader.ts'
@@ -44,6 +45,10 @@ export function encodeMessage(message: Message): Uint8Array {
     case MessageType.heartbeat:
       begin()
       writeHeartbeat(writer, message)
+      return finished()
+    case MessageType.probe:
+      begin()
+      writeProbe(writer, message)
       return finished()
     default:
       return buildMessage(message)

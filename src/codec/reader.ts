@@ -6,7 +6,8 @@ import type { Shape } from './shape.ts'
 
 const NOTHING: Vector = []
 const NO_BYTES = new Uint8Array(0)
-const NO_BATCH: Batch = { footprint: new Uint32Array(0), commands: NO_BYTES }
+const NO_WORDS = new Uint32Array(0)
+const NO_BATCH: Batch = { footprint: NO_WORDS, commands: NO_BYTES }
 
 /** An instance that stays open for a long time holds at most this much memory besides its own batch. */
 const SLAB_BYTES = 64 << 10
@@ -111,6 +112,13 @@ export class Reader {
     const footprint = new Uint32Array(copies.buffer, to, words)
     if (!isFootprint(footprint)) this.#good = false
     return { footprint, commands: new Uint8Array(copies.buffer, to + commandsFrom - from, length) }
+  }
+
+  /** A copy, for good. */
+  uint32s(at: number, limit: number): Uint32Array {
+    const from = this.#vector(at, 4, limit)
+    if (!this.#good) return NO_WORDS
+    return new Uint32Array(this.bytes.slice(from, this.#next).buffer)
   }
 
   /** A view, valid as long as the message's bytes. */

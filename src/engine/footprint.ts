@@ -110,13 +110,28 @@ export class FootprintBuilder {
     this.#everything = everything
   }
 
+  /** Forgets everything gathered. */
+  clear(): void {
+    this.#writeWords = 0
+    this.#readWords = 0
+    this.#everything = 0
+  }
+
+  /** Whether exactly one key was named, and read; its lanes are in {@link hashed} then. */
+  isOneRead(): boolean {
+    if (this.#readWords !== 2 || this.#writeWords > 0 || this.#everything > 0) return false
+    hashed.lo = this.#reads[0] as number
+    hashed.hi = this.#reads[1] as number
+    return true
+  }
+
   /** The footprint of everything gathered; the builder is empty afterwards. */
   take(): Footprint {
     const words = new Uint32Array(1 + this.#writeWords + this.#readWords)
     words[0] = (this.#writeWords >>> 1) | (this.#everything > 0 ? EVERYTHING : 0)
     words.set(this.#writes.subarray(0, this.#writeWords), 1)
     words.set(this.#reads.subarray(0, this.#readWords), 1 + this.#writeWords)
-    this.rewind([0, 0, 0])
+    this.clear()
     return words
   }
 }

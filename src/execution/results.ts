@@ -30,7 +30,7 @@ export const Status = {
   omitted: 4,
   /**
    * Done, but its result does not fit beside those of the other groups of its instance ({@link
-   * MAX_INSTANCE_RESULT_BYTES}): request it again.
+   * MAX_INSTANCE_RESULT_BYTES}): request it again. Also a read that took longer than the others of its group.
    */
   crowded: 5,
   /** Done by an earlier execution of the same request, whose result is no longer kept. No result. */

@@ -19,6 +19,8 @@ export const METHODS: Readonly<Record<Target['name'], readonly string[]>> = {
   readyz: ['get', 'head'],
 }
 
+const CONSISTENCIES: readonly Consistency[] = ['linearizable', 'log', 'stale']
+
 const KV = '/kv/'
 const INCREMENT = '/increment'
 
@@ -70,9 +72,10 @@ function decodeKey(segment: string): Uint8Array {
 
 /** The consistency that a query requests. Throws `malformed` for any query that requests something else. */
 export function consistencyOf(query: string): Consistency {
-  if (query === '' || query === 'consistency=linearizable') return 'linearizable'
-  if (query === 'consistency=stale') return 'stale'
-  throw malformed('the query can only be consistency=linearizable or consistency=stale')
+  if (query === '') return 'linearizable'
+  const consistency = CONSISTENCIES.find((name) => query === `consistency=${name}`)
+  if (consistency !== undefined) return consistency
+  throw malformed(`the query can only be consistency=${CONSISTENCIES.join(' or consistency=')}`)
 }
 
 function malformed(message: string): EpaxosError {

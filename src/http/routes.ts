@@ -107,8 +107,8 @@ export class Routes {
     if (target.name === 'status') return reply.json(OK, this.#replica.status())
     if (notReady !== null && !isStaleRead(target, call)) return reply.refuse(ErrorCode.notReady, notReady)
     if (target.name === 'readyz') return reply.json(OK, { ready: true })
-    if (call.consistency === 'stale' && !isStaleRead(target, call))
-      throw new EpaxosError(ErrorCode.malformed, 'consistency=stale is for reads')
+    if (call.consistency !== 'linearizable' && !isRead(target, call))
+      throw new EpaxosError(ErrorCode.malformed, `consistency=${call.consistency} is for reads`)
     if (!('key' in target)) this.#transact(call)
     else if (target.name === 'increment') this.#increment(target.key, call)
     else if (call.method === 'put') this.#put(target.key, call)
@@ -201,8 +201,12 @@ function responding(reply: Reply, onlyReads: boolean, answer: (result: Uint8Arra
 }
 
 /** A replica that is not ready answers only these. */
-function isStaleRead({ name }: Target, { method, consistency }: Call): boolean {
-  return consistency === 'stale' && name === 'value' && (method === 'get' || method === 'head')
+function isStaleRead(target: Target, call: Call): boolean {
+  return call.consistency === 'stale' && isRead(target, call)
+}
+
+function isRead({ name }: Target, { method }: Call): boolean {
+  return name === 'value' && (method === 'get' || method === 'head')
 }
 
 function answerBare(reply: Reply, result: Uint8Array): void {

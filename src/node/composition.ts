@@ -11,6 +11,7 @@ import { BEHIND_BYTES, type MemberOptions, WINDOW } from './member-options.ts'
 import { PeerFrames } from './peer-frames.ts'
 import { Proposals } from './proposals.ts'
 import { Readiness } from './readiness.ts'
+import { QuorumReads } from './reads.ts'
 import { SpaceWatch } from './space.ts'
 import { StaleReads } from './stale-reads.ts'
 import { Sweeper } from './sweeper.ts'
@@ -39,6 +40,7 @@ export class Composition {
   readonly incarnations: Incarnations
   readonly handshakes: Handshakes
   readonly proposals: Proposals
+  readonly reads: QuorumReads
   readonly readiness: Readiness
   readonly staleReads: StaleReads
   readonly sweeper: Sweeper
@@ -51,6 +53,7 @@ export class Composition {
     const row = rowOf(members, id)
     this.core = new Core({
       ...{ id: row, members, engine, random, timing: options.timing ?? DEFAULT_TIMING },
+      start: startOf(options.startNonce),
       readBatch: journal === null ? null : batchReader(journal, members),
       stateHash: () => this.executor.quickHash(),
     })
@@ -84,6 +87,7 @@ export class Composition {
       ...{ core: this.core, machine, window: options.window ?? WINDOW, requestTimeoutMs: options.requestTimeoutMs },
       place: () => ({ row, slot: this.core.slot, epoch: members.epoch }),
     })
+    this.reads = new QuorumReads({ core: this.core, machine, requestTimeoutMs: options.requestTimeoutMs })
     this.readiness = new Readiness({
       core: this.core,
       submitBarrier: (respond) => {
@@ -120,4 +124,10 @@ export class Composition {
             },
           })
   }
+}
+
+/** A number below 2^53 that names the start. */
+function startOf(nonce: Uint8Array): number {
+  const view = new DataView(nonce.buffer, nonce.byteOffset)
+  return (view.getUint32(0, true) >>> 11) * 2 ** 32 + view.getUint32(4, true)
 }

@@ -8,6 +8,7 @@ import { Command } from '../protocol/messages.ts'
 import { Composition } from './composition.ts'
 import { type MemberOptions, WORK_PER_TURN } from './member-options.ts'
 import type { Part } from './part.ts'
+import type { OwnedRead, ReadCounts } from './reads.ts'
 import { replayJournal } from './replay.ts'
 import type { Consistency, Respond } from './requests.ts'
 
@@ -43,6 +44,8 @@ export class Member {
   /** In the order in which they are called. */
   readonly #parts: readonly Part[]
   readonly #budget: Budget
+  /** Of reads without the log, which must not starve behind the execution, nor the execution behind them. */
+  readonly #readBudget: Budget
   /** Servers that send answers after each turn. */
   readonly #servers = new Set<() => void>()
   #phase: 'replaying' | 'running' | 'ended' = 'replaying'
@@ -60,7 +63,9 @@ export class Member {
   constructor(options: MemberOptions) {
     const { clock, workPerTurn = WORK_PER_TURN } = options
     this.#options = options
-    this.#budget = new Budget({ work: workPerTurn, ms: EXECUTION_MS, now: () => clock.now() })
+    const limits = { work: workPerTurn, ms: EXECUTION_MS, now: () => clock.now() }
+    this.#budget = new Budget(limits)
+    this.#readBudget = new Budget(limits)
     const member = this
     this.#composition = new Composition(options, {
       arm: () => this.#arm(),
@@ -76,8 +81,8 @@ export class Member {
         return member.notReadable
       },
     })
-    const { proposals, readiness, handshakes, sweeper } = this.#composition
-    this.#parts = [proposals, readiness, handshakes, sweeper]
+    const { proposals, reads, readiness, handshakes, sweeper } = this.#composition
+    this.#parts = [proposals, reads, readiness, handshakes, sweeper]
   }
 
   get core(): Core {
@@ -86,6 +91,10 @@ export class Member {
 
   get executor(): Executor {
     return this.#composition.executor
+  }
+
+  get readCounts(): Readonly<ReadCounts> {
+    return this.#composition.reads.counts
   }
 
   /** Null if the member answers clients; otherwise why it does not. */
@@ -144,21 +153,31 @@ export class Member {
 
   /** See `Requests.submit`. */
   submit(group: Uint8Array, respond: Respond): void {
+    this.#take(respond, (nowMs) => this.#composition.proposals.submit(group, nowMs, respond))
+  }
+
+  /** See `Requests.read`. */
+  read(group: Uint8Array, consistency: Consistency, respond: Respond): void {
+    const { staleReads, reads, proposals } = this.#composition
+    if (consistency === 'stale') return respond(staleReads.answer(group))
+    if (consistency === 'log') return this.submit(group, respond)
+    this.#take(respond, (nowMs) => {
+      // Several keys at once, or of a machine that names no key: only the log orders that.
+      if (!reads.submit(group, nowMs, null, respond)) proposals.submit(group, nowMs, respond)
+    })
+  }
+
+  /** Gives a request of a client to a part, if the replica is ready; answers it if it is refused. */
+  #take(respond: Respond, submit: (nowMs: number) => void): void {
     const { notReady } = this
     if (notReady !== null) return respond({ outcome: 'refused', code: ErrorCode.notReady, message: notReady })
     try {
-      this.#composition.proposals.submit(group, this.#options.clock.now(), respond)
+      submit(this.#options.clock.now())
     } catch (error) {
       if (!(error instanceof EpaxosError)) throw error
       return respond({ outcome: 'refused', code: error.code, message: error.message })
     }
     this.#arm()
-  }
-
-  /** See `Requests.read`. */
-  read(group: Uint8Array, consistency: Consistency, respond: Respond): void {
-    if (consistency === 'stale') respond(this.#composition.staleReads.answer(group))
-    else this.submit(group, respond)
   }
 
   /** Reads from the state of this replica alone. See {@link StaleReads.read}. */
@@ -184,7 +203,8 @@ export class Member {
   async #close(): Promise<void> {
     const { clock, requestTimeoutMs } = this.#options
     const end = clock.now() + requestTimeoutMs
-    while (this.#composition.proposals.waiting > 0 && clock.now() < end && this.#failure === null) {
+    const { proposals, reads } = this.#composition
+    while (proposals.waiting + reads.waiting > 0 && clock.now() < end && this.#failure === null) {
       await new Promise<void>((resolve) => clock.after(CLOSE_POLL_MS, resolve))
     }
     // One last turn leaves nothing unwritten.
@@ -315,9 +335,10 @@ export class Member {
     this.#noticeStall()
     if (this.#suspended) return
     const { clock } = this.#options
-    const { core, executor, frames } = this.#composition
+    const { core, executor, frames, reads } = this.#composition
     this.#turning = true
     this.#budget.renew()
+    this.#readBudget.renew()
     try {
       core.linksBehind(frames.behind)
       core.tick(clock.now())
@@ -327,7 +348,7 @@ export class Member {
       // Clients first: their answers rest on what is done, and nothing for the peers rests on them.
       this.#turned()
       frames.send()
-      if (executor.pending) this.#arm()
+      if (executor.pending || reads.pending) this.#arm()
     } catch (error) {
       this.#fail(error as Error)
     }
@@ -341,13 +362,15 @@ export class Member {
 
   /** Returns whether anything was done, so that there may be more. */
   #handle(effects: Effects): boolean {
-    const { journal, frames, proposals } = this.#composition
+    const { journal, frames, proposals, reads } = this.#composition
     const { records, messages, commits, rejected } = effects
     journal.append(effects)
     frames.add(messages)
     for (const instance of rejected) proposals.rejected(instance.slot)
     const executed = this.#execute(effects)
-    return records.length + messages.length + commits.length + rejected.length + executed > 0
+    for (const read of effects.reads) (read as OwnedRead).finished()
+    reads.run(this.#readBudget)
+    return records.length + messages.length + commits.length + rejected.length + effects.reads.length + executed > 0
   }
 
   /** Returns the number of executed instances. What exceeds the turn's budget continues in the next turn. */

@@ -13,9 +13,10 @@ export type Respond = (answer: Answer) => void
 
 /**
  * What a read may return. `linearizable`: the state after everything that was answered, by any replica, before the read
- * was submitted. `stale`: the state of this replica, which may lack what was answered elsewhere.
+ * was submitted. It asks a quorum, or goes through the log if a command reads anything but one key. `log`: the same,
+ * always through the log. `stale`: the state of this replica, which may lack what was answered elsewhere.
  */
-export type Consistency = 'linearizable' | 'stale'
+export type Consistency = 'linearizable' | 'log' | 'stale'
 
 /** What a front end (HTTP, the WebSocket of clients, the library) needs of a replica: it sees nothing else of it. */
 export interface Requests {

@@ -20,6 +20,17 @@ export function mayAnswerAsk(context: Context, peer: number): boolean {
   return isLeft(context, bytes > ALLOWANCE.bytes / 2 && answers > ALLOWANCE.answers / 2 && slots > 0)
 }
 
+/** The cost of a Probe, in keys, beside its keys. */
+const PROBE_KEYS = 16
+
+/** Charges the peer for a Probe of so many keys; returns whether it may be answered. */
+export function mayAnswerProbe(context: Context, peer: number, keys: number): boolean {
+  const { allowance } = context.peers.of(peer)
+  const may = isLeft(context, allowance.keys > 0)
+  if (may) allowance.keys -= keys + PROBE_KEYS
+  return may
+}
+
 export function mayBeginRecovery(context: Context, peer: number): boolean {
   return isLeft(context, context.peers.of(peer).allowance.recoveries > 0)
 }

@@ -4,6 +4,7 @@ import { assert, contradiction } from './assert.ts'
 import type { Context } from './context.ts'
 import type { Instance } from './instance.ts'
 import { type Batch, Command, type Commit, MessageType } from './messages.ts'
+import { wakeReads } from './reads.ts'
 import { type ComRecord, RecordType } from './records.ts'
 import { equal, zeros } from './vector.ts'
 import { hasVote, type Votes } from './votes.ts'
@@ -13,6 +14,7 @@ export function learnBatch(context: Context, instance: Instance, batch: Batch): 
   if (instance.known) return
   instance.learn(batch)
   context.engine.enter(instance.row, instance.slot, batch.footprint)
+  wakeReads(context, instance.row, instance.slot)
 }
 
 /**
@@ -109,6 +111,7 @@ function commit(
   enterCommitted(context, instance)
   context.execute(instance, how !== null)
   if (isNoop && instance.row === context.id) context.reject(instance)
+  if (isNoop) wakeReads(context, instance.row, instance.slot)
   if (context.waits.size > 0) context.onCommitted(context)
 }
 

@@ -5,6 +5,7 @@ import { ExecutedSet } from './executed.ts'
 import type { Instance } from './instance.ts'
 import type { Membership } from './membership.ts'
 import type { Batch, InstanceMessage, Message } from './messages.ts'
+import { OpenReads, type Read } from './open-reads.ts'
 import { Peers } from './peers.ts'
 import type { Quorums } from './quorums.ts'
 import { type InstanceRecord, type JournalRecord, type MemberRecord, RecordType } from './records.ts'
@@ -28,6 +29,8 @@ export interface CoreOptions {
    * then batches stay in memory until every member has executed them.
    */
   readonly readBatch: ((number: number, index: number) => Batch | null) | null
+  /** Names this start among all starts of this replica: random, below 2^53. */
+  readonly start: number
   /** A hash, from 1 and below 2^53, of the state after exactly the executed prefixes; 0 where that cannot be said. */
   readonly stateHash?: () => number
 }
@@ -49,6 +52,11 @@ export interface Counts {
   dropped: number
   /** Requests of peers beyond their allowance, which were not answered. */
   deferred: number
+  /** Keys read without the log: by a quorum, or up to a given vector. */
+  reads: number
+  /** Those that had to wait for the execution of an instance, and those that waited for an unknown payload first. */
+  readsWaited: number
+  readsBlocked: number
 }
 
 /**
@@ -87,6 +95,9 @@ export class Context {
     falseSuspicions: 0,
     dropped: 0,
     deferred: 0,
+    reads: 0,
+    readsWaited: 0,
+    readsBlocked: 0,
   }
   /** Instances of which this replica coordinates the Waiting of a recovery. */
   readonly waits = new Set<Instance>()
@@ -94,6 +105,9 @@ export class Context {
   readonly impatient = new Set<Instance>()
   /** Called after each commit while there are {@link waits}. */
   onCommitted: (context: Context) => void = () => {}
+  readonly reads: OpenReads
+  /** Of {@link CoreOptions.start}. */
+  readonly start: number
 
   /** All members know each other durably; until then this replica takes no part (protocol.md §9). */
   founded = false
@@ -131,6 +145,7 @@ export class Context {
   #messages: Envelope[] = []
   #commits: Instance[] = []
   #rejected: Instance[] = []
+  #answered: Read[] = []
   /** What waits for the journal, by the number of the journal value. */
   readonly #waiting = new Map<number, (() => void)[]>()
 
@@ -150,6 +165,8 @@ export class Context {
     this.floor = zeros(replicas)
     this.rows = Array.from({ length: replicas }, (_, row) => new Row(row))
     this.peers = new Peers(options.id, replicas, options.timing.suspectMs)
+    this.reads = new OpenReads(replicas)
+    this.start = options.start
   }
 
   row(row: number): Row {
@@ -265,6 +282,11 @@ export class Context {
     this.#rejected.push(instance)
   }
 
+  /** The state may be read for this read. */
+  answer(read: Read): void {
+    this.#answered.push(read)
+  }
+
   /**
    * Whether the disk makes nothing durable, although its recent writes took much less time. A slow disk does not hang.
    */
@@ -311,6 +333,7 @@ export class Context {
       messages: this.isDiskHung ? NO_MESSAGES : this.#messages,
       commits: this.#commits,
       rejected: this.#rejected,
+      reads: this.#answered,
     }
     if (due) {
       this.#records = []
@@ -320,6 +343,7 @@ export class Context {
     this.#messages = []
     this.#commits = []
     this.#rejected = []
+    this.#answered = []
     return effects
   }
 

@@ -1,3 +1,4 @@
+import type { Vector } from '../engine/engine.ts'
 import { onAccept, onAcceptOk } from './accept.ts'
 import { assert } from './assert.ts'
 import { onCommit } from './commit.ts'
@@ -9,10 +10,21 @@ import { Image, type ImagePart, restore } from './image.ts'
 import type { Instance } from './instance.ts'
 import { hurry, lookAfter, onAsk, onNack, onTryRecover } from './liveness.ts'
 import { type Batch, Command, type Message, MessageType } from './messages.ts'
+import type { Read } from './open-reads.ts'
 import { onPreAccept, onPreAcceptOk, propose } from './preaccept.ts'
 import type { Quorums } from './quorums.ts'
 import { isInRange } from './ranges.ts'
 import { followRows } from './reach.ts'
+import {
+  beginReadOfAll,
+  beginReads,
+  beginReadUpTo,
+  lookAfterReads,
+  onProbe,
+  onProbeOk,
+  probePeer,
+  wakeReads,
+} from './reads.ts'
 import type { InstanceRecord, MemberRecord } from './records.ts'
 import { onRecover, onRecoverOk } from './recover.ts'
 import { replay } from './replay.ts'
@@ -156,6 +168,35 @@ export class Core {
     return propose(this.#context, batch)
   }
 
+  /**
+   * Begins linearizable reads of one key each (protocol.md §7), which must have arrived before. Each comes out of
+   * {@link take} when the state of this replica may be read for it; one that finds no quorum never does.
+   */
+  read(reads: readonly Read[]): void {
+    this.#mayRead()
+    beginReads(this.#context, reads)
+  }
+
+  /** Begins a linearizable read of everything: it comes out when everything answered before has executed here. */
+  readAll(read: Read): void {
+    this.#mayRead()
+    beginReadOfAll(this.#context, read)
+  }
+
+  /**
+   * Begins a read of one key that must see every instance up to the vector that writes the key. Nobody is asked, so it
+   * may miss what was answered elsewhere.
+   */
+  readUpTo(read: Read, upTo: Vector): void {
+    this.#mayRead()
+    beginReadUpTo(this.#context, read, upTo)
+  }
+
+  #mayRead(): void {
+    assert(this.#started, 'nothing is read before the journal is replayed')
+    assert(this.#context.founded, 'nothing is read before the founding')
+  }
+
   receive(from: number, message: Message): void {
     const context = this.#context
     assert(this.#started, 'nothing is answered before the journal is replayed')
@@ -169,6 +210,8 @@ export class Core {
     if (message.type === MessageType.heartbeat) return onHeartbeat(context, from, message)
     // From a founded peer that does not know yet that this replica is not founded: it sends again.
     if (!context.founded) return
+    if (message.type === MessageType.probe) return onProbe(context, from, message)
+    if (message.type === MessageType.probeOk) return onProbeOk(context, from, message)
     if (!isInRange(context, from, message)) {
       context.counts.dropped++
       return
@@ -218,7 +261,10 @@ export class Core {
     sendHeartbeats(context)
     followRows(context)
     // Without a disk nothing can be finished.
-    if (!context.isDiskHung) lookAfter(context)
+    if (!context.isDiskHung) {
+      lookAfter(context)
+      lookAfterReads(context)
+    }
   }
 
   /** The journal is durable up to value `number`: {@link take} returns what waited for it. */
@@ -238,6 +284,7 @@ export class Core {
     p.heardMs = this.#context.nowMs
     // How far this replica is comes first: it tells the peer what to believe of everything that follows (reach.ts).
     this.#context.heartbeatMs = Math.min(this.#context.heartbeatMs, this.#context.nowMs)
+    probePeer(this.#context, peer)
   }
 
   linkDown(peer: number): void {
@@ -278,6 +325,7 @@ export class Core {
     context.executed.add(row, slot)
     context.durably.executed(row, slot, instance.comNumber)
     context.row(row).keep(instance, context.readBatch === null ? batch : null)
+    wakeReads(context, row, slot)
   }
 
   /** The highest number of a durable journal value that the peer has reported since the start. */

@@ -1,5 +1,6 @@
 import type { Instance } from './instance.ts'
 import type { Message } from './messages.ts'
+import type { Read } from './open-reads.ts'
 import type { JournalRecord } from './records.ts'
 
 export interface Envelope {
@@ -23,4 +24,6 @@ export interface Effects {
   readonly commits: readonly Instance[]
   /** Own instances that became no-ops: their batches were certainly not executed and may be proposed again. */
   readonly rejected: readonly Instance[]
+  /** The state may be read for them: it contains everything that was answered before they began. */
+  readonly reads: readonly Read[]
 }

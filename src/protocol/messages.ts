@@ -6,6 +6,9 @@ import type { Footprint } from '../engine/footprint.ts'
  * protocol.md §3 and §4; every message about an instance names its epoch, row and slot.
  */
 
+/** Keys of one Probe: bounds the work of answering one message. */
+export const MAX_PROBE_KEYS = 1 << 13
+
 /** A batch of commands: proposed as one instance, the same bytes at every replica, never changed. */
 export interface Batch {
   readonly footprint: Footprint
@@ -40,6 +43,8 @@ export const MessageType = {
   ask: 13,
   truncated: 14,
   heartbeat: 15,
+  probe: 16,
+  probeOk: 17,
 } as const
 export type MessageType = (typeof MessageType)[keyof typeof MessageType]
 
@@ -176,6 +181,43 @@ export interface Heartbeat {
   readonly state: number
 }
 
+/**
+ * Asks which instances write some keys, for quorum reads of these keys (protocol.md §7). `start` and `number` name the
+ * probe for ever: no other probe has the same, not even after a restart.
+ */
+export interface Probe {
+  readonly type: typeof MessageType.probe
+  readonly epoch: number
+  /** Names the start of the sender: random, below 2^53. */
+  readonly start: number
+  /** Counts the probes of that start, from 1. */
+  readonly number: number
+  /** Two lanes for each key. No keys: everything that an instance can write. */
+  readonly keys: Uint32Array
+  /** Per row: every slot up to here has executed at the sender. It does not ask for these. */
+  readonly executed: Vector
+}
+
+/** The highest slot of a row whose instance writes a key of a Probe, whatever its phase. */
+export interface Writer {
+  /** The position of the key in the Probe, from 0. */
+  readonly key: number
+  readonly row: number
+  readonly slot: number
+}
+
+/** The answer to the Probe with the same `start` and `number`. */
+export interface ProbeOk {
+  readonly type: typeof MessageType.probeOk
+  readonly epoch: number
+  readonly start: number
+  readonly number: number
+  /** Per row: up to here instances may be missing in the index of the sender, because all have executed them. */
+  readonly floor: Vector
+  /** Those beyond what has executed at the receiver. */
+  readonly writers: readonly Writer[]
+}
+
 export type InstanceMessage =
   | PreAccept
   | PreAcceptOk
@@ -192,4 +234,4 @@ export type InstanceMessage =
   | Ask
   | Truncated
 
-export type Message = InstanceMessage | Heartbeat
+export type Message = InstanceMessage | Heartbeat | Probe | ProbeOk

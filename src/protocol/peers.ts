@@ -15,9 +15,17 @@ export interface Allowance {
   slots: number
   /** Recoveries begun because of a TryRecover. */
   recoveries: number
+  /** Keys looked up for Probes; a Probe counts for a few more. */
+  keys: number
 }
 
-export const ALLOWANCE: Readonly<Allowance> = { bytes: 4 << 20, answers: 1024, slots: 8192, recoveries: 256 }
+export const ALLOWANCE: Readonly<Allowance> = {
+  bytes: 4 << 20,
+  answers: 1024,
+  slots: 8192,
+  recoveries: 256,
+  keys: 1 << 16,
+}
 
 /** What is known of one other replica. */
 export interface Peer {

@@ -82,6 +82,40 @@ const messages: readonly [Message, string, object][] = [
       state: { lo: 0, hi: 2 },
     },
   ],
+  [
+    {
+      type: MessageType.probe,
+      ...{ epoch: 3, start: 2 ** 32 + 7, number: 9, keys: Uint32Array.of(0xffffffff, 2), executed: [1, 2, 3] },
+    },
+    'Probe',
+    {
+      epoch: 3,
+      start: { lo: 7, hi: 1 },
+      number: { lo: 9, hi: 0 },
+      keys: [0xffffffff, 2],
+      executed: wholes(1, 2, 3),
+    },
+  ],
+  [
+    {
+      type: MessageType.probeOk,
+      ...{
+        epoch: 3,
+        start: 2 ** 32 + 7,
+        number: 9,
+        floor: [0, 1, 2],
+        writers: [{ key: 1, row: 2, slot: 2 ** 32 + 9 }],
+      },
+    },
+    'ProbeOk',
+    {
+      epoch: 3,
+      start: { lo: 7, hi: 1 },
+      number: { lo: 9, hi: 0 },
+      floor: wholes(0, 1, 2),
+      writers: [{ slot: { lo: 9, hi: 1 }, key: 1, row: 2 }],
+    },
+  ],
 ]
 
 const records: readonly [JournalRecord, string, object][] = [

@@ -2,7 +2,13 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { frame } from '../../src/codec/frame.ts'
 import { peerLayout } from '../../src/codec/generated/peer/layout.ts'
-import { MAX_BATCH_BYTES, MAX_CONFLICTS, MAX_FOOTPRINT_WORDS } from '../../src/codec/limits.ts'
+import {
+  MAX_BATCH_BYTES,
+  MAX_CONFLICTS,
+  MAX_FOOTPRINT_WORDS,
+  MAX_PROBE_WORDS,
+  MAX_PROBE_WRITERS,
+} from '../../src/codec/limits.ts'
 import { decodeFrame, encodeMessage } from '../../src/codec/peer.ts'
 import { readDirect } from '../../src/codec/peer-direct.ts'
 import { readGenerated } from '../../src/codec/peer-generated.ts'
@@ -16,6 +22,7 @@ import {
   Phase,
   type PreAccept,
   type RecoverOk,
+  type Writer,
 } from '../../src/protocol/messages.ts'
 import { buildHotMessage, isHot } from '../support/builders.ts'
 import { members } from '../support/members.ts'
@@ -151,6 +158,14 @@ test('what is beyond a limit is not encoded, and the next message is whole again
   const conflicts = new Array(MAX_CONFLICTS + 1).fill({ row: 0, slot: 1, phase: Phase.none })
   const validateOk = { ...message(random, MessageType.validateOk, 3), conflicts } as Message
   assert.throws(() => encodeMessage(validateOk), refused('too_large'))
+  const keys = new Uint32Array(MAX_PROBE_WORDS + 2)
+  assert.throws(
+    () => encodeMessage({ ...message(random, MessageType.probe, 3), keys } as Message),
+    refused('too_large'),
+  )
+  const writers = new Array(MAX_PROBE_WRITERS + 1).fill({ key: 0, row: 0, slot: 1 })
+  const probeOk = { ...message(random, MessageType.probeOk, 3), writers } as Message
+  assert.throws(() => encodeMessage(probeOk), refused('too_large'))
   const deps = new Array<number>(17).fill(0)
   assert.throws(
     () => encodeMessage({ ...message(random, MessageType.preAcceptOk, 3), deps } as Message),
@@ -188,6 +203,9 @@ const forbidden: readonly (readonly [string, (random: Random) => Message])[] = [
   ['more waiting than replicas', (r) => ({ ...message(r, MessageType.waiting, 3), count: 4 }) as Message],
   ['an Ask for nothing', (r) => ({ ...message(r, MessageType.ask, 3), count: 0 }) as Message],
   ['an Ask for too much', (r) => ({ ...message(r, MessageType.ask, 3), count: 2 ** 20 }) as Message],
+  ['half a key', (r) => ({ ...message(r, MessageType.probe, 3), keys: Uint32Array.of(1) }) as Message],
+  ['a writer in a row that does not exist', (r) => withWriter(r, { key: 0, row: 3, slot: 1 })],
+  ['a writer with slot 0', (r) => withWriter(r, { key: 0, row: 0, slot: 0 })],
   ['an Ask beyond 2^53', (r) => ({ ...message(r, MessageType.ask, 3), slot: 2 ** 53 - 1 }) as Message],
 ]
 
@@ -200,6 +218,10 @@ function withFootprint(random: Random, words: number[]): Message {
 
 function withConflict(random: Random, conflict: { row: number; slot: number; phase: Phase }): Message {
   return { ...message(random, MessageType.validateOk, 3), conflicts: [conflict] } as Message
+}
+
+function withWriter(random: Random, writer: Writer): Message {
+  return { ...message(random, MessageType.probeOk, 3), writers: [writer] } as Message
 }
 
 /** A pre-accepted one. */

@@ -99,7 +99,22 @@ export function message(random: Random, type: MessageType, replicas: number): Me
       const [journal, state] = [whole(random), whole(random)]
       return { type, epoch: id.epoch, sentMs: ms(), echoMs: ms(), committed, executed, journal, state }
     }
+    case MessageType.probe: {
+      const keys = Uint32Array.from({ length: 2 * random.pick([0, 1, 2, random.below(100)]) }, () =>
+        random.below(2 ** 32),
+      )
+      return { type, ...probeName(random), keys, executed: vector(random, replicas) }
+    }
+    case MessageType.probeOk: {
+      const writer = () => ({ key: random.below(100), row: random.below(replicas), slot: whole(random, 1) })
+      const writers = Array.from({ length: random.below(6) }, writer)
+      return { type, ...probeName(random), floor: vector(random, replicas), writers }
+    }
   }
+}
+
+function probeName(random: Random) {
+  return { epoch: random.pick([0, 1, 2 ** 32 - 1]), start: whole(random), number: whole(random) }
 }
 
 function recoverOk(random: Random, replicas: number): Message {

@@ -165,6 +165,7 @@ export class Replica {
       engine: this.#engine,
       timing: TIMING,
       random: () => 0.5,
+      start: 1,
       readBatch: (number, index) => this.#readBatch(number, index),
     })
     this.#journal.forEach((records, i) => {

@@ -3,6 +3,7 @@ import { EXECUTION } from './execution.ts'
 import { FAILURE_FREE } from './failure-free.ts'
 import { MEMBERS } from './members.ts'
 import type { Mutant } from './mutant.ts'
+import { READ_MUTANTS } from './reads.ts'
 import { RECOVERY } from './recovery.ts'
 import { REPLICA } from './replica.ts'
 
@@ -13,4 +14,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...MEMBERS,
   ...EXECUTION,
   ...REPLICA,
+  ...READ_MUTANTS,
 ]

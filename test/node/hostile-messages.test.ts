@@ -58,8 +58,9 @@ function extreme(random: Random, type: number): Message {
     else if (name === 'ballot' || name === 'voteBallot') fields[name] = at(0)
     else if (name === 'sentMs' || name === 'echoMs') fields[name] = at(0) / 1000
     else if (Array.isArray(value) && typeof value[0] === 'number') fields[name] = value.map(() => at(0))
-    else if (name === 'conflicts') {
-      fields[name] = (value as Fields[]).map((conflict) => ({ ...conflict, slot: at(1) }))
+    else if (name === 'number') fields[name] = at(0, 2 ** 10)
+    else if (name === 'conflicts' || name === 'writers') {
+      fields[name] = (value as Fields[]).map((one) => ({ ...one, slot: at(1) }))
     }
   }
   // A Commit that contradicts another one ends who hears of both, and must: none of them is in range.

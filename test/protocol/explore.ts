@@ -1,4 +1,5 @@
 import type { Engine } from '../../src/engine/engine.ts'
+import type { Counts } from '../../src/protocol/context.ts'
 import { Command, MessageType } from '../../src/protocol/messages.ts'
 import { batch, Cluster } from '../support/cluster.ts'
 import { Random } from '../support/random.ts'
@@ -15,6 +16,9 @@ export interface Reached {
   restarts: number
   messages: number
   cuts: number
+  reads: number
+  readsWaited: number
+  readsBlocked: number
   ends: ReadonlyMap<End, number>
 }
 
@@ -34,6 +38,7 @@ export function explore(seed: number, makeEngine: (replicas: number) => Engine):
   const loss = random.chance(0.5) ? 0.1 : 0.01
   const crashes = random.chance(0.6) ? 0.01 : 0
   const tickMs = random.pick([1, 20, 100])
+  let reads = 0
   let proposed = 0
   let restarts = 0
   let messages = 0
@@ -41,7 +46,9 @@ export function explore(seed: number, makeEngine: (replicas: number) => Engine):
   for (let step = 0; step < 150 + proposals * 30; step++) {
     const choice = random.next()
     const replica = cluster.replica(random.below(replicas))
-    if (choice < 0.08 && replica.up && proposed < proposals) {
+    if (choice < 0.02) {
+      if (replica.up) reads += replica.read(random.pick(['a', 'b', 'c'])).length
+    } else if (choice < 0.08 && replica.up && proposed < proposals) {
       const chosen = [random.pick(keys), ...(random.chance(0.3) ? [random.pick(keys)] : [])]
       replica.propose(batch(`c${proposed++}`, ...chosen))
     } else if (choice < 0.12) {
@@ -74,8 +81,7 @@ export function explore(seed: number, makeEngine: (replicas: number) => Engine):
     const same = [...replica.executed].sort().join() === [...(first as typeof replica).executed].sort().join()
     if (!same) throw new Error(`replica ${replica.id} executed other commands`)
   }
-  const sum = (of: 'fast' | 'slow' | 'recovered' | 'noop' | 'recoveries'): number =>
-    cluster.replicas.reduce((n, r) => n + r.core.counts[of], 0)
+  const sum = (of: keyof Counts): number => cluster.replicas.reduce((n, r) => n + r.core.counts[of], 0)
   return {
     fast: sum('fast'),
     slow: sum('slow'),
@@ -86,6 +92,9 @@ export function explore(seed: number, makeEngine: (replicas: number) => Engine):
     restarts,
     messages,
     cuts,
+    reads,
+    readsWaited: sum('readsWaited'),
+    readsBlocked: sum('readsBlocked'),
     ends: observer.ends,
   }
 }
@@ -114,5 +123,9 @@ function heal(cluster: Cluster): void {
 function isComplete(cluster: Cluster, replica: Cluster['replicas'][number]): boolean {
   const committed = replica.core.committed
   const highest = cluster.replicas.map((r) => r.core.slot)
-  return committed.every((slot, row) => slot >= (highest[row] as number)) && replica.engine.pending === 0
+  return (
+    committed.every((slot, row) => slot >= (highest[row] as number)) &&
+    replica.engine.pending === 0 &&
+    replica.reads.every(({ done }) => done)
+  )
 }

@@ -23,7 +23,7 @@ const SLOTS = 40
 function comeBack(id: number, replicas: number, image: Uint8Array[] | null, journal: Journal, { make }: EngineMaker) {
   const engine = make(replicas)
   const core = new Core({
-    ...{ id, members: members(replicas), engine, timing: DEFAULT_TIMING, random: () => 0.5 },
+    ...{ id, members: members(replicas), engine, timing: DEFAULT_TIMING, random: () => 0.5, start: 1 },
     readBatch: () => null,
   })
   if (image !== null) for (const part of decodeImage(image, members(replicas))) core.restore(part)

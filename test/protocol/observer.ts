@@ -1,4 +1,4 @@
-import { type Message, MessageType } from '../../src/protocol/messages.ts'
+import type { InstanceMessage } from '../../src/protocol/messages.ts'
 import { zeros } from '../../src/protocol/vector.ts'
 import type { Cluster, Sent, TestReplica, Watch } from '../support/cluster.ts'
 import { Promises } from './promises.ts'
@@ -29,7 +29,7 @@ export class Observer implements Watch {
   sent(sent: Sent): void {
     const { type } = sent.message
     this.sentByType[type] = (this.sentByType[type] ?? 0) + 1
-    if (sent.message.type === MessageType.heartbeat) return
+    if (!('row' in sent.message)) return
     this.#mention(sent.message)
     this.#promises.sent(sent)
   }
@@ -49,7 +49,7 @@ export class Observer implements Watch {
     }
   }
 
-  #mention(message: Exclude<Message, { type: typeof MessageType.heartbeat }>): void {
+  #mention(message: InstanceMessage): void {
     this.#highest[message.row] = Math.max(this.#highest[message.row] as number, message.slot)
   }
 }

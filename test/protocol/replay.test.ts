@@ -55,6 +55,7 @@ function restart(id: number, replicas: number, journal: Journal, { make }: Engin
     engine,
     timing: DEFAULT_TIMING,
     random: () => 0.5,
+    start: 1,
     readBatch: () => {
       throw new Error('nothing executes here')
     },
@@ -154,7 +155,7 @@ for (const maker of engineMakers) {
 test('records are replayed before the start, and nothing is answered or proposed before it', () => {
   const [maker] = engineMakers
   if (maker === undefined) throw new Error('no engine')
-  const options = { id: 0, members: members(3), timing: DEFAULT_TIMING, random: () => 0.5, readBatch: null }
+  const options = { id: 0, members: members(3), timing: DEFAULT_TIMING, random: () => 0.5, start: 1, readBatch: null }
   const core = new Core({ ...options, engine: maker.make(3) })
   assert.throws(() => core.propose(batch('c', 'a')), /before the start/)
   assert.throws(() => core.receive(1, { type: 12, epoch: 0, row: 0, slot: 1 }), /before the journal is replayed/)

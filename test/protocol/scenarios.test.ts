@@ -99,6 +99,7 @@ each('6: messages of every type twice and in reverse order change nothing', (mak
         story.begin(0, id)
         seen.add(tryRecover)
       }
+      story.at(1).read('a')
       for (let last = cluster.messages.at(-1); last !== undefined; last = cluster.messages.at(-1)) {
         if (story.at(last.to).up) seen.add(last.message.type)
         cluster.deliver(last, true)

@@ -14,7 +14,7 @@ const test = suite('states that differ')
 function coreOf(replicas: number): { core: Core; hear: (from: number, state: number, afterMs: number) => void } {
   const core = new Core({
     ...{ id: 0, members: members(replicas), engine: referenceEngine.make(replicas), timing: DEFAULT_TIMING },
-    ...{ random: () => 0.5, readBatch: null, stateHash: () => 7 },
+    ...{ random: () => 0.5, start: 1, readBatch: null, stateHash: () => 7 },
   })
   core.found()
   core.start(0, 1000)

@@ -33,6 +33,7 @@ export class Subject {
       engine: make(REPLICAS),
       timing: { ...DEFAULT_TIMING, lazyMs: 0 },
       random: () => 0,
+      start: 1,
       readBatch: (number, index) => this.#readBatch(number, index),
     })
     this.#journal.forEach((records, i) => {

@@ -3,7 +3,7 @@ import { fromLatin1, latin1 } from '../../src/execution/bytes.ts'
 import { encodeExpire, encodeGroup, encodeOpen } from '../../src/execution/groups.ts'
 import type { StateMachine } from '../../src/execution/machine.ts'
 import { ResultReader, Status } from '../../src/execution/results.ts'
-import type { Answer } from '../../src/node/requests.ts'
+import type { Answer, Consistency } from '../../src/node/requests.ts'
 import type { Random } from '../support/random.ts'
 import { stream } from './options.ts'
 import { type Record, type Recorded, sessionGroup } from './record.ts'
@@ -35,6 +35,8 @@ interface Request {
   readonly first: number
   /** Sent again until it is answered, by any replica. */
   readonly repeatable: boolean
+  /** Which way it takes through the replica. */
+  readonly how: Consistency
   /** Times it was sent. */
   tries: number
   open: boolean
@@ -52,6 +54,8 @@ const LEAST_PAUSE_MS = 0.2
 /** The pause after a refusal, before it tries elsewhere. */
 const PAUSE_MS = 20
 const MAX_GROUP = 3
+/** The part of the reads of one key that asks a quorum; the others go through the log. */
+const UNLOGGED = 0.7
 
 /**
  * A client as surface.md promises it. With a session it sends again, anywhere, until it has an answer. Without a
@@ -63,6 +67,10 @@ export class SimulatedClient {
   readonly #replicas: readonly SimulatedReplica[]
   readonly #record: Record
   readonly #random: Random
+  /** Which way reads take: draws of its own, so that all others stay what they were. */
+  readonly #readRandom: Random
+  /** The probability that a read follows an update at once. */
+  readonly #chases: number
   readonly #hasSession: boolean
   /** Only used for footprints; nothing is applied to it. */
   readonly #machine: StateMachine
@@ -84,6 +92,8 @@ export class SimulatedClient {
     this.#replicas = replicas
     this.#record = record
     this.#random = stream(seed, `client ${id}`)
+    this.#readRandom = stream(seed, `reads of client ${id}`)
+    this.#chases = this.#readRandom.pick([0, 0.3, 1])
     this.#machine = world.workload.machine()
     this.#hasSession = id < clients.withSession
     this.#target = this.#random.below(replicas.length)
@@ -151,6 +161,10 @@ export class SimulatedClient {
   #request(inputs: readonly Ask[]): Request {
     const { workload } = this.#world
     const commands = inputs.map(workload.command)
+    if (commands.every((command) => this.#readsOneKey(command)) && this.#readRandom.chance(UNLOGGED)) {
+      const operations = inputs.map((input) => this.#record.read(this.id, input))
+      return this.#quorumRead(operations)
+    }
     if (this.#session.name === '') {
       // Identifies its group, because it occurs once.
       const marker = workload.marker?.(`${this.id}m${++this.#draws}`)
@@ -169,6 +183,18 @@ export class SimulatedClient {
     const group = encodeGroup(commands, { session: fromLatin1(name), first, acknowledged })
     const operations = inputs.map((input, i) => this.#call(input, sessionGroup(name, first), `${name}#${first + i}`))
     return { ...FRESH, session, operations, group, first, repeatable: true }
+  }
+
+  #readsOneKey(command: Uint8Array): boolean {
+    const keys = new FootprintBuilder()
+    this.#machine.footprint(command, 0, command.length, keys)
+    return keys.isOneRead()
+  }
+
+  #quorumRead(operations: readonly Recorded[]): Request {
+    const group = encodeGroup(operations.map(({ input }) => this.#world.workload.command(input)))
+    const session = openSession('')
+    return { ...FRESH, session, operations, group, first: 0, repeatable: true, how: 'linearizable' }
   }
 
   #newSession(): void {
@@ -238,6 +264,7 @@ export class SimulatedClient {
     time.after(HOP_MS, () => {
       this.#replicas[replica]?.submit(
         request.group,
+        request.how,
         (answer) => {
           const copy = answer.outcome === 'done' ? { ...answer, results: answer.results.slice() } : answer
           time.after(HOP_MS, () => {
@@ -319,6 +346,7 @@ export class SimulatedClient {
 
   #result(operation: Recorded, session: ClientSession, { status, result }: ResultReader): void {
     const { input, request } = operation
+    if (operation.unlogged && status === Status.crowded) return this.#send(this.#quorumRead([operation]))
     if (request !== null && this.#isSwept(operation, session, status)) return
     if (status !== Status.applied && status !== Status.kept) {
       throw new Violation('Exactly once', `client ${this.id} is answered with status ${status} to ${input.text}`)
@@ -326,6 +354,18 @@ export class SimulatedClient {
     const output = this.#world.workload.output(input, result)
     this.#world.happened('answered', this.id, input.text, output)
     this.#record.answered(operation, output)
+    if (!operation.onlyReads && !this.#stopped && this.#readRandom.chance(this.#chases)) this.#chase(input)
+  }
+
+  /** Reads at another replica, at once, what was just written: it must see that. */
+  #chase({ pool }: Ask): void {
+    const { workload, pools } = this.#world
+    const reads = workload.readAll(pools.named(pool)).filter((ask) => this.#readsOneKey(workload.command(ask)))
+    if (reads.length === 0) return
+    const some = this.#readRandom.chance(0.5) ? reads : [this.#readRandom.pick(reads)]
+    const request = this.#quorumRead(some.map((input) => this.#record.read(this.id, input)))
+    this.#open.add(request)
+    this.#attempt(request, this.#readRandom.below(this.#replicas.length))
   }
 
   /** A sweep removed the result of what was done, or the record of whether it was done. */
@@ -348,7 +388,10 @@ export class SimulatedClient {
   }
 }
 
-const FRESH = { tries: 0, open: true, marked: false, repeats: null, isOpening: false, whenDone: () => {} }
+const FRESH = {
+  ...{ tries: 0, open: true, marked: false, repeats: null, isOpening: false, whenDone: () => {} },
+  how: 'log' as Consistency,
+}
 
 /** Refusals that may not happen again at another time, or at another replica. */
 const RETRIED: ReadonlySet<string> = new Set(['not_ready', 'busy', 'disk_full'])

@@ -13,9 +13,10 @@ const SHOWN = 12
  * order of execution was called when the operation was first executed anywhere, and everything after it had not
  * returned.
  */
-export function judge(workload: Workload, executed: readonly Executed[]): void {
+export function judge(workload: Workload, executed: readonly Executed[], reads: readonly Recorded[]): void {
   const { model } = workload
   const states = new Map<string, unknown>()
+  const histories = new Map<string, State[]>()
   const past = new Map<string, string[]>()
   /** Reads that none of their executions so far explains, with what came before the last execution. */
   const unexplained = new Map<Recorded, string>()
@@ -31,11 +32,48 @@ export function judge(workload: Workload, executed: readonly Executed[]): void {
     if (step !== null && isInTime) explained.add(operation)
     else if (onlyReads) unexplained.set(operation, lines.slice(-SHOWN).join('\n'))
     else throw misplaced(lines.slice(-SHOWN).join('\n'), isInTime)
-    if (step !== null) states.set(pool, step.state)
+    if (step === null) continue
+    states.set(pool, step.state)
+    const history = histories.get(pool) ?? []
+    histories.set(pool, history)
+    history.push({ since: executedAt, state: step.state })
   }
   for (const [operation, before] of unexplained) {
     if (operation.output !== null && !explained.has(operation)) throw misplaced(before, true)
   }
+  for (const read of reads) {
+    const pool = model.partition(read.input)
+    if (!isExplained(workload, read, histories.get(pool) ?? []))
+      throw misplaced(explanation(workload, read, past.get(pool)), true)
+  }
+}
+
+/** The state of a pool from a moment on. */
+interface State {
+  readonly since: number
+  readonly state: unknown
+}
+
+/**
+ * Whether a read without the log has a place: some state of the pool between its call and its return gives its answer.
+ * Updates have their place at their first execution anywhere. That is stricter than linearizability, and holds: what
+ * has executed anywhere is known to every quorum.
+ */
+function isExplained(
+  { model }: Workload,
+  { input, output, calledAt, returnedAt }: Recorded,
+  past: readonly State[],
+): boolean {
+  let first = past.length
+  while (first > 0 && (past[first - 1] as State).since > calledAt) first--
+  const states = [first === 0 ? model.initial : (past[first - 1] as State).state]
+  for (let i = first; i < past.length && (past[i] as State).since < returnedAt; i++)
+    states.push((past[i] as State).state)
+  return states.some((state) => model.step(state, input, output) !== null)
+}
+
+function explanation({ model }: Workload, { input, output }: Recorded, past: readonly string[] = []): string {
+  return [...past.slice(-SHOWN), model.describe(input, output)].join('\n')
 }
 
 function misplaced(lines: string, isInTime: boolean): Violation {
@@ -50,9 +88,9 @@ const SEARCHED_CONCURRENCY = 6
  * The same by search, which knows only what clients saw, and that an operation without an answer has taken effect when
  * it was executed. Returns false for histories with so much concurrency that a search may not end.
  */
-export function search(workload: Workload, executed: readonly Executed[]): boolean {
+export function search(workload: Workload, executed: readonly Executed[], reads: readonly Recorded[]): boolean {
   const seen = new Set<Recorded>()
-  const history: Operation<Ask, string>[] = []
+  const history: Operation<Ask, string>[] = [...reads]
   for (const { operation, executedAt } of executed) {
     const unseen = operation.output === null && operation.onlyReads
     if (seen.has(operation) || unseen) continue

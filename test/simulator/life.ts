@@ -2,7 +2,7 @@ import type { Vector } from '../../src/engine/engine.ts'
 import type { Footprint } from '../../src/engine/footprint.ts'
 import { SILENT } from '../../src/node/logger.ts'
 import { Member } from '../../src/node/member.ts'
-import type { Respond } from '../../src/node/requests.ts'
+import type { Consistency, Respond } from '../../src/node/requests.ts'
 import { type Heartbeat, type Message, MessageType } from '../../src/protocol/messages.ts'
 import { MemoryTransport } from '../../src/transport/memory.ts'
 import type { Sent } from '../support/cluster.ts'
@@ -162,10 +162,10 @@ export class Life {
   }
 
   /** Gives a request to the member; calls `lost` instead of `respond` if the process ends before the answer. */
-  submit(group: Uint8Array, respond: Respond, lost: () => void): void {
+  submit(group: Uint8Array, how: Consistency, respond: Respond, lost: () => void): void {
     this.#held.add(lost)
     this.process.run(() => {
-      this.member.submit(group, (answer) => {
+      this.member.read(group, how, (answer) => {
         if (this.#held.delete(lost)) respond(answer)
       })
     })
@@ -204,6 +204,9 @@ export class Life {
     counters.addAll(Object.entries({ fast, slow, recovered, recoveries, 'links dropped': dropped }))
     counters.add('suspected in vain', falseSuspicions)
     counters.add('requests deferred', core.counts.deferred)
+    counters.add('reads that waited', core.counts.readsWaited)
+    counters.add('reads that waited for an unknown payload', core.counts.readsBlocked)
+    for (const [what, count] of Object.entries(this.member.readCounts)) counters.add(`reads: ${what}`, count)
     const { dropped: outOfRange } = core.counts
     if (outOfRange > 0) {
       // The life may end after the simulation, when nobody catches the error.
@@ -291,7 +294,7 @@ export class Life {
           for (const message of messages) {
             if (message.type === MessageType.heartbeat) continue
             this.#world.happened('receives', id, from, message)
-            this.#watched.touch(message.row, message.slot)
+            if ('row' in message) this.#watched.touch(message.row, message.slot)
           }
         },
         claims: ({ start }) => {
@@ -326,7 +329,7 @@ export class Life {
     const { counters } = this.#world
     counters.add(`message ${MESSAGE_NAMES.get(message.type)}`)
     if (message.type === MessageType.heartbeat) return this.#announces(message)
-    this.#watched.touch(message.row, message.slot)
+    if ('row' in message) this.#watched.touch(message.row, message.slot)
     this.#world.happened('sends', this.boot.id, to, message)
     this.#said.push({ from: this.boot.id, to, message })
     this.#handlers.said(message)

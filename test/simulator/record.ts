@@ -13,6 +13,8 @@ export interface Recorded {
   readonly request: string | null
   /** It tests and changes nothing of its session: sent again, it is executed again. */
   readonly onlyReads: boolean
+  /** Answered without the log: no execution says when. */
+  readonly unlogged: boolean
   readonly calledAt: number
   output: string | null
   /** It is done, and what came of it is not known any more. */
@@ -47,9 +49,22 @@ export class Record {
   call(process: number, input: Ask, group: string, onlyReads: boolean, request: string | null): Recorded {
     const calledAt = ++this.#moment
     const returnedAt = Number.POSITIVE_INFINITY
-    const operation = { process, input, group, request, onlyReads, calledAt, output: null, isGone: false, returnedAt }
+    const fresh = { calledAt, output: null, isGone: false, returnedAt }
+    const operation = { process, input, group, request, onlyReads, unlogged: false, ...fresh }
     this.operations.push(operation)
     return operation
+  }
+
+  /** A read without the log is called. */
+  read(process: number, input: Ask): Recorded {
+    const operation = { ...this.call(process, input, '', true, null), unlogged: true }
+    this.operations[this.operations.length - 1] = operation
+    return operation
+  }
+
+  /** Reads without the log that were answered. */
+  get reads(): readonly Recorded[] {
+    return this.operations.filter(({ unlogged, output }) => unlogged && output !== null)
   }
 
   answered(operation: Recorded, output: string): void {
@@ -105,7 +120,7 @@ export class Record {
    */
   executedOperations(): Executed[] {
     const executed: Executed[] = []
-    for (const operation of this.operations) {
+    for (const operation of this.operations.filter(({ unlogged }) => !unlogged)) {
       const moments = this.#momentsOf(operation)
       if ((operation.output !== null || operation.isGone) && moments.length === 0) {
         throw new Violation('Answers', `${operation.input.text} is answered, and was not executed`)

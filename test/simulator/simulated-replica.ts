@@ -1,5 +1,5 @@
 import { EpaxosError, ErrorCode } from '../../src/errors.ts'
-import type { Respond } from '../../src/node/requests.ts'
+import type { Consistency, Respond } from '../../src/node/requests.ts'
 import { MessageType } from '../../src/protocol/messages.ts'
 import { MemoryDisk, type MemoryDiskOptions } from '../../src/storage/memory.ts'
 import type { Damage } from './damaged-journal.ts'
@@ -184,9 +184,9 @@ export class SimulatedReplica {
   }
 
   /** As a connection to the replica. */
-  submit(group: Uint8Array, respond: Respond, lost: () => void): void {
+  submit(group: Uint8Array, how: Consistency, respond: Respond, lost: () => void): void {
     if (this.#life === null) lost()
-    else this.#life.submit(group, respond, lost)
+    else this.#life.submit(group, how, respond, lost)
   }
 
   #end(life: Life): void {

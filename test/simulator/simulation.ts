@@ -210,8 +210,10 @@ export class Simulation implements World {
 
   #checkHistory(): void {
     const executed = this.record.executedOperations()
-    judge(this.workload, executed)
-    if (search(this.workload, executed)) this.counters.add('histories searched')
+    const { reads } = this.record
+    this.counters.add('reads without the log', reads.length)
+    judge(this.workload, executed, reads)
+    if (search(this.workload, executed, reads)) this.counters.add('histories searched')
   }
 
   #outcome(): Outcome {

@@ -48,6 +48,11 @@ export class Pools {
     return [...this.#used.values()]
   }
 
+  /** One that was drawn. */
+  named(name: string): Pool {
+    return this.#used.get(name) ?? { name, keys: [name] }
+  }
+
   draw(random: Random, nowMs: number): Pool {
     const { pools, hot, rotateMs } = this.#options
     const index = random.chance(hot) ? 0 : random.below(pools.length)

@@ -16,6 +16,7 @@ import { Heartbeat as HeartbeatBody } from '../../src/codec/generated/peer/heart
 import { PeerMessage } from '../../src/codec/generated/peer/peer-message.ts'
 import { PreAccept as PreAcceptBody } from '../../src/codec/generated/peer/pre-accept.ts'
 import { PreAcceptOk as PreAcceptOkBody } from '../../src/codec/generated/peer/pre-accept-ok.ts'
+import { Probe as ProbeBody } from '../../src/codec/generated/peer/probe.ts'
 import {
   type Accept,
   type AcceptOk,
@@ -25,6 +26,7 @@ import {
   MessageType,
   type PreAccept,
   type PreAcceptOk,
+  type Probe,
 } from '../../src/protocol/messages.ts'
 import { type AccRecord, type ComRecord, type PreRecord, RecordType } from '../../src/protocol/records.ts'
 
@@ -33,11 +35,12 @@ import { type AccRecord, type ComRecord, type PreRecord, RecordType } from '../.
  * implementations would write.
  */
 
-export type HotMessage = PreAccept | PreAcceptOk | Accept | AcceptOk | Commit | Heartbeat
+export type HotMessage = PreAccept | PreAcceptOk | Accept | AcceptOk | Commit | Heartbeat | Probe
 export type HotRecord = PreRecord | AccRecord | ComRecord
 
 export function isHot(message: Message): message is HotMessage {
-  return message.type <= MessageType.commit || message.type === MessageType.heartbeat
+  const { type } = message
+  return type <= MessageType.commit || type === MessageType.heartbeat || type === MessageType.probe
 }
 
 /** With its size in front. */
@@ -109,6 +112,8 @@ function messageBody(builder: Builder, message: HotMessage): Offset {
       return AcceptOkBody.endAcceptOk(builder)
     case MessageType.heartbeat:
       return heartbeatBody(builder, message)
+    case MessageType.probe:
+      return probeBody(builder, message)
     default:
       return decisionBody(builder, message, AcceptBody, CommitBody)
   }
@@ -126,6 +131,18 @@ function heartbeatBody(builder: Builder, message: Heartbeat): Offset {
   HeartbeatBody.addJournal(builder, buildWhole(builder, message.journal))
   HeartbeatBody.addState(builder, buildWhole(builder, message.state))
   return HeartbeatBody.endHeartbeat(builder)
+}
+
+function probeBody(builder: Builder, message: Probe): Offset {
+  const executed = buildVector(builder, message.executed)
+  const keys = ProbeBody.createKeysVector(builder, message.keys)
+  ProbeBody.startProbe(builder)
+  ProbeBody.addEpoch(builder, message.epoch)
+  ProbeBody.addStart(builder, buildWhole(builder, message.start))
+  ProbeBody.addNumber(builder, buildWhole(builder, message.number))
+  ProbeBody.addKeys(builder, keys)
+  ProbeBody.addExecuted(builder, executed)
+  return ProbeBody.endProbe(builder)
 }
 
 function preBody(builder: Builder, record: PreRecord): Offset {

@@ -1,9 +1,10 @@
 import { decodeImage, encodeImage } from '../../src/codec/image.ts'
 import type { Engine, Vector } from '../../src/engine/engine.ts'
-import { type Footprint, FootprintBuilder } from '../../src/engine/footprint.ts'
+import { type Footprint, FootprintBuilder, hashed, hashKey } from '../../src/engine/footprint.ts'
 import { Core } from '../../src/protocol/core.ts'
 import type { Instance } from '../../src/protocol/instance.ts'
 import { type Batch, Command, type Message, Phase } from '../../src/protocol/messages.ts'
+import type { Read } from '../../src/protocol/open-reads.ts'
 import type { InstanceRecord, JournalRecord } from '../../src/protocol/records.ts'
 import { DEFAULT_TIMING, type Timing } from '../../src/protocol/timing.ts'
 import { equal, includes } from '../../src/protocol/vector.ts'
@@ -58,6 +59,20 @@ export function nameOf(commands: Uint8Array): string {
   return new TextDecoder().decode(commands)
 }
 
+/** A read at one replica. */
+export interface TestRead extends Read {
+  readonly key: string
+  /** What had executed anywhere when it began. */
+  readonly mustSee: readonly string[]
+  wanted: boolean
+  done: boolean
+}
+
+function testRead(key: string, mustSee: readonly string[]): TestRead {
+  hashKey(text.encode(key))
+  return { ...hashed, everything: key === '*', wanted: true, key, mustSee, done: false }
+}
+
 /**
  * One replica of a test: the core with an engine, a disk that can lose what was not synced, and the executed commands.
  */
@@ -69,6 +84,8 @@ export class TestReplica {
   up = true
   /** The names of what it executed since its last start, in order. */
   executed: string[] = []
+  /** Of this start. */
+  reads: TestRead[] = []
   #journal: (readonly JournalRecord[])[] = []
   #durable = 0
   /** The last one first; it counts once the journal is durable up to its number. */
@@ -94,6 +111,7 @@ export class TestReplica {
     this.up = true
     const [checkpoint] = this.#checkpoints
     this.executed = [...(checkpoint?.executed ?? [])]
+    this.reads = []
     this.engine = options.makeEngine(options.replicas)
     this.core = new Core({
       id: this.id,
@@ -102,6 +120,7 @@ export class TestReplica {
       // Every record is journaled in its turn, unless a test sets it otherwise.
       timing: { ...DEFAULT_TIMING, lazyMs: 0, ...options.timing },
       random: options.random ?? (() => 0.5),
+      start: ++this.cluster.starts,
       readBatch: options.memory === true ? null : (number, index) => this.#readBatch(number, index),
     })
     if (checkpoint !== undefined) {
@@ -174,9 +193,49 @@ export class TestReplica {
     for (const { to, message } of effects.messages) this.cluster.send({ from: this.id, to, message })
     for (const instance of effects.commits) this.#commit(instance)
     for (const instance of effects.rejected) this.cluster.onRejected(this, instance)
-    this.#execute()
+    for (const read of effects.reads) this.#answer(read as TestRead)
+    const executed = this.#execute()
     this.cluster.watch?.stepped(this)
     if (effects.records.length > 0 && this.cluster.options.autoSync !== false) this.sync()
+    // What has executed may be what reads waited for.
+    else if (executed) this.flush()
+  }
+
+  /** Begins reads of one key each, with one probe. */
+  read(...keys: string[]): TestRead[] {
+    const reads = keys.map((key) => testRead(key, this.#seenBy(key)))
+    this.reads.push(...reads)
+    this.core.read(reads)
+    this.flush()
+    return reads
+  }
+
+  readAll(): TestRead {
+    const read = testRead('*', this.#seenBy('*'))
+    this.core.readAll(read)
+    this.flush()
+    return read
+  }
+
+  /** Reads the key at least as far as the vector. */
+  readUpTo(key: string, upTo: Vector): TestRead {
+    const read = testRead(key, [])
+    this.core.readUpTo(read, upTo)
+    this.flush()
+    return read
+  }
+
+  /** What has executed anywhere and interferes with a read of the key. */
+  #seenBy(key: string): string[] {
+    const { footprint } = key === '*' ? batch('', '*') : batch('', `?${key}`)
+    return [...this.cluster.executed].flatMap(([name, its]) => (interferes(footprint, its) ? [name] : []))
+  }
+
+  #answer(read: TestRead): void {
+    if (read.done) throw new Error(`Reads: ${read.key} is answered twice`)
+    read.done = true
+    const missing = read.mustSee.filter((name) => !this.executed.includes(name))
+    if (missing.length > 0) throw new Error(`Linearizability: a read of ${read.key} at ${this.id} misses ${missing}`)
   }
 
   #commit(instance: Instance): void {
@@ -189,7 +248,8 @@ export class TestReplica {
     )
   }
 
-  #execute(): void {
+  /** Returns whether anything has executed. */
+  #execute(): boolean {
     const order = this.engine.execute().slice()
     for (let i = 0; i < order.length; ) {
       const size = order[i++] as number
@@ -198,10 +258,17 @@ export class TestReplica {
         const row = order[i++] as number
         const slot = order[i++] as number
         const instance = this.core.instance(row, slot) as Instance
-        if (instance.command === Command.batch) this.executed.push(nameOf((instance.batch as Batch).commands))
+        if (instance.command === Command.batch) this.#executeBatch(instance.batch as Batch)
         this.core.markExecuted(row, slot)
       }
     }
+    return order.length > 0
+  }
+
+  #executeBatch({ commands, footprint }: Batch): void {
+    const name = nameOf(commands)
+    this.executed.push(name)
+    this.cluster.executed.set(name, footprint)
   }
 
   #readBatch(number: number, index: number): Batch | null {
@@ -241,6 +308,10 @@ export class Cluster {
   messages: Sent[] = []
   /** Components of more than one instance, over all replicas. */
   components = 0
+  /** Of all replicas. */
+  starts = 0
+  /** What has executed anywhere, and its footprints. */
+  readonly executed = new Map<string, Footprint>()
   watch: Watch | null = null
   onRejected: (replica: TestReplica, instance: Instance) => void = () => {}
 

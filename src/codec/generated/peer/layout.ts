@@ -66,7 +66,7 @@ export const peerLayout: Layout = {
       name: 'PeerMessage',
       fields: [
         { name: 'body_type', kind: 'inline', size: 1, align: 1 },
-        { name: 'body', kind: 'union', members: [null, 7, 8, 0, 1, 3, 9, 10, 13, 14, 15, 5, 12, 2, 11, 4], required: true },
+        { name: 'body', kind: 'union', members: [null, 7, 8, 0, 1, 3, 11, 12, 15, 16, 17, 5, 14, 2, 13, 4, 9, 10], required: true },
       ],
     },
     {
@@ -86,6 +86,26 @@ export const peerLayout: Layout = {
         { name: 'about', kind: 'inline', size: 16, align: 4, required: true },
         { name: 'deps', kind: 'vector', size: 8, align: 4, limit: limits.MAX_REPLICAS, required: true },
         { name: 'ok', kind: 'inline', size: 1, align: 1 },
+      ],
+    },
+    {
+      name: 'Probe',
+      fields: [
+        { name: 'epoch', kind: 'inline', size: 4, align: 4 },
+        { name: 'start', kind: 'inline', size: 8, align: 4, required: true },
+        { name: 'number', kind: 'inline', size: 8, align: 4, required: true },
+        { name: 'keys', kind: 'vector', size: 4, align: 4, limit: limits.MAX_PROBE_WORDS, required: true },
+        { name: 'executed', kind: 'vector', size: 8, align: 4, limit: limits.MAX_REPLICAS, required: true },
+      ],
+    },
+    {
+      name: 'ProbeOk',
+      fields: [
+        { name: 'epoch', kind: 'inline', size: 4, align: 4 },
+        { name: 'start', kind: 'inline', size: 8, align: 4, required: true },
+        { name: 'number', kind: 'inline', size: 8, align: 4, required: true },
+        { name: 'floor', kind: 'vector', size: 8, align: 4, limit: limits.MAX_REPLICAS, required: true },
+        { name: 'writers', kind: 'vector', size: 16, align: 4, limit: limits.MAX_PROBE_WRITERS, required: true },
       ],
     },
     {

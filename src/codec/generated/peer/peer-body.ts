@@ -19,5 +19,7 @@ export const PeerBody = {
   Ask: 13,
   Truncated: 14,
   Heartbeat: 15,
+  Probe: 16,
+  ProbeOk: 17,
 } as const
 export type PeerBody = number
