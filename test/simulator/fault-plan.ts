@@ -153,6 +153,9 @@ export function drawShortDisks(random: Random, scene: Scene, limits: SpaceLimits
   return faults
 }
 
+/** A process goes on beside its copy only this long after its stop. */
+const NOTICED_MS = 1600
+
 /** Disks that are lost before the founding ends, several that are lost at a time, copies and strangers. */
 export function drawDirectoryFaults(random: Random, replicas: number, durationMs: number): Fault[] {
   const faults: Fault[] = []
@@ -174,7 +177,8 @@ export function drawDirectoryFaults(random: Random, replicas: number, durationMs
   for (const kind of DIRECTORY_FAULT_KINDS) {
     if (!random.chance(0.3)) continue
     for (let i = 0; i <= random.below(3); i++) {
-      const atMs = 300 + (durationMs - 300) * random.next()
+      const lastMs = kind === 'copyBeside' ? Math.max(500, durationMs - NOTICED_MS) : durationMs
+      const atMs = 300 + (lastMs - 300) * random.next()
       faults.push({ atMs, kind, replica: any(), forMs: random.pick([300, 1000, 2000]) })
     }
   }
