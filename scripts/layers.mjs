@@ -32,9 +32,10 @@ const LAYERS = {
     ['engine', 'protocol', 'execution', 'codec', 'system'],
     [...NODE, 'lmdb'],
   ],
-  node: [['engine', 'protocol', 'execution', 'codec', 'system', 'transport', 'storage'], NODE],
+  metrics: [[], ['prom-client']],
+  node: [['engine', 'protocol', 'execution', 'codec', 'system', 'transport', 'storage', 'metrics'], NODE],
   client: [['execution', 'machine', 'codec', 'transport']],
-  http: [['execution', 'machine', 'codec', 'transport', 'node', 'client', 'outcomes.ts'], NODE],
+  http: [['execution', 'machine', 'codec', 'transport', 'metrics', 'node', 'client', 'outcomes.ts'], NODE],
 }
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')

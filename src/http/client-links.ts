@@ -79,6 +79,16 @@ export class ClientLinks {
     this.#logger = logger
   }
 
+  /** The number of open links. */
+  get links(): number {
+    return this.#links.size
+  }
+
+  /** How many were closed because the client broke the rules, or did not take its answers. */
+  get dropped(): number {
+    return this.#dropped
+  }
+
   /** The turn is over: sends its answers. */
   flush(): void {
     if (this.#answered.length === 0) return

@@ -4,6 +4,8 @@ export const ContentType = {
   json: 'application/json',
   text: 'text/plain; charset=utf-8',
   bytes: 'application/octet-stream',
+  /** The text format of Prometheus. */
+  metrics: 'text/plain; version=0.0.4; charset=utf-8',
 } as const
 export type ContentType = (typeof ContentType)[keyof typeof ContentType]
 

@@ -17,6 +17,8 @@ import {
   putCommand,
   transactionCommand,
 } from '../machine/commands.ts'
+import type { PortNumbers } from '../metrics/numbers.ts'
+import { Prometheus } from '../metrics/prometheus.ts'
 import type { Answer, Consistency, Requests, Respond } from '../node/requests.ts'
 import type { Access } from './access.ts'
 import { Bodies, type Receiving } from './body.ts'
@@ -50,11 +52,17 @@ interface Call extends Receiving {
 export class Routes {
   readonly #replica: Requests
   readonly #access: Access
+  readonly #port: () => PortNumbers
+  readonly #prometheus: Prometheus
   readonly #bodies = new Bodies()
 
-  constructor(replica: Requests, access: Access) {
+  /** @param port the present numbers of the client port */
+  constructor(replica: Requests, access: Access, port: () => PortNumbers) {
     this.#replica = replica
     this.#access = access
+    this.#port = port
+    const { id, cluster, durability, engine, server } = replica.status()
+    this.#prometheus = new Prometheus({ id: String(id), cluster, durability, engine, server })
   }
 
   /**
@@ -105,6 +113,7 @@ export class Routes {
     const { notReady } = this.#replica
     if (target.name === 'livez') return reply.json(OK, { live: true })
     if (target.name === 'status') return reply.json(OK, this.#replica.status())
+    if (target.name === 'metrics') return this.#metrics(reply)
     if (notReady !== null && !isStaleRead(target, call)) return reply.refuse(ErrorCode.notReady, notReady)
     if (target.name === 'readyz') return reply.json(OK, { ready: true })
     if (call.consistency !== 'linearizable' && !isRead(target, call))
@@ -114,6 +123,11 @@ export class Routes {
     else if (call.method === 'put') this.#put(target.key, call)
     else if (call.method === 'delete') this.#delete(target.key, call)
     else this.#get(target.key, call)
+  }
+
+  #metrics(reply: Reply): void {
+    const numbers = { ...this.#replica.numbers(), ...this.#port() }
+    void this.#prometheus.text(numbers).then((text) => reply.send(OK, ContentType.metrics, text))
   }
 
   #get(key: Uint8Array, { reply, consistency }: Call): void {

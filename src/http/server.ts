@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { EpaxosError, ErrorCode } from '../errors.ts'
+import type { PortNumbers } from '../metrics/numbers.ts'
 import type { Logger } from '../node/logger.ts'
 import { SILENT } from '../node/logger.ts'
 import type { Requests } from '../node/requests.ts'
@@ -111,7 +112,7 @@ class ClientPort {
     this.#access = new Access({ host, secret, allowedOrigins, clientUrl: replica.clientUrls[replica.id] as string })
     this.#links = new ClientLinks(replica, secret, logger)
     this.#wsLinks = new WsLinks(CLIENT_LINKS, (connection) => this.#strangers.delete(connection))
-    this.#routes = new Routes(replica, this.#access)
+    this.#routes = new Routes(replica, this.#access, () => this.#numbers())
     this.#strangers = new Strangers({
       limit: MAX_STRANGERS,
       graceMs: STRANGER_GRACE_MS,
@@ -138,6 +139,11 @@ class ClientPort {
     await closed
     clearTimeout(timer)
     this.#strangers.close()
+  }
+
+  #numbers(): PortNumbers {
+    const { links: clientLinks, dropped: clientsDropped } = this.#links
+    return { connections: this.#connections.size, clientLinks, clientsDropped }
   }
 
   #closeAll(): void {

@@ -37,6 +37,11 @@ export class Admission {
     this.#flightMs = requestTimeoutMs / 8
   }
 
+  /** The work in flight, its limit, and the average flight time: for people. */
+  get load(): { readonly work: number; readonly limit: number; readonly flightMs: number } {
+    return { work: this.#running, limit: this.#limit, flightMs: this.#averageFlightMs }
+  }
+
   /** Whether one more batch may be proposed. */
   get open(): boolean {
     return this.#running === 0 || this.#running < this.#limit

@@ -67,9 +67,9 @@ export class Composition {
       },
     })
     this.dropped = new Dropped(logger)
-    const dropped = (what: string) => this.dropped.add(what)
     this.frames = new PeerFrames({
-      ...{ transport, members, dropped, behindBytes: options.behindBytes ?? BEHIND_BYTES },
+      ...{ transport, members, behindBytes: options.behindBytes ?? BEHIND_BYTES },
+      dropped: (reason, what) => this.dropped.add(reason, what),
     })
     this.journal = new JournalWriter({ core: this.core, journal, arm: () => hooks.arm() })
     this.incarnations = new Incarnations({

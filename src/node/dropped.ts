@@ -1,9 +1,19 @@
+import type { DropReason } from '../protocol/context.ts'
+import type { LinkDrop } from '../transport/transport.ts'
 import type { Logger } from './logger.ts'
 
-/** Counts and logs messages and links that were dropped. A flood of garbage must not become a flood of log lines. */
+/** Why a frame of an admitted peer is dropped: its checksum is wrong, or it holds what no message is. */
+export type FrameDrop = 'damaged' | 'malformed'
+
+/**
+ * Counts messages and links that were dropped, by the reason, and logs them. A flood of garbage must not become a flood
+ * of log lines.
+ */
 export class Dropped {
   readonly #logger: Logger
-  #count = 0
+  readonly #drops: Record<LinkDrop | FrameDrop, number> = {
+    ...{ connection: 0, handshake: 0, refused: 0, link: 0, damaged: 0, malformed: 0 },
+  }
   /** How many of the messages that the core dropped were logged. */
   #toldOutOfRange = 0
 
@@ -13,12 +23,17 @@ export class Dropped {
 
   /** What was dropped before it reached the core. */
   get count(): number {
-    return this.#count
+    return Object.values(this.#drops).reduce((sum, count) => sum + count, 0)
   }
 
-  add(what: string): void {
-    this.#count++
-    this.#tell(what, this.#count)
+  /** What was dropped before it reached the core, and by the core, by reason. */
+  all(byCore: Readonly<Record<DropReason, number>>): Readonly<Record<LinkDrop | FrameDrop | DropReason, number>> {
+    return { ...this.#drops, ...byCore }
+  }
+
+  add(reason: LinkDrop | FrameDrop, what: string): void {
+    this.#drops[reason]++
+    this.#tell(what, this.count)
   }
 
   /** @param dropped all messages that the core has dropped */

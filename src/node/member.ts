@@ -7,6 +7,7 @@ import { rowOf } from '../protocol/membership.ts'
 import { Command } from '../protocol/messages.ts'
 import { Composition } from './composition.ts'
 import { type MemberOptions, WORK_PER_TURN } from './member-options.ts'
+import { type MemberNumbers, numbersOf } from './numbers.ts'
 import type { Part } from './part.ts'
 import type { OwnedRead, ReadCounts } from './reads.ts'
 import { replayJournal } from './replay.ts'
@@ -131,9 +132,9 @@ export class Member {
     return this.#composition.dropped.count
   }
 
-  /** How long the replay of the journal took. */
-  get replayMs(): number {
-    return this.#replayMs
+  get numbers(): MemberNumbers {
+    const own = { ready: Number(this.notReady === null), replayMs: this.#replayMs }
+    return numbersOf(this.#composition, this.#options, own)
   }
 
   /** Replays the journal, then listens and connects. */
@@ -300,7 +301,7 @@ export class Member {
         this.core.linkDown(rowOf(members, peer))
         this.#arm()
       },
-      dropped: (what) => dropped.add(what),
+      dropped: (reason, what) => dropped.add(reason, what),
     })
   }
 

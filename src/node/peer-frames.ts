@@ -6,6 +6,7 @@ import { type Member, type Membership, rowOf } from '../protocol/membership.ts'
 import type { Message } from '../protocol/messages.ts'
 import { addVote, type Votes } from '../protocol/votes.ts'
 import type { Transport } from '../transport/transport.ts'
+import type { FrameDrop } from './dropped.ts'
 
 export interface PeerFramesOptions {
   readonly transport: Pick<Transport, 'send' | 'buffered'>
@@ -13,7 +14,7 @@ export interface PeerFramesOptions {
   /** A link with this many unsent bytes is behind. */
   readonly behindBytes: number
   /** A frame of an admitted peer could not be read, as a whole or from some message on. */
-  readonly dropped: (what: string) => void
+  readonly dropped: (reason: FrameDrop, what: string) => void
 }
 
 /** Longer frames are split: each that arrives is a sign of life, on however slow a link. */
@@ -75,14 +76,14 @@ export class PeerFrames {
     const row = rowOf(members, from)
     const messages = unsealed(bytes)
     if (messages === null) {
-      dropped(`damaged frame from replica ${from}`)
+      dropped('damaged', `damaged frame from replica ${from}`)
       return false
     }
     try {
       decodeFrame(messages, members, (message) => receive(row, message))
     } catch (error) {
       if (!isForeign(error)) throw error
-      dropped(`from replica ${from}: ${error.message}`)
+      dropped('malformed', `from replica ${from}: ${error.message}`)
     }
     return true
   }

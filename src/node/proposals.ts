@@ -14,6 +14,7 @@ import {
 } from '../execution/groups.ts'
 import type { StateMachine } from '../execution/machine.ts'
 import { groupEnd } from '../execution/results.ts'
+import type { Numbers } from '../metrics/numbers.ts'
 import type { Core } from '../protocol/core.ts'
 import type { Batch } from '../protocol/messages.ts'
 import { Admission } from './admission.ts'
@@ -55,6 +56,8 @@ interface Gathered {
   /** When it was last proposed, in ms; null for never. */
   proposedMs: number | null
 }
+
+export type Load = Pick<Numbers, 'running' | 'runningWork' | 'runningLimit' | 'flightMs' | 'waiting' | 'waitingBytes'>
 
 export interface ProposalsOptions {
   readonly core: Pick<Core, 'founded' | 'propose'>
@@ -213,6 +216,15 @@ export class Proposals implements Part {
   abandon(code: ErrorCode, message: string): void {
     this.#answerEach(() => true, code, message)
     this.#bySession.clear()
+  }
+
+  /** What is in flight and what waits, for people. */
+  get load(): Load {
+    const { work, limit, flightMs } = this.#admission.load
+    return {
+      ...{ running: this.#running.size, runningWork: work, runningLimit: limit, flightMs },
+      ...{ waiting: this.waiting, waitingBytes: this.#queuedBytes + this.#length },
+    }
   }
 
   /** Entries that are neither answered nor given up. */

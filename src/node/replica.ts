@@ -5,6 +5,8 @@ import { loadEngine, ReferenceEngine } from '../engine/index.ts'
 import { CommandError } from '../errors.ts'
 import { encodeGroup, type GroupOptions } from '../execution/groups.ts'
 import { onlyResult } from '../execution/results.ts'
+import type { Numbers } from '../metrics/numbers.ts'
+import { statusOf } from '../metrics/table.ts'
 import { foundingMembers, type Membership } from '../protocol/membership.ts'
 import { DataDirectory } from '../storage/directory.ts'
 import { LmdbJournal } from '../storage/lmdb.ts'
@@ -14,6 +16,7 @@ import { type ChosenServer, chooseServer } from '../transport/server.ts'
 import type { Identity } from '../transport/transport.ts'
 import { WebSocketTransport } from '../transport/websocket.ts'
 import { formatAddress, whyNotAdvertised } from './addresses.ts'
+import { Answers } from './answers.ts'
 import { realClock } from './clock.ts'
 import { Member } from './member.ts'
 import { type ReplicaOptions, type ResolvedOptions, resolveOptions } from './options.ts'
@@ -34,6 +37,7 @@ export class Replica implements Requests {
   readonly #members: Membership
   /** Where clients reach each replica, by id; those that are known. */
   readonly #clientUrls = new Map<number, string>()
+  readonly #answers = new Answers(() => realClock.now())
   #closing: Promise<void> | null = null
   #warnedOfSize = false
 
@@ -163,7 +167,7 @@ export class Replica implements Requests {
    * group is refused; with views that are valid until it returns.
    */
   submit(group: Uint8Array, respond: Respond): void {
-    this.#member.submit(group, respond)
+    this.#member.submit(group, this.#answers.counted(respond))
   }
 
   /**
@@ -171,7 +175,7 @@ export class Replica implements Requests {
    * returns.
    */
   read(group: Uint8Array, consistency: Consistency, respond: Respond): void {
-    this.#member.read(group, consistency, respond)
+    this.#member.read(group, consistency, this.#answers.counted(respond))
   }
 
   /**
@@ -199,10 +203,6 @@ export class Replica implements Requests {
 
   status(): Status {
     const { id, cluster, durability, engine } = this.#options
-    const { core, executor, dropped: droppedBefore, replayMs } = this.#member
-    const { fast, slow, recovered, noop, dropped, deferred } = core.counts
-    const { commands, cycles } = executor.counts
-    const { sessions: open, numbers, bytes } = executor.sessions.kept
     return {
       id,
       cluster,
@@ -211,20 +211,18 @@ export class Replica implements Requests {
       ready: this.notReady === null,
       reason: this.notReady ?? '',
       replicas: this.#members.members.map((member, row) => ({
-        ...{ id: member.id, client: this.#clientUrls.get(member.id) ?? '', up: core.alive(row) },
+        ...{ id: member.id, client: this.#clientUrls.get(member.id) ?? '', up: this.#member.core.alive(row) },
       })),
-      committed: core.committed,
-      executed: executor.executed.vector,
-      counts: { fast, slow, recovered, noop, commands, cycles, dropped: dropped + droppedBefore, deferred },
-      sessions: { open, numbers, bytes },
-      oldestUncommittedMs: Math.round(core.oldestUncommittedMs),
-      journalBytes: this.#journal?.bytes ?? 0,
-      replayMs,
+      ...statusOf(this.numbers()),
       durability,
       engine,
       server: this.#server.kind,
-      stateHash: executor.stateHash(),
+      stateHash: this.#member.executor.stateHash(),
     }
+  }
+
+  numbers(): Numbers {
+    return { ...this.#member.numbers, ...this.#answers.numbers }
   }
 
   /**

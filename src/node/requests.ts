@@ -1,4 +1,5 @@
 import type { ErrorCode, Outcome } from '../errors.ts'
+import type { Numbers } from '../metrics/numbers.ts'
 import type { Status } from './status.ts'
 
 /**
@@ -41,6 +42,9 @@ export interface Requests {
   read(group: Uint8Array, consistency: Consistency, respond: Respond): void
 
   status(): Status
+
+  /** For `GET /metrics`. */
+  numbers(): Numbers
 
   /** Calls `listener` when a server should send the answers that it gathered. Returns a function that ends this. */
   onTurn(listener: () => void): () => void

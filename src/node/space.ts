@@ -1,3 +1,4 @@
+import type { Numbers } from '../metrics/numbers.ts'
 import type { Clock } from './clock.ts'
 import type { Logger } from './logger.ts'
 
@@ -30,6 +31,7 @@ const LOOK_MS = 200
  */
 export class SpaceWatch {
   readonly #options: SpaceWatchOptions
+  #freeBytes = 0
   #nearlyFull = false
   #full = false
   #looking = false
@@ -58,9 +60,15 @@ export class SpaceWatch {
     this.#stop()
   }
 
+  /** What the last look has found. */
+  get found(): Pick<Numbers, 'freeBytes' | 'nearlyFull' | 'full'> {
+    return { freeBytes: this.#freeBytes, nearlyFull: Number(this.#nearlyFull), full: Number(this.#full) }
+  }
+
   async #look(): Promise<void> {
     const { space, logger, changed } = this.#options
     const free = await space.free()
+    this.#freeBytes = free
     const nearlyFull = free < space.nearlyFullBytes
     const full = nearlyFull && (this.#full || free < space.fullBytes)
     if (nearlyFull === this.#nearlyFull && full === this.#full) return

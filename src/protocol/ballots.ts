@@ -18,7 +18,7 @@ export function jumps(context: Context, instance: Instance, ballot: number): boo
   const near = Math.max(instance.ballot, instance.seenBallot) + MAX_BALLOT_JUMP
   if (ballot <= near) return false
   instance.seenBallot = near
-  context.counts.dropped++
+  context.counts.drops.ballot++
   return true
 }
 

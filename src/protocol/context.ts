@@ -35,6 +35,12 @@ export interface CoreOptions {
   readonly stateHash?: () => number
 }
 
+/**
+ * Why a message is dropped: it is of another epoch, its slot is beyond the reach of its row, another field is out of
+ * its range, it is a heartbeat that contradicts itself, or its ballot is from too far above.
+ */
+export type DropReason = 'epoch' | 'slot' | 'field' | 'heartbeat' | 'ballot'
+
 export interface Counts {
   /** Own instances committed in one round trip. */
   fast: number
@@ -49,7 +55,8 @@ export interface Counts {
   /** Peers that were suspected although they only had been silent for long. */
   falseSuspicions: number
   /** Messages that no correct peer sends, or that name slots beyond their row's reach. */
-  dropped: number
+  readonly dropped: number
+  readonly drops: Record<DropReason, number>
   /** Requests of peers beyond their allowance, which were not answered. */
   deferred: number
   /** Keys read without the log: by a quorum, or up to a given vector. */
@@ -93,7 +100,10 @@ export class Context {
     noop: 0,
     recoveries: 0,
     falseSuspicions: 0,
-    dropped: 0,
+    drops: { epoch: 0, slot: 0, field: 0, heartbeat: 0, ballot: 0 },
+    get dropped() {
+      return Object.values(this.drops).reduce((sum, count) => sum + count, 0)
+    },
     deferred: 0,
     reads: 0,
     readsWaited: 0,

@@ -13,7 +13,7 @@ import { type Batch, Command, type Message, MessageType } from './messages.ts'
 import type { Read } from './open-reads.ts'
 import { onPreAccept, onPreAcceptOk, propose } from './preaccept.ts'
 import type { Quorums } from './quorums.ts'
-import { isInRange } from './ranges.ts'
+import { whyOutOfRange } from './ranges.ts'
 import { followRows } from './reach.ts'
 import {
   beginReadOfAll,
@@ -212,8 +212,9 @@ export class Core {
     if (!context.founded) return
     if (message.type === MessageType.probe) return onProbe(context, from, message)
     if (message.type === MessageType.probeOk) return onProbeOk(context, from, message)
-    if (!isInRange(context, from, message)) {
-      context.counts.dropped++
+    const outOfRange = whyOutOfRange(context, from, message)
+    if (outOfRange !== null) {
+      context.counts.drops[outOfRange]++
       return
     }
     switch (message.type) {

@@ -34,7 +34,7 @@ export function sendHeartbeats(context: Context): void {
 
 export function onHeartbeat(context: Context, from: number, message: Heartbeat): void {
   if (!isHeartbeatInRange(context, message)) {
-    context.counts.dropped++
+    context.counts.drops.heartbeat++
     return
   }
   const peer = context.peers.of(from)

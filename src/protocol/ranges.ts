@@ -1,6 +1,6 @@
 import type { Vector } from '../engine/engine.ts'
 import { coordinatorOf, MAX_BALLOT } from './ballots.ts'
-import type { Context } from './context.ts'
+import type { Context, DropReason } from './context.ts'
 import {
   type Accept,
   Command,
@@ -15,14 +15,19 @@ import {
 import { reachOf } from './reach.ts'
 
 /**
- * Whether a correct peer can have sent the message: this folder's README lists the range of every field. The codec has
+ * Null if a correct peer can have sent the message: this folder's README lists the range of every field. The codec has
  * checked what needs no knowledge: rows exist, slots count from 1, numbers are whole and below 2^53.
  */
-export function isInRange(context: Context, from: number, message: InstanceMessage): boolean {
+export function whyOutOfRange(context: Context, from: number, message: InstanceMessage): DropReason | null {
   const { epoch, row, slot } = message
-  if (epoch !== context.epoch) return false
+  if (epoch !== context.epoch) return 'epoch'
   // An Ask changes nothing here, so it may name any slot.
-  if (slot > reachOf(context, row) && message.type !== MessageType.ask) return false
+  if (slot > reachOf(context, row) && message.type !== MessageType.ask) return 'slot'
+  return areFieldsInRange(context, from, message) ? null : 'field'
+}
+
+function areFieldsInRange(context: Context, from: number, message: InstanceMessage): boolean {
+  const { row, slot } = message
   switch (message.type) {
     case MessageType.preAccept:
       return from === row && isComputed(context, message.initDeps, row, slot)

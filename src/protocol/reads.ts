@@ -92,7 +92,7 @@ function writersBeyond(context: Context, keys: Uint32Array, executed: Vector): W
 export function onProbe(context: Context, from: number, message: Probe): void {
   const { epoch, start, number, keys, executed } = message
   if (epoch !== context.epoch) {
-    context.counts.dropped++
+    context.counts.drops.epoch++
     return
   }
   if (!mayAnswerProbe(context, from, keys.length >>> 1)) return
@@ -103,14 +103,14 @@ export function onProbe(context: Context, from: number, message: Probe): void {
 /** Answers to a probe that is not open come too late, or were given to an earlier start. */
 export function onProbeOk(context: Context, from: number, message: ProbeOk): void {
   if (!isProbeOkInRange(context, message)) {
-    context.counts.dropped++
+    context.counts.drops[message.epoch === context.epoch ? 'field' : 'epoch']++
     return
   }
   const open = message.start === context.start ? context.reads.probes.get(message.number) : undefined
   if (open === undefined || hasVote(open.answered, from)) return
   const keys = open.reads.length
   if (message.writers.some(({ key }) => key >= keys)) {
-    context.counts.dropped++
+    context.counts.drops.field++
     return
   }
   open.answered = addVote(open.answered, from)

@@ -260,7 +260,7 @@ export class Dialler {
   #drop(link: OutgoingLink, why: string): void {
     if (link.ended) return
     this.#end(link)
-    this.#handlers.dropped(why)
+    this.#handlers.dropped('handshake', why)
   }
 
   /** No frame is sent from now on; the rest happens when the socket reports that it is closed. */
@@ -279,7 +279,7 @@ export class Dialler {
     const unruly = code.startsWith('WS_ERR_') || message.startsWith('Unexpected server response')
     const mendable = MENDABLE.has(code) && code !== this.#reported
     if (mendable) this.#reported = code
-    if (unruly || mendable) this.#handlers.dropped(`link to replica ${this.#options.peer}: ${message}`)
+    if (unruly || mendable) this.#handlers.dropped('link', `link to replica ${this.#options.peer}: ${message}`)
   }
 
   #onClose(link: OutgoingLink): void {

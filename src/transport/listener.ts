@@ -77,7 +77,7 @@ export class Listener {
     }
     const server = chosen.open(options, {
       opened: (socket) => this.#onOpen(socket),
-      dropped: (why) => this.#handlers.dropped(why),
+      dropped: (why) => this.#handlers.dropped('connection', why),
     })
     await server.listen(address)
     this.#server = server
@@ -191,7 +191,7 @@ export class Listener {
 
   #refuse(link: IncomingLink, reason: Refusal, nonces: Nonces): void {
     if (link.socket === null) return
-    this.#handlers.dropped(`link refused: ${reason}`)
+    this.#handlers.dropped('refused', `link refused: ${reason}`)
     link.socket.send(refusalText(reason, this.#handlers.standing().clusterId, nonces, this.#secret))
     const { socket } = link
     this.#forget(link)
@@ -200,7 +200,7 @@ export class Listener {
 
   #drop(link: IncomingLink, why: string): void {
     if (link.socket === null) return
-    this.#handlers.dropped(why)
+    this.#handlers.dropped(link.stage === 'admitted' ? 'link' : 'handshake', why)
     this.#hangUp(link)
   }
 
@@ -215,8 +215,10 @@ export class Listener {
     const { stage, peer } = link
     this.#forget(link)
     // The server itself closes a link that violates the WebSocket rules, and says why.
-    if (reason !== '' && stage === 'admitted') this.#handlers.dropped(`link from replica ${peer}: ${reason}`)
-    else if (stage === 'challenged' && this.#server !== null) this.#handlers.dropped(`link without a hello: ${reason}`)
+    if (reason !== '' && stage === 'admitted') this.#handlers.dropped('link', `link from replica ${peer}: ${reason}`)
+    else if (stage === 'challenged' && this.#server !== null) {
+      this.#handlers.dropped('handshake', `link without a hello: ${reason}`)
+    }
   }
 
   /** From here on the socket of the link is not touched, and nothing more is reported about it. */

@@ -158,7 +158,7 @@ export class MemoryTransport implements Transport, LinkEnds, NetworkEnd {
       if (verdict !== 'yes' && verdict !== 'again') refusal = verdict
     }
     if (refusal !== null) {
-      this.#handlers?.dropped(`link refused: ${refusal}`)
+      this.#handlers?.dropped('refused', `link refused: ${refusal}`)
       return { refusal, clusterId: this.#claim().clusterId }
     }
     this.#accepted.get(claim.id)?.break()
@@ -173,7 +173,8 @@ export class MemoryTransport implements Transport, LinkEnds, NetworkEnd {
     try {
       return (await this.#handlers?.admit(peer, claim, dialled)) ?? null
     } catch (error) {
-      if (!this.#closed) this.#handlers?.dropped(`replica ${peer} could not be admitted: ${(error as Error).message}`)
+      if (!this.#closed)
+        this.#handlers?.dropped('handshake', `replica ${peer} could not be admitted: ${(error as Error).message}`)
       return null
     }
   }
@@ -241,7 +242,7 @@ export class MemoryTransport implements Transport, LinkEnds, NetworkEnd {
 
   #giveUp(link: MemoryLink, why: string): false {
     link.break()
-    if (!this.#closed) this.#handlers?.dropped(`link to replica ${link.to} closed: ${why}`)
+    if (!this.#closed) this.#handlers?.dropped('handshake', `link to replica ${link.to} closed: ${why}`)
     return false
   }
 }

@@ -85,9 +85,15 @@ export interface TransportHandlers {
   down(peer: number): void
   /** The peer refused this replica, and named the id of its own cluster; the transport keeps trying, with backoff. */
   refused(peer: number, reason: Refusal, clusterId: string | null): void
-  /** Something that arrived was dropped (malformed, too large, unauthenticated): for a counter and the log. */
-  dropped(what: string): void
+  /** Something that arrived was dropped (malformed, too large, unauthenticated): for counters and the log. */
+  dropped(reason: LinkDrop, what: string): void
 }
+
+/**
+ * Why a transport drops something: a connection never became a link, the handshake of a link failed, this replica
+ * refused the other one, or an open link broke the rules.
+ */
+export type LinkDrop = 'connection' | 'handshake' | 'refused' | 'link'
 
 export interface Transport {
   /** Starts listening and dialling. Rejects if it cannot listen on the address. */

@@ -69,7 +69,7 @@ export class WebSocketTransport implements Transport {
       frame: (from, bytes) => handlers.frame(from, bytes),
       standing: () => handlers.standing(),
       admit: (peer, claim, dialled) => handlers.admit(peer, claim, dialled),
-      dropped: (what) => handlers.dropped(what),
+      dropped: (reason, what) => handlers.dropped(reason, what),
       admitted: (peer) => this.#diallers.get(peer)?.hurry(),
     })
     await this.#listener.listen(this.#options.server ?? (await chooseServer(null)), listen)

@@ -81,7 +81,8 @@ export function explore(seed: number, makeEngine: (replicas: number) => Engine):
     const same = [...replica.executed].sort().join() === [...(first as typeof replica).executed].sort().join()
     if (!same) throw new Error(`replica ${replica.id} executed other commands`)
   }
-  const sum = (of: keyof Counts): number => cluster.replicas.reduce((n, r) => n + r.core.counts[of], 0)
+  const sum = (of: Exclude<keyof Counts, 'drops'>): number =>
+    cluster.replicas.reduce((n, r) => n + r.core.counts[of], 0)
   return {
     fast: sum('fast'),
     slow: sum('slow'),

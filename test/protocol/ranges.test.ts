@@ -137,6 +137,8 @@ test('a message with any field out of its range is dropped, counted, and changes
   for (const name of Object.keys(VALID)) for (const [what, message, from] of wrongs(name)) drop(what, message, from)
   for (const [name, changes, from] of OTHERS) drop(`${name} ${JSON.stringify(changes)}`, messageOf(name, changes), from)
   drop('truncated', { type: MessageType.truncated, epoch: 0, row: 0, slot: 1, executed: [0, 0, 0] }, 2)
+  const { epoch, slot, field, heartbeat } = replica.core.counts.drops
+  for (const reason of [epoch, slot, field, heartbeat]) assert.ok(reason > 0)
   assert.equal(replica.journal, [])
   assert.equal(replica.cluster.find({ from: 1 }), [])
   assert.is(replica.core.slot, 0)

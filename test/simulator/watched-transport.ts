@@ -72,9 +72,9 @@ export class WatchedTransport implements Transport {
           watch.refused(reason)
           handlers.refused(peer, reason, clusterId)
         }),
-      dropped: (what) => {
+      dropped: (reason, what) => {
         if (what.endsWith('backlog')) watch.overflowed()
-        process.run(() => handlers.dropped(what))
+        process.run(() => handlers.dropped(reason, what))
       },
     })
   }

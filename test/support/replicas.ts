@@ -73,6 +73,11 @@ export class Replicas {
     return this.#ports[id] as number
   }
 
+  /** The port on which it listens for the other replicas. */
+  peerPort(id: number): number {
+    return this.#peers[id] as number
+  }
+
   replica(id: number): Replica {
     return (this.served[id] as Served).replica
   }

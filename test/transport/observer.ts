@@ -4,6 +4,7 @@ import type {
   Announcement,
   Claim,
   Identity,
+  LinkDrop,
   Refusal,
   Standing,
   TransportHandlers,
@@ -65,7 +66,7 @@ export class Observer implements TransportHandlers {
     this.refusals.push({ peer, reason, clusterId })
   }
 
-  dropped(what: string): void {
+  dropped(_reason: LinkDrop, what: string): void {
     this.drops.push(what)
   }
 

@@ -70,14 +70,14 @@ export class MaelstromTransport implements Transport {
     const { nodes, identity } = this.#options
     const from = nodes.indexOf(src)
     const { incarnation, frame, hello, welcome } = body
-    if (from < 0 || from === identity.id) this.#handlers?.dropped(`from ${src}: no frame of another node`)
+    if (from < 0 || from === identity.id) this.#handlers?.dropped('link', `from ${src}: no frame of another node`)
     else if (typeof hello === 'string') void this.#judge(from, () => this.#onHello(from, hello))
     else if (typeof welcome === 'string') void this.#judge(from, () => this.#onWelcome(from, welcome))
-    else if (typeof frame !== 'string') this.#handlers?.dropped(`from ${src}: no frame of another node`)
+    else if (typeof frame !== 'string') this.#handlers?.dropped('link', `from ${src}: no frame of another node`)
     // There are no links that could be closed: what a damaged frame held is sent again.
     else if (this.#admitted.get(from) === incarnation) this.#handlers?.frame(from, Buffer.from(frame, 'base64'))
     // What comes before the admission is sent again.
-    else this.#handlers?.dropped(`from ${src}: not admitted, or it has lost its memory`)
+    else this.#handlers?.dropped('link', `from ${src}: not admitted, or it has lost its memory`)
   }
 
   #greetAll(): void {
@@ -91,7 +91,7 @@ export class MaelstromTransport implements Transport {
     try {
       await listen()
     } catch (error) {
-      this.#handlers?.dropped(`from ${this.#options.nodes[from]}: ${(error as Error).message}`)
+      this.#handlers?.dropped('handshake', `from ${this.#options.nodes[from]}: ${(error as Error).message}`)
     }
   }
 

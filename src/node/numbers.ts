@@ -1,0 +1,38 @@
+import type { Numbers } from '../metrics/numbers.ts'
+import type { Composition } from './composition.ts'
+import type { MemberOptions } from './member-options.ts'
+
+/** The numbers of a member. What its clients get is counted outside of it ({@link Answers}). */
+export type MemberNumbers = Omit<Numbers, 'done' | 'refused' | 'unknown' | 'answerMs'>
+
+/** @param own what only the member itself knows */
+export function numbersOf(
+  { core, executor, proposals, reads, dropped, space }: Composition,
+  { identity, journal }: MemberOptions,
+  own: Pick<Numbers, 'ready' | 'replayMs'>,
+): MemberNumbers {
+  const { fast, slow, recovered, noop, recoveries, falseSuspicions, deferred, drops } = core.counts
+  const { reads: readKeys, readsWaited, readsBlocked } = core.counts
+  const { answered, inParts: in_parts, timedOut: timed_out, abandoned, refused } = reads.counts
+  const { instances, commands, cycles, voidBatches } = executor.counts
+  const { sessions, numbers: sessionNumbers, bytes: sessionBytes } = executor.sessions.kept
+  const { members } = identity.members
+  const up = members.map(({ id }, row) => [id, Number(core.alive(row))] as const)
+  return {
+    ...own,
+    up: Object.fromEntries(up.filter(([id]) => id !== identity.id)),
+    ...{ fast, slow, recovered, noop, recoveries, falseSuspicions, deferred },
+    dropped: dropped.all(drops),
+    committed: core.committed,
+    executed: executor.executed.vector,
+    oldestUncommittedMs: Math.round(core.oldestUncommittedMs),
+    ...{ instances, commands, cycles, voidBatches },
+    ...{ sessions, sessionNumbers, sessionBytes, sweeps: executor.sessions.generation },
+    reads: { answered, in_parts, timed_out, abandoned, refused },
+    ...{ readKeys, readsWaited, readsBlocked },
+    ...proposals.load,
+    journalBytes: journal?.bytes ?? 0,
+    journalValues: journal?.last ?? 0,
+    ...(space?.found ?? { freeBytes: null, nearlyFull: 0, full: 0 }),
+  }
+}
