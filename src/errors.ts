@@ -58,6 +58,8 @@ export const ErrorCode = {
   foreignCluster: 'foreign_cluster',
   /** The secret is missing or wrong. */
   unauthorized: 'unauthorized',
+  /** A change of the members that cannot be: nothing was changed. */
+  badChange: 'bad_change',
   /** A native dependency has no binary for this platform. */
   unsupportedPlatform: 'unsupported_platform',
 } as const

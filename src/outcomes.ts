@@ -72,6 +72,7 @@ export const MEANINGS: { readonly [code in ErrorCode]: Meaning } = {
   unreachable: { status: 500, command: refused, replica: internal },
   foreign_cluster: { status: 500, command: refused, replica: internal },
   unauthorized: { status: 401, command: refused, replica: internal },
+  bad_change: { status: 409, command: unmet, replica: internal },
   unsupported_platform: { status: 500, command: refused, replica: configuration },
 }
 

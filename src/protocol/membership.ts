@@ -27,34 +27,47 @@ export interface Membership {
    * ids and rows are equal; in later epochs they differ.
    */
   readonly members: readonly Member[]
+  /** The id of the next replica that joins: above every id that was ever used. */
+  readonly nextId: number
   readonly quorums: Quorums
 }
 
+export interface MembershipOptions {
+  /** The smallest id above those of the members where absent. */
+  readonly nextId?: number
+  /** See {@link quorums}. */
+  readonly fastCrashes?: number | undefined
+}
+
 /**
- * Makes a membership. `fastCrashes`: see {@link quorums}. Throws a RangeError unless there are 1 to `MAX_REPLICAS`
- * members, ids, addresses and incarnations occur once, and incarnations are absent in epoch 0 and known in every other
- * one.
+ * Makes a membership. Throws a RangeError unless there are 1 to `MAX_REPLICAS` members, ids, addresses and incarnations
+ * occur once, ids are below `nextId`, and incarnations are absent in epoch 0 and known in every other one.
  */
-export function membership(epoch: number, members: readonly Member[], fastCrashes?: number): Membership {
+export function membership(
+  epoch: number,
+  members: readonly Member[],
+  { nextId = Math.max(...members.map(({ id }) => id)) + 1, fastCrashes }: MembershipOptions = {},
+): Membership {
   check(isUint32(epoch), `epoch ${epoch}`)
   const sizes = quorums(members.length, fastCrashes)
+  check(isUint32(nextId), `next id ${nextId}`)
   for (const { id, address, incarnation } of members) {
-    check(isUint32(id), `id ${id}`)
+    check(isUint32(id) && id < nextId, `id ${id}, the next one is ${nextId}`)
     check(address !== '', `replica ${id} has no address`)
     check((incarnation === null) === (epoch === 0), `the incarnation of replica ${id} in epoch ${epoch}`)
-    check((incarnation?.length ?? INCARNATION_BYTES) === INCARNATION_BYTES, `the incarnation of replica ${id}`)
+    check(incarnation === null || isIncarnation(incarnation), `the incarnation of replica ${id}`)
   }
   check(isDistinct(members.map(({ id }) => id)), 'an id occurs twice')
   check(isDistinct(members.map(({ address }) => address)), 'an address occurs twice')
   const incarnations = members.flatMap(({ incarnation }) => (incarnation === null ? [] : [incarnation.join()]))
   check(isDistinct(incarnations), 'an incarnation occurs twice')
-  return Object.freeze({ epoch, members: Object.freeze([...members]), quorums: sizes })
+  return Object.freeze({ epoch, members: Object.freeze([...members]), nextId, quorums: sizes })
 }
 
 /** The members that found a cluster: epoch 0, where ids are positions. Throws as {@link membership} does. */
 export function foundingMembers(addresses: readonly string[], fastCrashes?: number): Membership {
   const members = addresses.map((address, id) => ({ id, address, incarnation: null }))
-  return membership(0, members, fastCrashes)
+  return membership(0, members, { fastCrashes })
 }
 
 /** The row of a member; -1 if no member has this id. */
@@ -66,6 +79,7 @@ export function rowOf({ members }: Membership, id: number): number {
 export function isSameMembership(a: Membership, b: Membership): boolean {
   return (
     a.epoch === b.epoch &&
+    a.nextId === b.nextId &&
     a.quorums.fastCrashes === b.quorums.fastCrashes &&
     a.members.length === b.members.length &&
     a.members.every((member, row) => isSameMember(member, b.members[row] as Member))
@@ -74,6 +88,11 @@ export function isSameMembership(a: Membership, b: Membership): boolean {
 
 function isSameMember(a: Member, b: Member): boolean {
   return a.id === b.id && a.address === b.address && a.incarnation?.join() === b.incarnation?.join()
+}
+
+/** Zeros stand for no incarnation in messages. */
+function isIncarnation(bytes: Uint8Array): boolean {
+  return bytes.length === INCARNATION_BYTES && bytes.some((byte) => byte !== 0)
 }
 
 function isUint32(value: number): boolean {

@@ -78,8 +78,17 @@ test('epochs and ids are unsigned 32-bit numbers', () => {
   for (const wrong of [-1, 0.5, 2 ** 32, Number.NaN, Number.POSITIVE_INFINITY]) {
     assert.throws(() => membership(wrong, [member(1)]), /epoch/, String(wrong))
     assert.throws(() => membership(1, [member(wrong)]), /id/, String(wrong))
+    assert.throws(() => membership(1, [member(0)], { nextId: wrong }), /id/, String(wrong))
   }
-  assert.is(membership(2 ** 32 - 1, [member(2 ** 32 - 1)]).epoch, 2 ** 32 - 1)
+  const last = membership(2 ** 32 - 1, [member(2 ** 32 - 2)])
+  assert.equal([last.epoch, last.nextId], [2 ** 32 - 1, 2 ** 32 - 1])
+})
+
+test('the next id is above those of the members, and may be far above', () => {
+  assert.is(members(3).nextId, 3)
+  assert.is(membership(1, [member(4), member(1)]).nextId, 5)
+  assert.is(membership(1, [member(4), member(1)], { nextId: 9 }).nextId, 9)
+  assert.throws(() => membership(1, [member(4), member(1)], { nextId: 4 }), /id 4/)
 })
 
 test('a member has an address, and after epoch 0 an incarnation', () => {
@@ -87,8 +96,9 @@ test('a member has an address, and after epoch 0 an incarnation', () => {
   assert.throws(() => membership(1, [member(0, { incarnation: null })]), /incarnation/)
   assert.throws(() => membership(0, [member(0)]), /incarnation/)
   for (const length of [0, INCARNATION_BYTES - 1, INCARNATION_BYTES + 1]) {
-    assert.throws(() => membership(1, [member(0, { incarnation: new Uint8Array(length) })]), /incarnation/)
+    assert.throws(() => membership(1, [member(0, { incarnation: new Uint8Array(length).fill(1) })]), /incarnation/)
   }
+  assert.throws(() => membership(1, [member(0, { incarnation: directory(0) })]), /incarnation/)
 })
 
 test('equal memberships are equal, however they were made', () => {
@@ -97,7 +107,7 @@ test('equal memberships are equal, however they were made', () => {
   assert.ok(isSameMembership(members(3), foundingMembers(members(3).members.map(({ address }) => address))))
 })
 
-test('every difference counts: epoch, rows, ids, addresses, incarnations, number', () => {
+test('every difference counts: epoch, rows, ids, addresses, incarnations, number, the next id', () => {
   const base = [member(4), member(0), member(17)]
   const value = membership(2, base)
   const others: [string, number, Member[]][] = [
@@ -114,6 +124,7 @@ test('every difference counts: epoch, rows, ids, addresses, incarnations, number
     assert.not(isSameMembership(value, other), what)
     assert.not(isSameMembership(other, value), what)
   }
+  assert.not(isSameMembership(value, membership(2, base, { nextId: 19 })))
 })
 
 test('a membership does not change when the list that it was made of does', () => {
