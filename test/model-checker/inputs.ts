@@ -1,9 +1,23 @@
+import type { Membership } from '../../src/protocol/membership.ts'
 import type { Message } from '../../src/protocol/messages.ts'
 import { MessageType } from '../../src/protocol/messages.ts'
 
+/**
+ * The answer of a replica that has left the epoch of a request, with the closing checkpoint of that epoch: what had
+ * executed in it, in order, and the members that follow.
+ */
+export interface Closed {
+  readonly type: 'closed'
+  readonly epoch: number
+  readonly executed: readonly string[]
+  readonly next: Membership
+}
+
+export type Wire = Message | Closed
+
 /** What can happen to one replica. Its text names it uniquely within a run; a trace consists of these texts. */
 export type Input =
-  | { readonly kind: 'deliver'; readonly from: number; readonly message: Message; readonly text: string }
+  | { readonly kind: 'deliver'; readonly from: number; readonly message: Wire; readonly text: string }
   | { readonly kind: 'propose'; readonly text: string }
   /** Begins a recovery here, as a nudge or a due check does. */
   | { readonly kind: 'recover' | 'expire'; readonly row: number; readonly slot: number; readonly text: string }
@@ -11,9 +25,10 @@ export type Input =
   | { readonly kind: 'unlink'; readonly peer: number; readonly text: string }
   /**
    * `doom`: from now on nothing that it journals becomes durable. `restart`: it comes back with what is durable.
-   * `settle`: it will never restart, so its journal no longer matters. `crash`: it stops for good.
+   * `settle`: it will never restart, so its journal no longer matters. `crash`: it stops for good. `close`: its closing
+   * checkpoint is durable.
    */
-  | { readonly kind: 'doom' | 'restart' | 'settle' | 'crash'; readonly text: string }
+  | { readonly kind: 'doom' | 'restart' | 'settle' | 'crash' | 'close'; readonly text: string }
 
 const names = new Map(Object.entries(MessageType).map(([name, type]) => [type as number, name]))
 
@@ -23,9 +38,11 @@ const UNSAID = new Set(['type', 'epoch', 'row', 'slot', 'mode'])
  * The whole content of a message as readable text: messages with equal texts have equal effects. The ballot of a Commit
  * has no meaning, because decisions are final.
  */
-export function textOf(message: Message): string {
+export function textOf(message: Wire): string {
+  if (message.type === 'closed') return `closed ${message.epoch} with ${message.executed}`
   let text = names.get(message.type) as string
   if ('row' in message) text += ` ${message.row}.${message.slot}`
+  if (message.epoch > 0) text += ` epoch=${message.epoch}`
   for (const [key, value] of Object.entries(message)) {
     if (UNSAID.has(key) || (key === 'ballot' && message.type === MessageType.commit)) continue
     if (key === 'batch') text += value === null ? '' : ' batch'

@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto'
 import type { AllFacts } from './facts.ts'
 import { deliverText, type Input, textOf } from './inputs.ts'
 import { MessageSets } from './message-sets.ts'
-import { type Output, Replica, type Setup } from './replica.ts'
+import type { Output, Setup } from './replica.ts'
 import { isSettled, isSpent } from './settled.ts'
+import { newSubject, type Subject } from './subject.ts'
 import { PairTable } from './tables.ts'
 
 /** Live replicas kept per row; the others are rebuilt from their inputs. */
@@ -63,7 +64,7 @@ export class LocalStates {
   readonly #stepNumbers = new PairTable()
   readonly #inboxes: Inbox[] = []
   readonly #inboxNumbers = [new PairTable(), new PairTable()] as const
-  readonly #live = new Map<number, Replica>()
+  readonly #live = new Map<number, Subject>()
   readonly #setup: Setup
   readonly #id: number
   readonly #peers: readonly LocalStates[]
@@ -77,7 +78,7 @@ export class LocalStates {
     this.#peers = peers
     this.#facts = facts
     this.#nothing = Array.from({ length: setup.replicas }, () => 0)
-    this.#enter(new Replica(setup, id), -1, -1)
+    this.#enter(newSubject(setup, id), -1, -1)
   }
 
   of(local: number): LocalState {
@@ -168,7 +169,7 @@ export class LocalStates {
     return sent.map((messages, to) => (this.#peers[to] as LocalStates).sets.number(messages))
   }
 
-  #enter(replica: Replica, parent: number, input: number): number {
+  #enter(replica: Subject, parent: number, input: number): number {
     const facts = this.#facts.number(replica)
     const text = createHash('sha1').update(`${replica.text()}\n${facts}`).digest('base64')
     let number = this.#numbers.get(text)
@@ -185,7 +186,7 @@ export class LocalStates {
     return number
   }
 
-  #keep(number: number, replica: Replica): void {
+  #keep(number: number, replica: Subject): void {
     if (this.#live.has(number)) return
     if (this.#live.size >= MAX_LIVE) {
       const [oldest] = this.#live.keys()
@@ -195,13 +196,13 @@ export class LocalStates {
   }
 
   /** A live replica in the local state, to read only. */
-  #borrow(local: number): Replica {
+  #borrow(local: number): Subject {
     const replica = this.#take(local)
     this.#keep(local, replica)
     return replica
   }
 
-  #take(local: number): Replica {
+  #take(local: number): Subject {
     const live = this.#live.get(local)
     if (live !== undefined) {
       this.#live.delete(local)
@@ -209,7 +210,7 @@ export class LocalStates {
     }
     const inputs: number[] = []
     for (let at = local; at > 0; at = this.of(at).parent) inputs.push(this.of(at).input)
-    const replica = new Replica(this.#setup, this.#id)
+    const replica = newSubject(this.#setup, this.#id)
     for (const input of inputs.reverse()) replica.apply(this.inputs[input] as Input)
     return replica
   }

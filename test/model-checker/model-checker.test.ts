@@ -40,6 +40,19 @@ test('one instance, a restart that loses what is not synced, and a recovery', ()
   assert.ok(exhaust({ ...ONE, restarts: 1 }).states > 4000)
 })
 
+test('a change of the members, a restart that loses what is not synced, and a recovery', () => {
+  assert.ok(exhaust({ ...ONE, restarts: 1, changers: [0] }).states > 15_000)
+})
+
+test('a change of the members beside a command: done before it, or void and done in the next epoch', () => {
+  const bounds = { ...ONE, instances: 2, proposers: [0, 1], recoveries: 0, changers: [0] }
+  assert.ok(exhaust(bounds).states > 10_000)
+  const all = outcomes(bounds)
+  const reached = (what: RegExp) => all.some((outcome) => what.test(outcome))
+  assert.ok(reached(/1\.1@0,change 0\.1@0 0,1\.1@0,change/), 'done in the old epoch')
+  assert.ok(reached(/1\.1@1,.* change 0\.1@0,1\.1@0 0,change 0\.1@0($| )/), 'void, and proposed again')
+})
+
 function outcomes(bounds: Bounds): string[] {
   const all = new Set<string>()
   const found = search(bounds, LIMITS, { outcome: (outcome) => all.add(outcome) })

@@ -6,12 +6,14 @@ import type { Bounds } from './system.ts'
 export const HELP = `Visits every state of a small cluster of the shipped core, the nearest first.
 
 npm run model-check -- [--replicas 3] [--instances 2] [--proposers 0,1] [--recoveries 2] [--crashes 0] [--restarts 0]
-                       [--limit STATES] [--minutes M] [--walks N --steps 200 --seed S] [--opening NAME] [--replay FILE]
+                       [--changers IDS] [--limit STATES] [--minutes M] [--walks N --steps 200 --seed S]
+                       [--opening NAME] [--replay FILE]
 
 --proposers   the replicas that propose interfering commands, --instances in total; by default the first two
 --recoveries  the number of recoveries in total, by any replica, of any instance
 --crashes     replicas that stop for good; runs without it have the same effect: messages that never arrive
 --restarts    replicas that lose what is not durable, and come back
+--changers    the proposers whose proposals change the members: i removes (i + 2) mod n; by default nobody does
 --walks       N random walks within the same bounds, instead of a search
 --opening     where to begin: ${Object.keys(OPENINGS).join(', ')} (openings.ts); by default an empty cluster
 --replay      replays the steps of a trace, one per line, in the format of a printed violation
@@ -40,6 +42,7 @@ export function readOptions(args: readonly string[]): Options {
       recoveries: text,
       crashes: text,
       restarts: text,
+      changers: text,
       limit: text,
       minutes: text,
       walks: text,
@@ -52,16 +55,16 @@ export function readOptions(args: readonly string[]): Options {
   })
   const replicas = whole('--replicas', values.replicas ?? '3', 9)
   if (values.opening !== undefined && values.walks !== undefined) throw new RangeError('--opening is for a search')
-  const proposers = (values.proposers ?? [0, 1].slice(0, replicas).join()).split(',')
   return {
     bounds: {
       replicas,
       // Each bound is counted in four bits.
       instances: whole('--instances', values.instances ?? '2', 15),
-      proposers: proposers.map((id) => whole('--proposers', id, replicas - 1)),
+      proposers: idsOf('--proposers', values.proposers ?? [0, 1].slice(0, replicas).join(), replicas),
       recoveries: whole('--recoveries', values.recoveries ?? '2', 15),
       crashes: whole('--crashes', values.crashes ?? '0', 15),
       restarts: whole('--restarts', values.restarts ?? '0', 15),
+      ...(values.changers !== undefined && { changers: idsOf('--changers', values.changers, replicas) }),
     },
     limits: {
       states: whole('--limit', values.limit ?? '100000000', 400_000_000),
@@ -82,6 +85,10 @@ function whole(name: string, text: string, most: number): number {
     throw new RangeError(`${name}: a whole number from 0 to ${most}, not ${text}`)
   }
   return value
+}
+
+function idsOf(name: string, text: string, replicas: number): number[] {
+  return text.split(',').map((id) => whole(name, id, replicas - 1))
 }
 
 function openingOf(name: string): readonly string[] {

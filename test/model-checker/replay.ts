@@ -1,6 +1,7 @@
 import { AllFacts } from './facts.ts'
 import { deliverText, type Input, textOf } from './inputs.ts'
-import { type Output, Replica } from './replica.ts'
+import type { Output } from './replica.ts'
+import { newSubject, type Subject } from './subject.ts'
 import type { Bounds } from './system.ts'
 
 /** A step delivers a message that nobody has sent. */
@@ -57,7 +58,7 @@ interface Sent {
 class Run {
   readonly done: Done[] = []
   readonly #bounds: Bounds
-  readonly #replicas: Replica[]
+  readonly #replicas: Subject[]
   /** What each replica was given. */
   readonly #given: Input[][]
   readonly #sent = new Map<string, Sent>()
@@ -92,8 +93,8 @@ class Run {
     return ''
   }
 
-  #fresh(id: number): Replica {
-    return new Replica({ ...this.#bounds, restarts: this.#bounds.restarts > 0 }, id)
+  #fresh(id: number): Subject {
+    return newSubject({ ...this.#bounds, restarts: this.#bounds.restarts > 0 }, id)
   }
 
   /** A message that changes nothing where it arrives, and produces an answer that was not sent before. */
@@ -122,7 +123,7 @@ class Run {
     const sent: string[] = []
     this.done.push({ text: input.text, asked, sent })
     ;(this.#given[to] as Input[]).push(input)
-    for (const output of (this.#replicas[to] as Replica).apply(input)) {
+    for (const output of (this.#replicas[to] as Subject).apply(input)) {
       const text = textOfOutput(to, output)
       if (this.#sent.has(text)) continue
       sent.push(text)

@@ -2,17 +2,20 @@ import type { Vector } from '../../src/engine/engine.ts'
 import { ReferenceEngine } from '../../src/engine/reference.ts'
 import { Core } from '../../src/protocol/core.ts'
 import type { Instance } from '../../src/protocol/instance.ts'
+import type { Membership } from '../../src/protocol/membership.ts'
 import { type Batch, Command, type Message, MessageType } from '../../src/protocol/messages.ts'
 import type { InstanceRecord, JournalRecord } from '../../src/protocol/records.ts'
 import { DEFAULT_TIMING, type Timing } from '../../src/protocol/timing.ts'
-import { batch } from '../support/cluster.ts'
+import { batch, nameOf } from '../support/cluster.ts'
 import { members } from '../support/members.ts'
-import type { Input } from './inputs.ts'
+import type { Input, Wire } from './inputs.ts'
 import { checkState, checkStep, type Snapshot, snapshot } from './invariants.ts'
 import { stateText } from './state-text.ts'
 
 export interface Setup {
   readonly replicas: number
+  /** Whose proposals in epoch 0 are changes of the members (epoch-replica.ts); nobody's if empty. */
+  readonly changers?: readonly number[]
   /** Proposals in total. All write one key, so all interfere. */
   readonly instances: number
   /** Whether replicas restart, so that their journals matter. */
@@ -24,7 +27,15 @@ export interface Setup {
 
 export interface Output {
   readonly to: number
-  readonly message: Message
+  readonly message: Wire
+}
+
+/** The epoch for which a replica is made, and what it tells of its execution; see epoch-replica.ts. */
+export interface Era {
+  readonly members: Membership
+  executed(name: string): void
+  /** Whether further components execute. */
+  isOpen(): boolean
 }
 
 /** Time stands still: no timer fires unless an input makes it due. */
@@ -55,6 +66,8 @@ const TRIES_BEFORE_RECOVERY = 2
 export class Replica {
   readonly id: number
   readonly #setup: Setup
+  readonly #members: Membership
+  readonly #era: Era | null
   #core!: Core
   #engine!: ReferenceEngine
   #journal: (readonly JournalRecord[])[] = []
@@ -66,12 +79,15 @@ export class Replica {
   #outputs: Output[] = []
   /** What it has handed to the execution in any of its lives: `row.slot` with `noop` or the dependencies. */
   readonly decisions = new Map<string, string>()
-  /** What it has executed in this life, in order. */
+  /** The names of the commands that it has executed in this life, in order. */
   executed: string[] = []
 
-  constructor(setup: Setup, id: number) {
+  /** `id`: the row of the replica. */
+  constructor(setup: Setup, id: number, era: Era | null = null) {
     this.id = id
     this.#setup = setup
+    this.#era = era
+    this.#members = era?.members ?? members(setup.replicas, setup.fastCrashes)
     this.#mortal = setup.restarts
     this.#start()
   }
@@ -79,6 +95,13 @@ export class Replica {
   /** Own slots in use. */
   get slot(): number {
     return this.#core.slot
+  }
+
+  /** What had executed at the end of earlier epochs. */
+  readonly closed: ReadonlyMap<number, string> = new Map()
+
+  get epoch(): number {
+    return this.#members.epoch
   }
 
   get crashed(): boolean {
@@ -113,6 +136,18 @@ export class Replica {
     return this.#outputs
   }
 
+  /** Proposes a command of this name, which writes these keys; returns what it sends. */
+  propose(name: string, key: string): readonly Output[] {
+    this.#outputs = []
+    this.#core.propose(batch(name, key))
+    this.#finishTurn()
+    return this.#outputs
+  }
+
+  get #replicas(): number {
+    return this.#members.quorums.replicas
+  }
+
   /** Everything that its further behaviour depends on: equal texts behave alike. */
   text(): string {
     if (this.#crashed) return 'crashed'
@@ -131,7 +166,7 @@ export class Replica {
   #handle(input: Input): void {
     switch (input.kind) {
       case 'deliver':
-        return this.#core.receive(input.from, input.message)
+        return this.#core.receive(input.from, input.message as Message)
       case 'propose':
         this.#core.propose(batch(`${this.id}.${this.#core.slot + 1}`, 'a'))
         return
@@ -158,10 +193,10 @@ export class Replica {
 
   #start(): void {
     this.executed = []
-    this.#engine = new ReferenceEngine(this.#setup.replicas)
+    this.#engine = new ReferenceEngine(this.#replicas)
     this.#core = new Core({
       id: this.id,
-      members: members(this.#setup.replicas, this.#setup.fastCrashes),
+      members: this.#members,
       engine: this.#engine,
       timing: TIMING,
       random: () => 0.5,
@@ -175,7 +210,7 @@ export class Replica {
     })
     this.#core.found()
     this.#core.start(this.#journal.length, NOW_MS)
-    for (let peer = 0; peer < this.#setup.replicas; peer++) if (peer !== this.id) this.#core.linkUp(peer)
+    for (let peer = 0; peer < this.#replicas; peer++) if (peer !== this.id) this.#core.linkUp(peer)
     this.#finishTurn()
   }
 
@@ -193,8 +228,8 @@ export class Replica {
     if (instance?.committed) return
     const attempt = instance?.attempt ?? null
     if (instance === undefined || attempt === null) {
-      const nudger = (this.id + 1) % this.#setup.replicas
-      return this.#core.receive(nudger, { type: MessageType.tryRecover, epoch: 0, row, slot })
+      const nudger = (this.id + 1) % this.#replicas
+      return this.#core.receive(nudger, { type: MessageType.tryRecover, epoch: this.#members.epoch, row, slot })
     }
     if (attempt.ballot === 0 && instance.seenBallot === 0) return
     for (const other of this.#instances()) other.dueMs = 0
@@ -245,25 +280,28 @@ export class Replica {
   }
 
   #execute(): void {
+    if (this.#era?.isOpen() === false) return
     const order = this.#engine.execute()
-    for (let i = 0; i < order.length; ) {
+    for (let i = 0; i < order.length && this.#era?.isOpen() !== false; ) {
       const size = order[i++] as number
       for (let k = 0; k < size; k++) {
         const [row, slot] = [order[i++] as number, order[i++] as number]
-        if (this.#core.instance(row, slot)?.command === Command.batch) this.#executeOnce(`${row}.${slot}`)
+        const executing = this.#core.batchToExecute(row, slot)
+        if (executing !== null) this.#executeOnce(nameOf(executing.commands))
         this.#core.markExecuted(row, slot)
       }
     }
   }
 
-  #executeOnce(id: string): void {
-    if (this.executed.includes(id)) throw new Error(`Execution: ${id} is executed twice`)
-    this.executed.push(id)
+  #executeOnce(name: string): void {
+    if (this.executed.includes(name)) throw new Error(`Execution: ${name} is executed twice`)
+    this.executed.push(name)
+    this.#era?.executed(name)
   }
 
   #instances(): Instance[] {
     const found: Instance[] = []
-    for (let row = 0; row < this.#setup.replicas; row++) {
+    for (let row = 0; row < this.#replicas; row++) {
       for (let slot = 1; slot <= this.#setup.instances; slot++) {
         const instance = this.#core.instance(row, slot)
         if (instance !== undefined) found.push(instance)
@@ -274,13 +312,14 @@ export class Replica {
 
   #stateText(): string {
     let links = ''
-    for (let peer = 0; peer < this.#setup.replicas; peer++) links += this.#core.alive(peer) ? '+' : '-'
+    for (let peer = 0; peer < this.#replicas; peer++) links += this.#core.alive(peer) ? '+' : '-'
     return `${this.#core.slot}${links}${stateText(this.#instances(), this.#core.durableNumber)}`
   }
 
   /** The replica as it would come back after a restart. */
   #restored(): Replica {
-    const restored = new Replica({ ...this.#setup, restarts: false }, this.id)
+    const era = this.#era === null ? null : { ...this.#era, executed: () => {}, isOpen: () => true }
+    const restored = new Replica({ ...this.#setup, restarts: false }, this.id, era)
     restored.#journal = this.#journal.slice(0, this.#durable)
     restored.#durable = this.#durable
     restored.#start()

@@ -1,11 +1,12 @@
 import type { Instance } from '../../src/protocol/instance.ts'
-import { type Message, MessageType, Phase } from '../../src/protocol/messages.ts'
-import type { Replica } from './replica.ts'
+import { MessageType, Phase } from '../../src/protocol/messages.ts'
+import type { Wire } from './inputs.ts'
+import type { Subject } from './subject.ts'
 
 /**
  * If nobody begins recoveries any more, a Nack only hastens the slow path, and the end of patience does that as well.
  */
-export function isSpent(message: Message, spent: boolean): boolean {
+export function isSpent(message: Wire, spent: boolean): boolean {
   return spent && message.type === MessageType.nack
 }
 
@@ -13,10 +14,13 @@ export function isSpent(message: Message, spent: boolean): boolean {
  * Whether a message that changes nothing at its receiver, and has been answered, can never have an effect there: then
  * it need not stay in flight. `silent`: there is no answer to it now.
  */
-export function isSettled(replica: Replica, message: Message, silent: boolean): boolean {
+export function isSettled(replica: Subject, message: Wire, silent: boolean): boolean {
   // What is not durable may be forgotten.
-  if (replica.doomed || !('row' in message)) return false
+  if (replica.doomed) return false
   if (replica.crashed) return true
+  // It never goes back to an epoch, and what it answers there is always the same.
+  if (message.epoch !== replica.epoch) return message.epoch < replica.epoch
+  if (!('row' in message)) return false
   const instance = replica.instance(message.row, message.slot)
   if (instance === undefined) return false
   if (instance.committed) return true

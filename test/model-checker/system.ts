@@ -147,6 +147,7 @@ export class System {
         }
       }
     }
+    if (this.bounds.changers !== undefined) inputs.push({ kind: 'close', text: `close ${id}` })
     if (this.#used(state, CRASH) < crashes) inputs.push({ kind: 'crash', text: `crash ${id}` })
     for (let peer = 0; this.#used(state, CRASH) > 0 && peer < replicas; peer++) {
       if (this.#local(state, peer).crashed) inputs.push({ kind: 'unlink', peer, text: `unlink ${id} ${peer}` })

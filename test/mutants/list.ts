@@ -1,4 +1,5 @@
 import { DURABILITY } from './durability.ts'
+import { EPOCH_RULES } from './epochs.ts'
 import { EXECUTION } from './execution.ts'
 import { FAILURE_FREE } from './failure-free.ts'
 import { MEMBERS } from './members.ts'
@@ -12,6 +13,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...RECOVERY,
   ...DURABILITY,
   ...MEMBERS,
+  ...EPOCH_RULES,
   ...EXECUTION,
   ...REPLICA,
   ...READ_MUTANTS,

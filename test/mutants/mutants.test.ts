@@ -14,6 +14,7 @@ const SOON = [
   'dissenting replies count for the fast path',
   'the COM of a fast commit not synced',
   'ties in a component by arrival',
+  'a closed epoch goes on executing',
 ]
 
 const MINUTES = 1
