@@ -7,7 +7,7 @@ import { decodeFrame, encodeMessage } from '../src/codec/peer.ts'
 import { readGenerated } from '../src/codec/peer-generated.ts'
 import { decodeRecords, encodeRecords } from '../src/codec/records.ts'
 import { verify } from '../src/codec/verify.ts'
-import { Command, type Message, MessageType } from '../src/protocol/messages.ts'
+import { type AnyMessage, Command, MessageType } from '../src/protocol/messages.ts'
 import { type JournalRecord, RecordType } from '../src/protocol/records.ts'
 import { buildHotMessage, type HotMessage } from '../test/support/builders.ts'
 import { members } from '../test/support/members.ts'
@@ -60,7 +60,7 @@ for (const [name, message] of Object.entries(messages)) {
   const builder = new Builder(16 << 10)
   const foreign = buildHotMessage(message).slice(4)
   const view = new DataView(foreign.buffer)
-  const readBehindVerifier = (): Message => {
+  const readBehindVerifier = (): AnyMessage => {
     verify(view, 0, foreign.length, peerLayout)
     return readGenerated(foreign, 3)
   }
@@ -92,7 +92,7 @@ bench.add(
 )
 bench.add('decode Request', () => decodeFromClient(requests, keep))
 bench.add('frame of 32 PreAcceptOk', () =>
-  keep({ type: frame(repeated(encodeMessage(messages.PreAcceptOk as Message))).length }),
+  keep({ type: frame(repeated(encodeMessage(messages.PreAcceptOk as AnyMessage))).length }),
 )
 
 await bench.run()

@@ -43,6 +43,15 @@ export const MAX_PROBE_WORDS = 2 * MAX_PROBE_KEYS
 /** For each key of a Probe one instance per row. */
 export const MAX_PROBE_WRITERS = MAX_PROBE_KEYS * MAX_REPLICAS
 
+/** Gaps between the executed slots of a replica that asks for a checkpoint: 1.5 MiB, and far more than there are. */
+export const MAX_RUNS = 1 << 16
+
+/** A chunk of a checkpoint, or its seal. */
+export const MAX_CHECKPOINT_CHUNK_BYTES = 1 << 20
+
+/** Chunks of a checkpoint in one CheckpointAsk: all of them wait at the sender to be sent. */
+export const MAX_CHECKPOINT_CHUNKS = 64
+
 /** Slots that one Ask asks for: bounds the work of answering one message. */
 export const MAX_ASK_SLOTS = 1 << 16
 

@@ -1,6 +1,9 @@
 import type { Builder, Offset } from 'flatbuffers'
 import {
   type Ask,
+  type CheckpointAsk,
+  type CheckpointChunk,
+  type CheckpointMessage,
   type InstanceMessage,
   MessageType,
   type Nack,
@@ -17,19 +20,23 @@ import {
 import { buildBatch, buildVector, buildWhole, built } from './accessors.ts'
 import { Instance } from './generated/common/instance.ts'
 import { Ask as AskBody } from './generated/peer/ask.ts'
+import { CheckpointAsk as CheckpointAskBody } from './generated/peer/checkpoint-ask.ts'
+import { CheckpointChunk as CheckpointChunkBody } from './generated/peer/checkpoint-chunk.ts'
 import { Conflict as ConflictElement } from './generated/peer/conflict.ts'
 import { Nack as NackBody } from './generated/peer/nack.ts'
+import { NotYet as NotYetBody } from './generated/peer/not-yet.ts'
 import { PeerMessage } from './generated/peer/peer-message.ts'
 import { ProbeOk as ProbeOkBody } from './generated/peer/probe-ok.ts'
 import { Recover as RecoverBody } from './generated/peer/recover.ts'
 import { RecoverOk as RecoverOkBody } from './generated/peer/recover-ok.ts'
+import { Run as RunElement } from './generated/peer/run.ts'
 import { Truncated as TruncatedBody } from './generated/peer/truncated.ts'
 import { TryRecover as TryRecoverBody } from './generated/peer/try-recover.ts'
 import { Validate as ValidateBody } from './generated/peer/validate.ts'
 import { ValidateOk as ValidateOkBody } from './generated/peer/validate-ok.ts'
 import { Waiting as WaitingBody } from './generated/peer/waiting.ts'
 import { Writer as WriterElement } from './generated/peer/writer.ts'
-import { MAX_CONFLICTS, MAX_PROBE_WRITERS } from './limits.ts'
+import { MAX_CHECKPOINT_CHUNK_BYTES, MAX_CONFLICTS, MAX_PROBE_WRITERS, MAX_RUNS } from './limits.ts'
 import { tooLarge } from './malformed.ts'
 
 /** Messages that are not hot, written with the generated builders. */
@@ -44,6 +51,7 @@ export type ColdMessage =
   | Ask
   | Truncated
   | ProbeOk
+  | CheckpointMessage
 
 /** The message with its size in front. Throws `too_large`. */
 export function buildMessage(message: ColdMessage): Uint8Array {
@@ -94,6 +102,14 @@ function buildBody(builder: Builder, message: ColdMessage): Offset {
     }
     case MessageType.probeOk:
       return buildProbeOk(builder, message)
+    case MessageType.checkpointAsk:
+      return buildCheckpointAsk(builder, message)
+    case MessageType.checkpointChunk:
+      return buildCheckpointChunk(builder, message)
+    case MessageType.notYet:
+      NotYetBody.startNotYet(builder)
+      NotYetBody.addEpoch(builder, message.epoch)
+      return NotYetBody.endNotYet(builder)
   }
 }
 
@@ -162,6 +178,41 @@ function buildProbeOk(builder: Builder, message: ProbeOk): Offset {
   ProbeOkBody.addFloor(builder, floor)
   ProbeOkBody.addWriters(builder, writers)
   return ProbeOkBody.endProbeOk(builder)
+}
+
+function buildCheckpointAsk(builder: Builder, { epoch, executed, number, chunk, count }: CheckpointAsk): Offset {
+  const { prefix, runs } = executed
+  if (runs.length > MAX_RUNS) throw tooLarge('runs', runs.length, MAX_RUNS)
+  CheckpointAskBody.startBeyondVector(builder, runs.length)
+  for (const run of runs.toReversed()) {
+    RunElement.createRun(builder, ...lanesOf(run.first), ...lanesOf(run.count), run.row)
+  }
+  const beyond = builder.endVector()
+  const vector = buildVector(builder, prefix)
+  CheckpointAskBody.startCheckpointAsk(builder)
+  CheckpointAskBody.addEpoch(builder, epoch)
+  CheckpointAskBody.addExecuted(builder, vector)
+  CheckpointAskBody.addBeyond(builder, beyond)
+  CheckpointAskBody.addNumber(builder, buildWhole(builder, number))
+  CheckpointAskBody.addChunk(builder, chunk)
+  CheckpointAskBody.addCount(builder, count)
+  return CheckpointAskBody.endCheckpointAsk(builder)
+}
+
+function buildCheckpointChunk(builder: Builder, { epoch, number, chunk, bytes }: CheckpointChunk): Offset {
+  const { length } = bytes
+  if (length > MAX_CHECKPOINT_CHUNK_BYTES) throw tooLarge('bytes of a chunk', length, MAX_CHECKPOINT_CHUNK_BYTES)
+  const vector = builder.createByteVector(bytes)
+  CheckpointChunkBody.startCheckpointChunk(builder)
+  CheckpointChunkBody.addEpoch(builder, epoch)
+  CheckpointChunkBody.addNumber(builder, buildWhole(builder, number))
+  CheckpointChunkBody.addChunk(builder, chunk)
+  CheckpointChunkBody.addBytes(builder, vector)
+  return CheckpointChunkBody.endCheckpointChunk(builder)
+}
+
+function lanesOf(value: number): [number, number] {
+  return [value >>> 0, Math.floor(value / 0x1_0000_0000)]
 }
 
 function buildInstance(

@@ -1,10 +1,11 @@
 import * as flatbuffers from 'flatbuffers'
 import {
   type Accept,
+  type AnyMessage,
+  type CheckpointAsk,
   Command,
   type Commit,
   type Conflict,
-  type Message,
   MessageType,
   Mode,
   Phase,
@@ -20,10 +21,13 @@ import { Whole } from './generated/common/whole.ts'
 import { Accept as AcceptBody } from './generated/peer/accept.ts'
 import { AcceptOk as AcceptOkBody } from './generated/peer/accept-ok.ts'
 import { Ask as AskBody } from './generated/peer/ask.ts'
+import { CheckpointAsk as CheckpointAskBody } from './generated/peer/checkpoint-ask.ts'
+import { CheckpointChunk as CheckpointChunkBody } from './generated/peer/checkpoint-chunk.ts'
 import { Commit as CommitBody } from './generated/peer/commit.ts'
 import { Conflict as ConflictElement } from './generated/peer/conflict.ts'
 import { Heartbeat as HeartbeatBody } from './generated/peer/heartbeat.ts'
 import { Nack as NackBody } from './generated/peer/nack.ts'
+import { NotYet as NotYetBody } from './generated/peer/not-yet.ts'
 import { PeerMessage } from './generated/peer/peer-message.ts'
 import { PreAccept as PreAcceptBody } from './generated/peer/pre-accept.ts'
 import { PreAcceptOk as PreAcceptOkBody } from './generated/peer/pre-accept-ok.ts'
@@ -31,23 +35,24 @@ import { Probe as ProbeBody } from './generated/peer/probe.ts'
 import { ProbeOk as ProbeOkBody } from './generated/peer/probe-ok.ts'
 import { Recover as RecoverBody } from './generated/peer/recover.ts'
 import { RecoverOk as RecoverOkBody } from './generated/peer/recover-ok.ts'
+import { Run as RunElement } from './generated/peer/run.ts'
 import { Truncated as TruncatedBody } from './generated/peer/truncated.ts'
 import { TryRecover as TryRecoverBody } from './generated/peer/try-recover.ts'
 import { Validate as ValidateBody } from './generated/peer/validate.ts'
 import { ValidateOk as ValidateOkBody } from './generated/peer/validate-ok.ts'
 import { Waiting as WaitingBody } from './generated/peer/waiting.ts'
 import { Writer as WriterElement } from './generated/peer/writer.ts'
-import { MAX_ASK_SLOTS } from './limits.ts'
+import { MAX_ASK_SLOTS, MAX_CHECKPOINT_CHUNKS } from './limits.ts'
 import { malformed } from './malformed.ts'
 
 /**
  * Every message in any valid layout, through the generated accessors. The bytes must be verified against the schema;
  * this checks what a schema cannot say. Throws `malformed`.
  */
-export function readGenerated(flatbuffer: Uint8Array, replicas: number): Message {
+export function readGenerated(flatbuffer: Uint8Array, replicas: number): AnyMessage {
   const root = PeerMessage.getRootAsPeerMessage(new flatbuffers.ByteBuffer(flatbuffer))
   const type = root.bodyType()
-  const read = readers[type as MessageType] as ((root: PeerMessage, replicas: number) => Message) | undefined
+  const read = readers[type as MessageType] as ((root: PeerMessage, replicas: number) => AnyMessage) | undefined
   if (read === undefined) throw malformed(`type ${type}`)
   return read(root, replicas)
 }
@@ -56,7 +61,7 @@ const instance = new Instance()
 const whole = new Whole()
 
 /** The reader of each message type. */
-const readers: { readonly [T in MessageType]: (root: PeerMessage, replicas: number) => Message & { type: T } } = {
+const readers: { readonly [T in MessageType]: (root: PeerMessage, replicas: number) => AnyMessage & { type: T } } = {
   [MessageType.preAccept]: (root, replicas) => {
     const body: PreAcceptBody = root.body(new PreAcceptBody())
     absent(body, 14, 'quorum')
@@ -163,6 +168,21 @@ const readers: { readonly [T in MessageType]: (root: PeerMessage, replicas: numb
     }
   },
   [MessageType.probeOk]: (root, replicas) => probeOkOf(root.body(new ProbeOkBody()), replicas),
+  [MessageType.checkpointAsk]: (root, replicas) => checkpointAskOf(root.body(new CheckpointAskBody()), replicas),
+  [MessageType.checkpointChunk]: (root) => {
+    const body: CheckpointChunkBody = root.body(new CheckpointChunkBody())
+    return {
+      type: MessageType.checkpointChunk,
+      epoch: body.epoch(),
+      number: wholeOf(body.number(whole), 'number'),
+      chunk: body.chunk(),
+      bytes: (body.bytesArray() as Uint8Array).slice(),
+    }
+  },
+  [MessageType.notYet]: (root) => {
+    const body: NotYetBody = root.body(new NotYetBody())
+    return { type: MessageType.notYet, epoch: body.epoch() }
+  },
 }
 
 interface WithBallot {
@@ -239,5 +259,29 @@ function probeOkOf(body: ProbeOkBody, replicas: number): ProbeOk {
     number: wholeOf(body.number(whole), 'number'),
     floor: vectorOf(body.floorLength(), (i, lanes) => body.floor(i, lanes), 'floor', replicas),
     writers,
+  }
+}
+
+function checkpointAskOf(body: CheckpointAskBody, replicas: number): CheckpointAsk {
+  const element = new RunElement()
+  const runs = Array.from({ length: body.beyondLength() }, (_, i) => {
+    const run = body.beyond(i, element) as RunElement
+    const first = wholeOf(run.first(whole), 'slot')
+    const count = wholeOf(run.count(whole), 'count')
+    if (first === 0 || count === 0 || first + count > Number.MAX_SAFE_INTEGER) throw malformed('a run of no slots')
+    return { row: rowOf(run.row(), replicas), first, count }
+  })
+  const count = body.count()
+  if (count === 0 || count > MAX_CHECKPOINT_CHUNKS) throw malformed(`asks for ${count} chunks`)
+  return {
+    type: MessageType.checkpointAsk,
+    epoch: body.epoch(),
+    executed: {
+      prefix: vectorOf(body.executedLength(), (i, lanes) => body.executed(i, lanes), 'executed', replicas),
+      runs,
+    },
+    number: wholeOf(body.number(whole), 'number'),
+    chunk: body.chunk(),
+    count,
   }
 }

@@ -1,5 +1,5 @@
 import type { Membership } from '../protocol/membership.ts'
-import { type Message, MessageType } from '../protocol/messages.ts'
+import { type AnyMessage, MessageType } from '../protocol/messages.ts'
 import { eachMessage } from './frame.ts'
 import { peerLayout } from './generated/peer/layout.ts'
 import { buildMessage } from './peer-build.ts'
@@ -23,7 +23,7 @@ const writer = new Writer()
  * One message with its size in front, ready for {@link frame}. The caller owns the bytes and nothing changes them:
  * encode a message once, send it to every peer. Throws `too_large` for a batch or list beyond the limits (limits.ts).
  */
-export function encodeMessage(message: Message): Uint8Array {
+export function encodeMessage(message: AnyMessage): Uint8Array {
   switch (message.type) {
     case MessageType.preAccept:
       begin()
@@ -60,12 +60,12 @@ export function encodeMessage(message: Message): Uint8Array {
  * message: the messages before it were handled, that one and those after it were not. The messages keep no reference to
  * `bytes`, which may be a Buffer and start at any offset.
  */
-export function decodeFrame(bytes: Uint8Array, members: Membership, handle: (message: Message) => void): void {
+export function decodeFrame(bytes: Uint8Array, members: Membership, handle: (message: AnyMessage) => void): void {
   const reader = new Reader(bytes, members.quorums.replicas)
   eachMessage(reader.view, (start, end) => handle(decode(reader, start, end)))
 }
 
-function decode(reader: Reader, start: number, end: number): Message {
+function decode(reader: Reader, start: number, end: number): AnyMessage {
   const direct = readDirect(reader, start, end)
   if (direct !== null) return direct
   verify(reader.view, start, end, peerLayout)

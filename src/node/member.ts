@@ -4,7 +4,7 @@ import type { Executor } from '../execution/executor.ts'
 import type { Core } from '../protocol/core.ts'
 import type { Effects } from '../protocol/effects.ts'
 import { rowOf } from '../protocol/membership.ts'
-import { Command } from '../protocol/messages.ts'
+import { type AnyMessage, Command, isCheckpointMessage } from '../protocol/messages.ts'
 import { Composition } from './composition.ts'
 import { type MemberOptions, WORK_PER_TURN } from './member-options.ts'
 import { type MemberNumbers, numbersOf } from './numbers.ts'
@@ -307,16 +307,22 @@ export class Member {
 
   /** See `TransportHandlers.frame`. */
   #receive(from: number, bytes: Uint8Array): boolean {
-    const { core, frames, incarnations } = this.#composition
+    const { frames, incarnations } = this.#composition
     incarnations.spoke(from)
     if (this.#phase !== 'running' || this.#suspended || this.#noticeStall()) return true
     try {
-      if (!frames.receive(from, bytes, (row, message) => core.receive(row, message))) return false
+      if (!frames.receive(from, bytes, (row, message) => this.#handleMessage(row, message))) return false
     } catch (error) {
       this.#fail(error as Error)
     }
     this.#arm()
     return true
+  }
+
+  #handleMessage(row: number, message: AnyMessage): void {
+    const { core, dropped } = this.#composition
+    if (isCheckpointMessage(message)) dropped.add('malformed', 'a part of a checkpoint that nobody asked for')
+    else core.receive(row, message)
   }
 
   /** Schedules a turn, when the event loop has drained what arrived. */

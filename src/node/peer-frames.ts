@@ -3,7 +3,7 @@ import { decodeFrame, encodeMessage } from '../codec/peer.ts'
 import { EpaxosError, ErrorCode } from '../errors.ts'
 import type { Envelope } from '../protocol/effects.ts'
 import { type Member, type Membership, rowOf } from '../protocol/membership.ts'
-import type { Message } from '../protocol/messages.ts'
+import type { AnyMessage } from '../protocol/messages.ts'
 import { addVote, type Votes } from '../protocol/votes.ts'
 import type { Transport } from '../transport/transport.ts'
 import type { FrameDrop } from './dropped.ts'
@@ -46,7 +46,7 @@ export class PeerFrames {
 
   /** Adds messages to the frames of this turn. Encodes each message once, however many receivers it has. */
   add(messages: readonly Envelope[]): void {
-    let last: Message | null = null
+    let last: AnyMessage | null = null
     let bytes: Uint8Array | null = null
     for (const { to, message } of messages) {
       if (message !== last || bytes === null) bytes = encodeMessage(message)
@@ -71,7 +71,7 @@ export class PeerFrames {
    * nothing of it was handled. A frame that arrives whole but is malformed is the peer's own mistake: the rest of it is
    * dropped, and a new link would not help.
    */
-  receive(from: number, bytes: Uint8Array, receive: (row: number, message: Message) => void): boolean {
+  receive(from: number, bytes: Uint8Array, receive: (row: number, message: AnyMessage) => void): boolean {
     const { members, dropped } = this.#options
     const row = rowOf(members, from)
     const messages = unsealed(bytes)

@@ -1,5 +1,6 @@
 import type { Vector } from '../engine/engine.ts'
 import type { Footprint } from '../engine/footprint.ts'
+import type { Executed } from './runs.ts'
 
 /**
  * The messages between replicas. This folder's README has one table of all messages and their answers. Sources:
@@ -45,6 +46,9 @@ export const MessageType = {
   heartbeat: 15,
   probe: 16,
   probeOk: 17,
+  checkpointAsk: 18,
+  checkpointChunk: 19,
+  notYet: 20,
 } as const
 export type MessageType = (typeof MessageType)[keyof typeof MessageType]
 
@@ -218,6 +222,39 @@ export interface ProbeOk {
   readonly writers: readonly Writer[]
 }
 
+/**
+ * Asks for `count` chunks of a checkpoint, from `chunk` on; chunk 0 is the seal, which names the others (protocol.md
+ * §10). Answered with a {@link CheckpointChunk} for each, or with {@link NotYet}.
+ */
+export interface CheckpointAsk {
+  readonly type: typeof MessageType.checkpointAsk
+  readonly epoch: number
+  /** What has executed at the sender: only a checkpoint that contains all of it is of use. */
+  readonly executed: Executed
+  /** Of the checkpoint of the receiver that the sender has begun to fetch; 0 for whichever is there. */
+  readonly number: number
+  readonly chunk: number
+  readonly count: number
+}
+
+/** If the asker asked for another `number`, that one is gone: this is the seal of a newer one. */
+export interface CheckpointChunk {
+  readonly type: typeof MessageType.checkpointChunk
+  readonly epoch: number
+  readonly number: number
+  readonly chunk: number
+  readonly bytes: Uint8Array
+}
+
+/** The sender has no checkpoint that contains what has executed at the receiver. */
+export interface NotYet {
+  readonly type: typeof MessageType.notYet
+  readonly epoch: number
+}
+
+/** Messages that carry a checkpoint from one replica to another: they are none of the core's. */
+export type CheckpointMessage = CheckpointAsk | CheckpointChunk | NotYet
+
 export type InstanceMessage =
   | PreAccept
   | PreAcceptOk
@@ -234,4 +271,12 @@ export type InstanceMessage =
   | Ask
   | Truncated
 
+/** What the core sends and receives. */
 export type Message = InstanceMessage | Heartbeat | Probe | ProbeOk
+
+/** All that replicas say to each other. */
+export type AnyMessage = Message | CheckpointMessage
+
+export function isCheckpointMessage(message: AnyMessage): message is CheckpointMessage {
+  return message.type >= MessageType.checkpointAsk && message.type <= MessageType.notYet
+}

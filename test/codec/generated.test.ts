@@ -6,7 +6,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { decodeFrame, encodeMessage } from '../../src/codec/peer.ts'
 import { decodeRecords, encodeRecords } from '../../src/codec/records.ts'
-import { Command, type Message, MessageType, Phase } from '../../src/protocol/messages.ts'
+import { type AnyMessage, Command, MessageType, Phase } from '../../src/protocol/messages.ts'
 import { type JournalRecord, RecordType } from '../../src/protocol/records.ts'
 import { members } from '../support/members.ts'
 
@@ -44,7 +44,7 @@ const aboutJson = { epoch: 3, row: 1, slot: { lo: 9, hi: 1 } }
 const batchJson = { footprint: [1, 0xffffffff, 2, 3, 4], commands: [9, 8, 7] }
 const wholes = (...values: number[]) => values.map((lo) => ({ lo, hi: 0 }))
 
-const messages: readonly [Message, string, object][] = [
+const messages: readonly [AnyMessage, string, object][] = [
   [
     { type: MessageType.preAccept, ...about, mode: 0, initDeps: [5, 0, 7], batch },
     'PreAccept',
@@ -148,7 +148,7 @@ test('flatc itself reads what is written directly, and what flatc writes is read
     assert.is(body_type, name)
     assert.equal(body, json, name)
     const written = flatc.generateBinary(schema('peer'), JSON.stringify({ body_type: name, body: json }))
-    const back: Message[] = []
+    const back: AnyMessage[] = []
     decodeFrame(written, members(3), (each) => back.push(each))
     assert.equal(back, [message])
   }

@@ -16,8 +16,8 @@ import { Reader } from '../../src/codec/reader.ts'
 import { verify } from '../../src/codec/verify.ts'
 import { EpaxosError } from '../../src/errors.ts'
 import {
+  type AnyMessage,
   Command,
-  type Message,
   MessageType,
   Phase,
   type PreAccept,
@@ -34,14 +34,14 @@ const test = suite('peer messages')
 const seed = freshSeed()
 const ROUNDS = 200
 
-function decoded(bytes: Uint8Array, replicas: number): Message[] {
-  const messages: Message[] = []
+function decoded(bytes: Uint8Array, replicas: number): AnyMessage[] {
+  const messages: AnyMessage[] = []
   decodeFrame(bytes, members(replicas), (each) => messages.push(each))
   return messages
 }
 
 /** The one message of a frame, through the verifier and the generated accessors. */
-function generated(bytes: Uint8Array, replicas: number): Message {
+function generated(bytes: Uint8Array, replicas: number): AnyMessage {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   verify(view, 4, bytes.length, peerLayout)
   return readGenerated(bytes.subarray(4), replicas)
@@ -99,7 +99,7 @@ test('a frame holds messages of all types, and the first bad one ends it', () =>
   assert.equal(decoded(new Uint8Array(0), 3), [])
 
   const bytes = frame([...parts, (parts[0] as Uint8Array).subarray(0, 12), ...parts])
-  const before: Message[] = []
+  const before: AnyMessage[] = []
   assert.throws(() => decodeFrame(bytes, members(3), (each) => before.push(each)), isMalformed)
   assert.equal(before, samples)
 })
@@ -131,7 +131,11 @@ test('a large batch between small messages is encoded and read', () => {
     ...message(random, MessageType.preAccept, 3),
     batch: { footprint, commands: new Uint8Array(5_000_001) },
   }
-  const samples = [message(random, MessageType.accept, 3), large as Message, message(random, MessageType.acceptOk, 3)]
+  const samples = [
+    message(random, MessageType.accept, 3),
+    large as AnyMessage,
+    message(random, MessageType.acceptOk, 3),
+  ]
   for (const shift of [0, 1]) {
     const bytes = frame(samples.map(encodeMessage))
     const moved = new Uint8Array(bytes.length + shift).subarray(shift)
@@ -150,78 +154,95 @@ test('what is beyond a limit is not encoded, and the next message is whole again
   ]
   for (const tooLarge of batches) {
     for (const type of [MessageType.preAccept, MessageType.validate]) {
-      const bad = { ...message(random, type, 3), batch: tooLarge } as Message
+      const bad = { ...message(random, type, 3), batch: tooLarge } as AnyMessage
       assert.throws(() => encodeMessage(bad), refused('too_large'))
       assert.equal(decoded(encodeMessage(good), 3), [good])
     }
   }
   const conflicts = new Array(MAX_CONFLICTS + 1).fill({ row: 0, slot: 1, phase: Phase.none })
-  const validateOk = { ...message(random, MessageType.validateOk, 3), conflicts } as Message
+  const validateOk = { ...message(random, MessageType.validateOk, 3), conflicts } as AnyMessage
   assert.throws(() => encodeMessage(validateOk), refused('too_large'))
   const keys = new Uint32Array(MAX_PROBE_WORDS + 2)
   assert.throws(
-    () => encodeMessage({ ...message(random, MessageType.probe, 3), keys } as Message),
+    () => encodeMessage({ ...message(random, MessageType.probe, 3), keys } as AnyMessage),
     refused('too_large'),
   )
   const writers = new Array(MAX_PROBE_WRITERS + 1).fill({ key: 0, row: 0, slot: 1 })
-  const probeOk = { ...message(random, MessageType.probeOk, 3), writers } as Message
+  const probeOk = { ...message(random, MessageType.probeOk, 3), writers } as AnyMessage
   assert.throws(() => encodeMessage(probeOk), refused('too_large'))
   const deps = new Array<number>(17).fill(0)
   assert.throws(
-    () => encodeMessage({ ...message(random, MessageType.preAcceptOk, 3), deps } as Message),
+    () => encodeMessage({ ...message(random, MessageType.preAcceptOk, 3), deps } as AnyMessage),
     refused('too_large'),
   )
 })
 
 /** What each rule forbids, as a message that breaks it: none of them is accepted, in either layout. */
-const forbidden: readonly (readonly [string, (random: Random) => Message])[] = [
-  ['a row that does not exist', (r) => ({ ...message(r, MessageType.acceptOk, 3), row: 3 }) as Message],
-  ['slot 0', (r) => ({ ...message(r, MessageType.preAcceptOk, 3), slot: 0 }) as Message],
-  ['a slot of 2^53', (r) => ({ ...message(r, MessageType.commit, 3), slot: 2 ** 53 }) as Message],
-  ['a ballot of 2^53', (r) => ({ ...message(r, MessageType.acceptOk, 3), ballot: 2 ** 53 }) as Message],
-  ['too few dependencies', (r) => ({ ...message(r, MessageType.preAccept, 3), initDeps: vector(r, 2) }) as Message],
-  ['too many dependencies', (r) => ({ ...message(r, MessageType.accept, 3), deps: vector(r, 4) }) as Message],
-  ['a dependency of 2^53', (r) => ({ ...message(r, MessageType.heartbeat, 3), executed: [0, 0, 2 ** 53] }) as Message],
-  ['an unknown mode', (r) => ({ ...message(r, MessageType.preAccept, 3), mode: 1 }) as unknown as Message],
-  ['a decision on an unknown command', (r) => ({ ...message(r, MessageType.commit, 3), command: 0 }) as Message],
+const forbidden: readonly (readonly [string, (random: Random) => AnyMessage])[] = [
+  ['a row that does not exist', (r) => ({ ...message(r, MessageType.acceptOk, 3), row: 3 }) as AnyMessage],
+  ['slot 0', (r) => ({ ...message(r, MessageType.preAcceptOk, 3), slot: 0 }) as AnyMessage],
+  ['a slot of 2^53', (r) => ({ ...message(r, MessageType.commit, 3), slot: 2 ** 53 }) as AnyMessage],
+  ['a ballot of 2^53', (r) => ({ ...message(r, MessageType.acceptOk, 3), ballot: 2 ** 53 }) as AnyMessage],
+  ['too few dependencies', (r) => ({ ...message(r, MessageType.preAccept, 3), initDeps: vector(r, 2) }) as AnyMessage],
+  ['too many dependencies', (r) => ({ ...message(r, MessageType.accept, 3), deps: vector(r, 4) }) as AnyMessage],
+  [
+    'a dependency of 2^53',
+    (r) => ({ ...message(r, MessageType.heartbeat, 3), executed: [0, 0, 2 ** 53] }) as AnyMessage,
+  ],
+  ['an unknown mode', (r) => ({ ...message(r, MessageType.preAccept, 3), mode: 1 }) as unknown as AnyMessage],
+  ['a decision on an unknown command', (r) => ({ ...message(r, MessageType.commit, 3), command: 0 }) as AnyMessage],
   [
     'a command that does not exist',
-    (r) => ({ ...message(r, MessageType.accept, 3), command: 3 }) as unknown as Message,
+    (r) => ({ ...message(r, MessageType.accept, 3), command: 3 }) as unknown as AnyMessage,
   ],
-  ['a no-op with a batch', (r) => ({ ...message(r, MessageType.accept, 3), command: 2, batch: batch(r) }) as Message],
+  [
+    'a no-op with a batch',
+    (r) => ({ ...message(r, MessageType.accept, 3), command: 2, batch: batch(r) }) as AnyMessage,
+  ],
   ['a footprint of half a key', (r) => withFootprint(r, [1, 5])],
   ['an empty footprint', (r) => withFootprint(r, [])],
   ['more writes than keys', (r) => withFootprint(r, [2, 5, 5])],
-  ['a phase that does not exist', (r) => ({ ...recoverOk(r), phase: 4 }) as unknown as Message],
-  ['accepted without a command', (r) => ({ ...recoverOk(r), phase: 2, command: 0 }) as Message],
-  ['pre-accepted without dependencies', (r) => ({ ...recoverOk(r), deps: null }) as Message],
-  ['pre-accepted without initial dependencies', (r) => ({ ...recoverOk(r), initDeps: null }) as Message],
-  ['pre-accepted without a batch', (r) => ({ ...recoverOk(r), batch: null }) as Message],
+  ['a phase that does not exist', (r) => ({ ...recoverOk(r), phase: 4 }) as unknown as AnyMessage],
+  ['accepted without a command', (r) => ({ ...recoverOk(r), phase: 2, command: 0 }) as AnyMessage],
+  ['pre-accepted without dependencies', (r) => ({ ...recoverOk(r), deps: null }) as AnyMessage],
+  ['pre-accepted without initial dependencies', (r) => ({ ...recoverOk(r), initDeps: null }) as AnyMessage],
+  ['pre-accepted without a batch', (r) => ({ ...recoverOk(r), batch: null }) as AnyMessage],
   ['a conflict in a row that does not exist', (r) => withConflict(r, { row: 3, slot: 1, phase: 1 })],
   ['a conflict with slot 0', (r) => withConflict(r, { row: 0, slot: 0, phase: 1 })],
   ['a conflict of no known phase', (r) => withConflict(r, { row: 0, slot: 1, phase: 4 as Phase })],
-  ['more waiting than replicas', (r) => ({ ...message(r, MessageType.waiting, 3), count: 4 }) as Message],
-  ['an Ask for nothing', (r) => ({ ...message(r, MessageType.ask, 3), count: 0 }) as Message],
-  ['an Ask for too much', (r) => ({ ...message(r, MessageType.ask, 3), count: 2 ** 20 }) as Message],
-  ['half a key', (r) => ({ ...message(r, MessageType.probe, 3), keys: Uint32Array.of(1) }) as Message],
+  ['more waiting than replicas', (r) => ({ ...message(r, MessageType.waiting, 3), count: 4 }) as AnyMessage],
+  ['an Ask for nothing', (r) => ({ ...message(r, MessageType.ask, 3), count: 0 }) as AnyMessage],
+  ['an Ask for too much', (r) => ({ ...message(r, MessageType.ask, 3), count: 2 ** 20 }) as AnyMessage],
+  ['an ask for no chunks', (r) => ({ ...message(r, MessageType.checkpointAsk, 3), count: 0 }) as AnyMessage],
+  ['an ask for too many chunks', (r) => ({ ...message(r, MessageType.checkpointAsk, 3), count: 65 }) as AnyMessage],
+  ['a run of no slots', (r) => withRun(r, { row: 0, first: 3, count: 0 })],
+  ['a run from slot 0', (r) => withRun(r, { row: 0, first: 0, count: 2 })],
+  ['a run of a row that does not exist', (r) => withRun(r, { row: 3, first: 3, count: 2 })],
+  ['a run beyond 2^53', (r) => withRun(r, { row: 0, first: 2 ** 53 - 2, count: 2 })],
+  ['half a key', (r) => ({ ...message(r, MessageType.probe, 3), keys: Uint32Array.of(1) }) as AnyMessage],
   ['a writer in a row that does not exist', (r) => withWriter(r, { key: 0, row: 3, slot: 1 })],
   ['a writer with slot 0', (r) => withWriter(r, { key: 0, row: 0, slot: 0 })],
-  ['an Ask beyond 2^53', (r) => ({ ...message(r, MessageType.ask, 3), slot: 2 ** 53 - 1 }) as Message],
+  ['an Ask beyond 2^53', (r) => ({ ...message(r, MessageType.ask, 3), slot: 2 ** 53 - 1 }) as AnyMessage],
 ]
 
-function withFootprint(random: Random, words: number[]): Message {
+function withRun(random: Random, run: { row: number; first: number; count: number }): AnyMessage {
+  const executed = { prefix: vector(random, 3), runs: [run] }
+  return { ...message(random, MessageType.checkpointAsk, 3), executed } as AnyMessage
+}
+
+function withFootprint(random: Random, words: number[]): AnyMessage {
   return {
     ...message(random, MessageType.preAccept, 3),
     batch: { ...batch(random), footprint: Uint32Array.from(words) },
-  } as Message
+  } as AnyMessage
 }
 
-function withConflict(random: Random, conflict: { row: number; slot: number; phase: Phase }): Message {
-  return { ...message(random, MessageType.validateOk, 3), conflicts: [conflict] } as Message
+function withConflict(random: Random, conflict: { row: number; slot: number; phase: Phase }): AnyMessage {
+  return { ...message(random, MessageType.validateOk, 3), conflicts: [conflict] } as AnyMessage
 }
 
-function withWriter(random: Random, writer: Writer): Message {
-  return { ...message(random, MessageType.probeOk, 3), writers: [writer] } as Message
+function withWriter(random: Random, writer: Writer): AnyMessage {
+  return { ...message(random, MessageType.probeOk, 3), writers: [writer] } as AnyMessage
 }
 
 /** A pre-accepted one. */

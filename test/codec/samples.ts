@@ -1,7 +1,7 @@
 import * as client from '../../src/codec/client.ts'
 import type { Vector } from '../../src/engine/engine.ts'
 import { EVERYTHING } from '../../src/engine/footprint.ts'
-import { type Batch, Command, type Message, MessageType, Mode, Phase } from '../../src/protocol/messages.ts'
+import { type AnyMessage, type Batch, Command, MessageType, Mode, Phase } from '../../src/protocol/messages.ts'
 import { type JournalRecord, RecordType } from '../../src/protocol/records.ts'
 import type { Random } from '../support/random.ts'
 
@@ -57,7 +57,7 @@ function start(random: Random) {
   return { number: whole(random, 1), nonce: bytes(random, 16) }
 }
 
-export function message(random: Random, type: MessageType, replicas: number): Message {
+export function message(random: Random, type: MessageType, replicas: number): AnyMessage {
   const id = about(random, replicas)
   const ballot = whole(random)
   switch (type) {
@@ -110,6 +110,26 @@ export function message(random: Random, type: MessageType, replicas: number): Me
       const writers = Array.from({ length: random.below(6) }, writer)
       return { type, ...probeName(random), floor: vector(random, replicas), writers }
     }
+    case MessageType.checkpointAsk: {
+      const runs = Array.from({ length: random.below(5) }, () => run(random, replicas))
+      const executed = { prefix: vector(random, replicas), runs }
+      const chunk = random.pick([0, 1, 2 ** 32 - 1])
+      return { type, epoch: id.epoch, executed, number: whole(random), chunk, count: 1 + random.below(64) }
+    }
+    case MessageType.checkpointChunk: {
+      const chunk = random.pick([0, 1, 2 ** 32 - 1])
+      return { type, epoch: id.epoch, number: whole(random), chunk, bytes: bytes(random, random.below(300)) }
+    }
+    case MessageType.notYet:
+      return { type, epoch: id.epoch }
+  }
+}
+
+function run(random: Random, replicas: number) {
+  return {
+    row: random.below(replicas),
+    first: Math.min(whole(random, 1), 2 ** 52),
+    count: Math.min(whole(random, 1), 2 ** 52 - 1),
   }
 }
 
@@ -117,7 +137,7 @@ function probeName(random: Random) {
   return { epoch: random.pick([0, 1, 2 ** 32 - 1]), start: whole(random), number: whole(random) }
 }
 
-function recoverOk(random: Random, replicas: number): Message {
+function recoverOk(random: Random, replicas: number): AnyMessage {
   const phase = random.pick(Object.values(Phase))
   const validated = phase === Phase.preAccepted || random.chance(0.5)
   const command = phase === Phase.preAccepted ? Command.batch : random.pick([Command.batch, Command.noop])

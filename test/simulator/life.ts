@@ -3,7 +3,13 @@ import type { Footprint } from '../../src/engine/footprint.ts'
 import { SILENT } from '../../src/node/logger.ts'
 import { Member } from '../../src/node/member.ts'
 import type { Consistency, Respond } from '../../src/node/requests.ts'
-import { type Heartbeat, type Message, MessageType } from '../../src/protocol/messages.ts'
+import {
+  type AnyMessage,
+  type Heartbeat,
+  isCheckpointMessage,
+  type Message,
+  MessageType,
+} from '../../src/protocol/messages.ts'
 import { MemoryTransport } from '../../src/transport/memory.ts'
 import type { Sent } from '../support/cluster.ts'
 import { members } from '../support/members.ts'
@@ -292,7 +298,7 @@ export class Life {
         overflowed: () => this.#world.counters.add('links closed by their backlog'),
         received: (from, messages) => {
           for (const message of messages) {
-            if (message.type === MessageType.heartbeat) continue
+            if (message.type === MessageType.heartbeat || isCheckpointMessage(message)) continue
             this.#world.happened('receives', id, from, message)
             if ('row' in message) this.#watched.touch(message.row, message.slot)
           }
@@ -325,10 +331,11 @@ export class Life {
     this.#world.operator.takes(by, id, directory, number)
   }
 
-  #says(to: number, message: Message): void {
+  #says(to: number, message: AnyMessage): void {
     const { counters } = this.#world
     counters.add(`message ${MESSAGE_NAMES.get(message.type)}`)
     if (message.type === MessageType.heartbeat) return this.#announces(message)
+    if (isCheckpointMessage(message)) return
     if ('row' in message) this.#watched.touch(message.row, message.slot)
     this.#world.happened('sends', this.boot.id, to, message)
     this.#said.push({ from: this.boot.id, to, message })

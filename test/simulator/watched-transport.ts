@@ -1,7 +1,7 @@
 import { sealedFrames, unsealed } from '../../src/codec/frame.ts'
 import { decodeFrame } from '../../src/codec/peer.ts'
 import type { Membership } from '../../src/protocol/membership.ts'
-import type { Message } from '../../src/protocol/messages.ts'
+import type { AnyMessage } from '../../src/protocol/messages.ts'
 import type { Claim, Refusal, Standing, Transport, TransportHandlers, Verdict } from '../../src/transport/transport.ts'
 import type { SimulatedProcess } from './process.ts'
 
@@ -10,12 +10,12 @@ export interface TransportWatch {
   /** Nothing leaves any more: it is as if the process had ended within its turn. */
   isMuted(): boolean
   /** The frame leaves the replica, so all that it rests on is durable there. `taken`: there is a link for it. */
-  sent(to: number, messages: readonly Message[], bytes: Uint8Array, taken: boolean): void
+  sent(to: number, messages: readonly AnyMessage[], bytes: Uint8Array, taken: boolean): void
   /** So many bytes to the peer have not arrived. */
   buffered(bytes: number): void
   /** The link to a peer was closed because too much had not arrived. */
   overflowed(): void
-  received(from: number, messages: readonly Message[]): void
+  received(from: number, messages: readonly AnyMessage[]): void
   /** It tells a peer who it is. */
   claims(standing: Standing): void
   /** It welcomes the peer, or believes its welcome. */
@@ -117,8 +117,8 @@ export class WatchedTransport implements Transport {
       .finally(() => watch.settled())
   }
 
-  #messagesOf(bytes: Uint8Array): Message[] {
-    const messages: Message[] = []
+  #messagesOf(bytes: Uint8Array): AnyMessage[] {
+    const messages: AnyMessage[] = []
     decodeFrame(unsealed(bytes) as Uint8Array, this.#options.members, (message) => messages.push(message))
     return messages
   }

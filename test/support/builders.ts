@@ -20,9 +20,9 @@ import { Probe as ProbeBody } from '../../src/codec/generated/peer/probe.ts'
 import {
   type Accept,
   type AcceptOk,
+  type AnyMessage,
   type Commit,
   type Heartbeat,
-  type Message,
   MessageType,
   type PreAccept,
   type PreAcceptOk,
@@ -38,7 +38,7 @@ import { type AccRecord, type ComRecord, type PreRecord, RecordType } from '../.
 export type HotMessage = PreAccept | PreAcceptOk | Accept | AcceptOk | Commit | Heartbeat | Probe
 export type HotRecord = PreRecord | AccRecord | ComRecord
 
-export function isHot(message: Message): message is HotMessage {
+export function isHot(message: AnyMessage): message is HotMessage {
   const { type } = message
   return type <= MessageType.commit || type === MessageType.heartbeat || type === MessageType.probe
 }

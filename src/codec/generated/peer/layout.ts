@@ -5,7 +5,7 @@ import * as limits from '../../limits.ts'
 
 export const peerLayout: Layout = {
   identifier: 'EPXP',
-  root: 6,
+  root: 9,
   tables: [
     {
       name: 'Accept',
@@ -30,6 +30,26 @@ export const peerLayout: Layout = {
       fields: [
         { name: 'about', kind: 'inline', size: 16, align: 4, required: true },
         { name: 'count', kind: 'inline', size: 4, align: 4 },
+      ],
+    },
+    {
+      name: 'CheckpointAsk',
+      fields: [
+        { name: 'epoch', kind: 'inline', size: 4, align: 4 },
+        { name: 'executed', kind: 'vector', size: 8, align: 4, limit: limits.MAX_REPLICAS, required: true },
+        { name: 'beyond', kind: 'vector', size: 20, align: 4, limit: limits.MAX_RUNS, required: true },
+        { name: 'number', kind: 'inline', size: 8, align: 4, required: true },
+        { name: 'chunk', kind: 'inline', size: 4, align: 4 },
+        { name: 'count', kind: 'inline', size: 4, align: 4 },
+      ],
+    },
+    {
+      name: 'CheckpointChunk',
+      fields: [
+        { name: 'epoch', kind: 'inline', size: 4, align: 4 },
+        { name: 'number', kind: 'inline', size: 8, align: 4, required: true },
+        { name: 'chunk', kind: 'inline', size: 4, align: 4 },
+        { name: 'bytes', kind: 'vector', size: 1, align: 1, limit: limits.MAX_CHECKPOINT_CHUNK_BYTES, required: true },
       ],
     },
     {
@@ -63,10 +83,16 @@ export const peerLayout: Layout = {
       ],
     },
     {
+      name: 'NotYet',
+      fields: [
+        { name: 'epoch', kind: 'inline', size: 4, align: 4 },
+      ],
+    },
+    {
       name: 'PeerMessage',
       fields: [
         { name: 'body_type', kind: 'inline', size: 1, align: 1 },
-        { name: 'body', kind: 'union', members: [null, 7, 8, 0, 1, 3, 11, 12, 15, 16, 17, 5, 14, 2, 13, 4, 9, 10], required: true },
+        { name: 'body', kind: 'union', members: [null, 10, 11, 0, 1, 5, 14, 15, 18, 19, 20, 7, 17, 2, 16, 6, 12, 13, 3, 4, 8], required: true },
       ],
     },
     {

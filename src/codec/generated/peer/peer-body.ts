@@ -21,5 +21,8 @@ export const PeerBody = {
   Heartbeat: 15,
   Probe: 16,
   ProbeOk: 17,
+  CheckpointAsk: 18,
+  CheckpointChunk: 19,
+  NotYet: 20,
 } as const
 export type PeerBody = number

@@ -1,0 +1,42 @@
+import type { Vector } from '../engine/engine.ts'
+
+/** Slots that follow each other. */
+export interface Run {
+  readonly row: number
+  readonly first: number
+  readonly count: number
+}
+
+/** What has executed: a prefix per row, and the slots after the first gap of each row. */
+export interface Executed {
+  readonly prefix: Vector
+  /** By row, then ascending; between two of them slots are missing. */
+  readonly runs: readonly Run[]
+}
+
+/** The runs of these slots, ascending, of a row. */
+export function runsOf(row: number, slots: readonly number[]): Run[] {
+  const runs: { row: number; first: number; count: number }[] = []
+  for (const slot of slots) {
+    const last = runs.at(-1)
+    if (last !== undefined && slot === last.first + last.count) last.count++
+    else runs.push({ row, first: slot, count: 1 })
+  }
+  return runs
+}
+
+export function* slotsOf({ first, count }: Run): Iterable<number> {
+  for (let slot = first; slot < first + count; slot++) yield slot
+}
+
+/** Whether everything that has executed by `part` has executed by `whole`, too. */
+export function contains(whole: Executed, part: Executed): boolean {
+  const prefixes = part.prefix.map((last, row) => ({ row, first: 1, count: last }))
+  return [...prefixes, ...part.runs].every((run) => covers(whole, run))
+}
+
+function covers({ prefix, runs }: Executed, { row, first, count }: Run): boolean {
+  const end = first + count
+  const next = Math.max(first, (prefix[row] as number) + 1)
+  return next >= end || runs.some((run) => run.row === row && run.first <= next && end <= run.first + run.count)
+}
