@@ -1,3 +1,5 @@
+import type { CheckpointOrigin } from './checkpoints.ts'
+
 /** Records under numbers: what one checkpoint consists of. */
 export interface RecordFile {
   /**
@@ -13,6 +15,8 @@ export interface RecordFile {
    * @throws EpaxosError `damaged`, `storage`, or `closed`
    */
   read(key: number): Uint8Array | null
+  /** The highest key; -1 if there is no record. */
+  readonly last: number
   close(): Promise<void>
 }
 
@@ -33,6 +37,16 @@ export interface RecordFiles {
   makeWhole(number: number): Promise<void>
   /** Removes a file, whole or not. It must be closed. Never rejects: what stays is removed at the next start. */
   remove(number: number): Promise<void>
+  /** The origin of the checkpoint that is received; null if there is none. There is one at a time. */
+  readonly received: CheckpointOrigin | null
+  /**
+   * Opens its file, or creates it.
+   *
+   * @throws EpaxosError `damaged`, `storage` or `resources`
+   */
+  openReceived(origin: CheckpointOrigin): RecordFile
+  /** Removes its file, which must be closed. Never rejects. */
+  removeReceived(): Promise<void>
 }
 
 /** The key of the seal. Chunk i has the key i + 1. */

@@ -9,6 +9,7 @@ export class SealedReader implements CheckpointReader {
   readonly #file: RecordFile
   readonly #where: string
   readonly #seal: Seal
+  readonly seal: Uint8Array
   readonly #closed: () => void
   #open = true
 
@@ -25,6 +26,7 @@ export class SealedReader implements CheckpointReader {
     this.#file = file
     this.#where = where
     this.#seal = seal
+    this.seal = record as Uint8Array
     this.#closed = closed
   }
 
@@ -38,6 +40,10 @@ export class SealedReader implements CheckpointReader {
 
   get bytes(): number {
     return this.sections.reduce((sum, { bytes }) => sum + bytes, 0)
+  }
+
+  get chunkCount(): number {
+    return this.sections.reduce((sum, { chunks }) => sum + chunks, 0)
   }
 
   *chunks(name: string): Iterable<Uint8Array> {

@@ -1,9 +1,18 @@
 import { EpaxosError, ErrorCode } from '../errors.ts'
 import { assert } from '../protocol/assert.ts'
-import type { RecordFile, RecordFiles } from './checkpoint-files.ts'
+import { type RecordFile, type RecordFiles, SEAL_KEY } from './checkpoint-files.ts'
+import { decodeSeal } from './checkpoint-format.ts'
 import { SealedReader } from './checkpoint-reader.ts'
+import { ChunkReceiver } from './checkpoint-receiver.ts'
 import { SealingWriter } from './checkpoint-writer.ts'
-import type { CheckpointHeader, CheckpointReader, CheckpointStore, CheckpointWriter } from './checkpoints.ts'
+import type {
+  CheckpointHeader,
+  CheckpointOrigin,
+  CheckpointReader,
+  CheckpointReceiver,
+  CheckpointStore,
+  CheckpointWriter,
+} from './checkpoints.ts'
 
 /** A file that is open to be read, and by how many readers. */
 interface Opened {
@@ -20,6 +29,7 @@ export class FileCheckpoints implements CheckpointStore {
   /** Those before the newest are not needed. */
   #settled = false
   #writer: SealingWriter | null = null
+  #receiver: ChunkReceiver | null = null
   #removing: Promise<unknown> = Promise.resolve()
   #closing: Promise<void> | null = null
 
@@ -78,6 +88,55 @@ export class FileCheckpoints implements CheckpointStore {
     return this.#writer
   }
 
+  received(): CheckpointReceiver | null {
+    this.#assertOpen()
+    const origin = this.#files.received
+    if (this.#receiver !== null || origin === null) return this.#receiver
+    let file: RecordFile | null = null
+    try {
+      file = this.#files.openReceived(origin)
+      this.#receiver = this.#receiverOf(origin, file)
+    } catch (error) {
+      // It can be received again.
+      if ((error as EpaxosError).code !== ErrorCode.damaged) throw error
+      this.#removeReceived(file)
+    }
+    return this.#receiver
+  }
+
+  #removeReceived(file: RecordFile | null): void {
+    const closed = file?.close().catch(() => {}) ?? Promise.resolve()
+    this.#removing = Promise.all([this.#removing, closed.then(() => this.#files.removeReceived())])
+  }
+
+  async receive(origin: CheckpointOrigin, seal: Uint8Array): Promise<CheckpointReceiver> {
+    this.#assertOpen()
+    const decoded = decodeSeal(seal)
+    if (typeof decoded === 'string') throw new EpaxosError(ErrorCode.malformed, `The seal of a checkpoint ${decoded}`)
+    await this.#receiver?.discard()
+    await this.#removing
+    await this.#files.removeReceived()
+    this.#assertOpen()
+    const file = this.#files.openReceived(origin)
+    try {
+      await file.write([{ key: SEAL_KEY, record: seal }])
+    } catch (error) {
+      await file.close().catch(() => {})
+      await this.#files.removeReceived()
+      throw error
+    }
+    this.#receiver = this.#receiverOf(origin, file)
+    return this.#receiver
+  }
+
+  #receiverOf(origin: CheckpointOrigin, file: RecordFile): ChunkReceiver {
+    const where = `${this.#where}/received from replica ${origin.giver}`
+    return new ChunkReceiver(origin, file, where, async () => {
+      this.#receiver = null
+      await this.#files.removeReceived()
+    })
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
@@ -85,6 +144,7 @@ export class FileCheckpoints implements CheckpointStore {
 
   async #close(): Promise<void> {
     await this.#writer?.abandon()
+    await this.#receiver?.close()
     await this.#removing
     await Promise.all([...this.#opened.values()].map(({ file }) => file.close()))
   }

@@ -53,6 +53,15 @@ export interface CheckpointStore {
    * @throws EpaxosError `storage` if there is no space, `resources`, or `closed`
    */
   begin(header: CheckpointHeader): CheckpointWriter
+  /** What was received of a peer's checkpoint, also before a restart; null if nothing was, or if it is of no use. */
+  received(): CheckpointReceiver | null
+  /**
+   * Begins to receive a checkpoint of a peer. What was received of another one is removed.
+   *
+   * @param seal as {@link CheckpointReader.seal} gave it
+   * @throws EpaxosError `malformed` if it is no seal, `storage` if there is no space, `resources`, or `closed`
+   */
+  receive(origin: CheckpointOrigin, seal: Uint8Array): Promise<CheckpointReceiver>
   /** Abandons what is unfinished. Readers that are still open can read no more. */
   close(): Promise<void>
 }
@@ -79,6 +88,35 @@ export interface CheckpointWriter {
   abandon(): Promise<void>
 }
 
+/** The checkpoint of a peer: the same origin is always the same bytes. */
+export interface CheckpointOrigin {
+  /** The id of the replica that took it. */
+  readonly giver: number
+  /** Its {@link CheckpointReader.number} there. */
+  readonly number: number
+}
+
+/** A checkpoint that comes from a peer, chunk by chunk. It outlives restarts, and is never the latest of its store. */
+export interface CheckpointReceiver {
+  readonly origin: CheckpointOrigin
+  readonly header: CheckpointHeader
+  /** Of all its chunks together. */
+  readonly bytes: number
+  readonly chunkCount: number
+  /** How many chunks are here, from the first one on. */
+  readonly received: number
+  /**
+   * Adds the next chunk, a copy. Resolves when another may come. Do not call it again before that.
+   *
+   * @throws EpaxosError `malformed` if it cannot be a chunk of this checkpoint, `storage`, or `closed`: discard it then
+   */
+  append(chunk: Uint8Array): Promise<void>
+  /** Reads it, when all chunks are here and {@link append} has resolved. Close the reader before {@link discard}. */
+  read(): CheckpointReader
+  /** It is not needed any more. Never rejects. */
+  discard(): Promise<void>
+}
+
 export interface CheckpointReader {
   readonly header: CheckpointHeader
   /** In the order in which they were written. */
@@ -93,6 +131,10 @@ export interface CheckpointReader {
    * @throws EpaxosError while iterating: `damaged` at the first chunk that is not what was written
    */
   chunks(section: string): Iterable<Uint8Array>
+  /** The seal in bytes, for a peer that receives this checkpoint. */
+  readonly seal: Uint8Array
+  /** Of all sections. */
+  readonly chunkCount: number
   /**
    * Chunk `index`, counted from 0 over all sections.
    *

@@ -6,7 +6,7 @@ import { EpaxosError, ErrorCode } from '../errors.ts'
 import { freeAddressSpace } from '../system/limits.ts'
 import type { NumberedRecord, RecordFile, RecordFiles } from './checkpoint-files.ts'
 import { FileCheckpoints } from './checkpoint-store.ts'
-import type { CheckpointStore } from './checkpoints.ts'
+import type { CheckpointOrigin, CheckpointStore } from './checkpoints.ts'
 import { checkDataFile } from './datafile.ts'
 import { checkAddressSpace, openEnvironment, owned, reasonOf, storageError } from './environment.ts'
 import { syncDirectory } from './files.ts'
@@ -31,20 +31,31 @@ export async function openCheckpoints(directory: string): Promise<CheckpointStor
     const unfinished = names.filter((name) => name.startsWith(UNFINISHED))
     await Promise.all(unfinished.map((name) => rm(join(path, name), { recursive: true })))
     await syncDirectory(dirname(path))
-    const whole = names.filter((name) => /^[1-9]\d*$/.test(name)).map(Number)
-    return new FileCheckpoints(new Folders(path, whole), path)
+    return new FileCheckpoints(new Folders(path, names), path)
   } catch (error) {
     throw storageError(`The checkpoints in ${path} cannot be opened`, error)
   }
 }
 
+function nameOf({ giver, number }: CheckpointOrigin): string {
+  return `received-${giver}-${number}`
+}
+
+/** Null for another name. */
+function originOf(name: string): CheckpointOrigin | null {
+  const [, giver, number] = /^received-(\d+)-(\d+)$/.exec(name) ?? []
+  return giver === undefined ? null : { giver: Number(giver), number: Number(number) }
+}
+
 class Folders implements RecordFiles {
   readonly #path: string
   readonly #whole: Set<number>
+  #received: CheckpointOrigin | null
 
-  constructor(path: string, whole: readonly number[]) {
+  constructor(path: string, names: readonly string[]) {
     this.#path = path
-    this.#whole = new Set(whole)
+    this.#whole = new Set(names.filter((name) => /^[1-9]\d*$/.test(name)).map(Number))
+    this.#received = names.map(originOf).find((origin) => origin !== null) ?? null
   }
 
   get whole(): readonly number[] {
@@ -89,6 +100,29 @@ class Folders implements RecordFiles {
     await rm(path, { recursive: true }).catch(() => {})
   }
 
+  get received(): CheckpointOrigin | null {
+    return this.#received
+  }
+
+  openReceived(origin: CheckpointOrigin): RecordFile {
+    const path = join(this.#path, nameOf(origin))
+    const dataFile = join(path, 'data.mdb')
+    this.#received = origin
+    try {
+      mkdirSync(path, { mode: 0o700, recursive: true })
+      if (existsSync(dataFile)) checkDataFile('received checkpoint', dataFile)
+      return new Environment(path)
+    } catch (error) {
+      throw storageError(`The checkpoint ${path} cannot be received`, error)
+    }
+  }
+
+  async removeReceived(): Promise<void> {
+    const origin = this.#received
+    this.#received = null
+    if (origin !== null) await rm(join(this.#path, nameOf(origin)), { recursive: true }).catch(() => {})
+  }
+
   #unfinished(number: number): string {
     return join(this.#path, `${UNFINISHED}${number}`)
   }
@@ -127,6 +161,11 @@ class Environment implements RecordFile {
     } catch (error) {
       throw storageError(`The checkpoint ${this.#path} cannot be read`, error)
     }
+  }
+
+  get last(): number {
+    for (const key of this.#records.getKeys({ reverse: true, limit: 1 })) return key
+    return -1
   }
 
   close(): Promise<void> {

@@ -1,7 +1,7 @@
 import { EpaxosError, ErrorCode } from '../errors.ts'
 import type { NumberedRecord, RecordFile, RecordFiles } from './checkpoint-files.ts'
 import { FileCheckpoints } from './checkpoint-store.ts'
-import type { CheckpointStore } from './checkpoints.ts'
+import type { CheckpointOrigin, CheckpointStore } from './checkpoints.ts'
 import { type Random, tear } from './tear.ts'
 
 export interface MemoryCheckpointsOptions {
@@ -20,6 +20,7 @@ export class MemoryCheckpoints {
   /** While true, writes fail. */
   full = false
   readonly #files = new Map<number, File>()
+  #received: { readonly origin: CheckpointOrigin; readonly file: File } | null = null
   readonly #schedule: (written: () => void) => void
   /** Counts the crashes: a store from before one neither reads nor writes. */
   #life = 0
@@ -37,13 +38,14 @@ export class MemoryCheckpoints {
 
   /** Checkpoints that take space, whole or not. */
   get count(): number {
-    return this.#files.size
+    return this.#files.size + (this.#received === null ? 0 : 1)
   }
 
   /** Bytes that the disk holds. */
   get bytes(): number {
     let bytes = 0
-    for (const { records } of this.#files.values()) for (const { length } of records.values()) bytes += length
+    const files = [...this.#files.values(), ...(this.#received === null ? [] : [this.#received.file])]
+    for (const { records } of files) for (const { length } of records.values()) bytes += length
     return bytes
   }
 
@@ -77,12 +79,17 @@ export class MemoryCheckpoints {
     for (const [number, { whole, records }] of this.#files) {
       if (whole) copy.#files.set(number, { whole, becomingWhole: false, records: new Map(records) })
     }
+    if (this.#received !== null) {
+      const { origin, file } = this.#received
+      copy.#received = { origin, file: { ...file, records: new Map(file.records) } }
+    }
     return copy
   }
 
   #filesOf(life: number): RecordFiles {
     const files = this.#files
     const isAlive = () => life === this.#life
+    const received = () => this.#received
     const numbers = () => [...files].filter(([, { whole }]) => whole).map(([number]) => number)
     const written = (effect: () => void) => this.#written(isAlive, effect)
     return {
@@ -105,6 +112,19 @@ export class MemoryCheckpoints {
       },
       remove: async (number) => {
         if (isAlive()) files.delete(number)
+      },
+      get received() {
+        return received()?.origin ?? null
+      },
+      openReceived: (origin) => {
+        const present = received()
+        if (present !== null) return new Records(present.file, written, isAlive)
+        const file = { whole: false, becomingWhole: false, records: new Map() }
+        this.#received = { origin, file }
+        return new Records(file, written, isAlive)
+      },
+      removeReceived: async () => {
+        if (isAlive()) this.#received = null
       },
     }
   }
@@ -150,6 +170,10 @@ class Records implements RecordFile {
   read(key: number): Uint8Array | null {
     if (!this.#open || !this.#isAlive()) throw new EpaxosError(ErrorCode.closed, 'The memory disk is closed')
     return this.#file.records.get(key)?.slice() ?? null
+  }
+
+  get last(): number {
+    return Math.max(-1, ...this.#file.records.keys())
   }
 
   async close(): Promise<void> {

@@ -1,7 +1,13 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { EpaxosError } from '../../src/errors.ts'
-import type { CheckpointHeader, CheckpointReader, CheckpointStore } from '../../src/storage/checkpoints.ts'
+import type {
+  CheckpointHeader,
+  CheckpointReader,
+  CheckpointReceiver,
+  CheckpointStore,
+} from '../../src/storage/checkpoints.ts'
+import { MemoryCheckpoints } from '../../src/storage/memory-checkpoints.ts'
 import { freshSeed, Random } from '../support/random.ts'
 import { volume } from '../support/volumes.ts'
 import { hasCode, text, until } from './compliance.ts'
@@ -246,6 +252,8 @@ export function checkpointCompliance(name: string, create: () => Promise<Subject
     await store.close()
   })
 
+  receivingTests(test)
+
   test('random taking, giving up, reading, crashing and opening again agrees with a model', async (subject) => {
     const seed = freshSeed()
     const random = new Random(seed)
@@ -282,6 +290,122 @@ export function checkpointCompliance(name: string, create: () => Promise<Subject
   })
 
   checkpoints.run()
+}
+
+type Test = (title: string, body: (subject: Subject) => Promise<void>) => void
+
+/** A whole checkpoint of another replica, to be received. */
+async function checkpointOf(image: Image, of = header(1)): Promise<CheckpointReader> {
+  const store = new MemoryCheckpoints().open()
+  await take(store, image, of)
+  return store.latest() as CheckpointReader
+}
+
+async function receiveRest(receiver: CheckpointReceiver, giver: CheckpointReader, upTo = giver.chunkCount) {
+  while (receiver.received < upTo) await receiver.append(giver.chunk(receiver.received))
+}
+
+function receivingTests(test: Test): void {
+  test('a checkpoint of a peer is received chunk by chunk, and is not the latest', async (subject) => {
+    const random = new Random(freshSeed())
+    const image = { machine: bytes(random, 3_000_000), core: text('core'), none: new Uint8Array(0) }
+    const giver = await checkpointOf(image, header(77))
+    const store = await subject.open()
+    assert.is(store.received(), null)
+    const receiver = await store.receive({ giver: 2, number: giver.number }, giver.seal)
+    assert.equal(receiver.header, header(77))
+    assert.equal([receiver.received, receiver.chunkCount, receiver.bytes], [0, giver.chunkCount, 3_000_004])
+    await receiveRest(receiver, giver)
+    const reader = receiver.read()
+    same(imageOf(reader), image, 'received')
+    reader.close()
+    assert.is(store.latest(), null)
+    assert.is(store.received(), receiver)
+    await receiver.discard()
+    assert.is(store.received(), null)
+    assert.is(subject.count(), 0)
+    await store.close()
+  })
+
+  test('what was received outlives restarts and kills, and is continued', async (subject) => {
+    const seed = freshSeed()
+    const random = new Random(seed)
+    const image = { machine: bytes(random, 6_000_000), sessions: bytes(random, 300_000) }
+    const giver = await checkpointOf(image)
+    let store = await subject.open()
+    const origin = { giver: 0, number: giver.number }
+    let receiver = await store.receive(origin, giver.seal)
+    for (let upTo = 0; upTo < giver.chunkCount; upTo += 1 + random.below(16)) {
+      await receiveRest(receiver, giver, upTo)
+      const before = receiver.received
+      if (random.chance(0.5)) await subject.crash(store)
+      else await store.close()
+      store = await subject.open()
+      const again = store.received()
+      if (again === null) receiver = await store.receive(origin, giver.seal)
+      else receiver = again
+      assert.ok(receiver.received <= before && receiver.received >= before - 32, `${before}, seed ${seed}`)
+      assert.equal(receiver.origin, origin)
+    }
+    await receiveRest(receiver, giver)
+    await store.close()
+    store = await subject.open()
+    const whole = store.received() as CheckpointReceiver
+    assert.is(whole.received, whole.chunkCount)
+    same(imageOf(whole.read()), image, `seed ${seed}`)
+    await store.close()
+  })
+
+  test('another origin takes the place of what was received, a checkpoint of its own does not', async (subject) => {
+    const store = await subject.open()
+    const first = await checkpointOf({ machine: new Uint8Array(2_000_000) })
+    const second = await checkpointOf({ machine: text('second') }, header(2))
+    const old = await store.receive({ giver: 1, number: 5 }, first.seal)
+    await receiveRest(old, first, 9)
+    await take(store, { machine: text('own') })
+    assert.is(store.received()?.received, 9)
+    const receiver = await store.receive({ giver: 2, number: 5 }, second.seal)
+    await rejects(old.append(first.chunk(9)), 'closed')
+    await receiveRest(receiver, second)
+    assert.equal(imageOf(receiver.read()), { machine: text('second') })
+    expectLatest(store, 1, 'own')
+    await store.close()
+    assert.is(subject.count(), 2)
+  })
+
+  test('what is no seal, or no chunk of the checkpoint, is refused', async (subject) => {
+    const store = await subject.open()
+    const giver = await checkpointOf({ machine: new Uint8Array(200_000) })
+    const flipped = giver.seal.slice()
+    flipped[20] = (flipped[20] as number) ^ 1
+    await rejects(store.receive({ giver: 1, number: 1 }, flipped), 'malformed')
+    await rejects(store.receive({ giver: 1, number: 1 }, new Uint8Array(0)), 'malformed')
+    const receiver = await store.receive({ giver: 1, number: 1 }, giver.seal)
+    await rejects(receiver.append(new Uint8Array(0)), 'malformed')
+    await rejects(receiver.append(new Uint8Array(1 << 20)), 'malformed')
+    await receiveRest(receiver, giver)
+    await rejects(receiver.append(giver.chunk(0)), 'malformed')
+    await store.close()
+    await rejects(receiver.append(giver.chunk(0)), 'closed')
+  })
+
+  test('a disk that fails while it is received is reported', async (subject) => {
+    if (subject.breakDisk === undefined) return
+    const store = await subject.open()
+    const giver = await checkpointOf({ machine: new Uint8Array(5_000_000) })
+    subject.breakDisk(true)
+    await rejects(store.receive({ giver: 1, number: 1 }, giver.seal), 'storage')
+    assert.is(store.received(), null)
+    subject.breakDisk(false)
+    const receiver = await store.receive({ giver: 1, number: 1 }, giver.seal)
+    await receiveRest(receiver, giver, 3)
+    subject.breakDisk(true)
+    await rejects(receiveRest(receiver, giver), 'storage')
+    await receiver.discard()
+    subject.breakDisk(false)
+    assert.is(subject.count(), 0)
+    await store.close()
+  })
 }
 
 export function header(journal: number): CheckpointHeader {
