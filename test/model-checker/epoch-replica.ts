@@ -38,6 +38,7 @@ export class EpochReplica {
   #doomed = false
   #mortal: boolean
   #crashed = false
+  #left = false
 
   constructor(setup: Setup, id: number) {
     this.id = id
@@ -58,7 +59,11 @@ export class EpochReplica {
   }
 
   get crashed(): boolean {
-    return this.#crashed
+    return this.#crashed || this.#left
+  }
+
+  get left(): boolean {
+    return this.#left
   }
 
   get doomed(): boolean {
@@ -78,14 +83,15 @@ export class EpochReplica {
   }
 
   text(): string {
-    if (this.#crashed) return 'crashed'
+    if (this.crashed) return this.#left ? 'left' : 'crashed'
     const own = `${this.epoch} ${this.#epochs.next?.epoch} ${[...this.#open]} ${this.#checkpoint.executed}`
+    const holders = this.#epochs.row < 0 ? ` ${this.#epochs.without}` : ''
     const flags = `${this.#doomed ? 'd' : ''}${this.#mortal ? 'm' : ''}`
-    return [own, flags, ...[...this.#eras].map(([epoch, era]) => `${epoch}: ${era.text()}`)].join('\n')
+    return [own, flags, holders, ...[...this.#eras].map(([epoch, era]) => `${epoch}: ${era.text()}`)].join('\n')
   }
 
   apply(input: Input): readonly Output[] {
-    if (this.#crashed) return []
+    if (this.crashed) return []
     const outputs = this.#handle(input)
     for (const [epoch, era] of this.#eras) {
       for (const [id, decision] of era.decisions) this.#decided(epoch === 0 ? id : `${id}@${epoch}`, decision)
@@ -97,6 +103,7 @@ export class EpochReplica {
     switch (input.kind) {
       case 'deliver':
         if (input.message.type === 'closed') return this.#onClosed(input.message)
+        if (input.message.type === 'holds') return this.#onHolds(input.from, input.message.epoch)
         return this.#onMessage(input.from, input.message, input)
       case 'propose':
         return this.#propose()
@@ -121,6 +128,9 @@ export class EpochReplica {
         return this.#give(input)
       case 'crash':
         this.#crashed = true
+        return []
+      case 'leave':
+        this.#left = this.#epochs.mayLeave
         return []
     }
   }
@@ -150,6 +160,11 @@ export class EpochReplica {
     return this.#enter({ members: next, executed })
   }
 
+  #onHolds(from: number, epoch: number): readonly Output[] {
+    this.#epochs.heard(from, epoch)
+    return []
+  }
+
   /** The closing checkpoint is durable. */
   #close(): readonly Output[] {
     const { next } = this.#epochs
@@ -167,11 +182,17 @@ export class EpochReplica {
     this.#open.clear()
     this.#eras.clear()
     if (isMember) this.#eraOf(this.epoch)
-    return open.flatMap((name) => {
+    const again = open.filter((name) => {
       const isDone = this.executed.includes(name)
-      const isAgain = fateOf({ done: isDone, inSession: false }, isMember) === 'again' && !isChange(name)
-      return isAgain ? this.#proposeNamed(name) : []
+      return fateOf({ done: isDone, inSession: false }, isMember) === 'again' && !isChange(name)
     })
+    return [...(isMember ? this.#tellRemoved() : []), ...again.flatMap((name) => this.#proposeNamed(name))]
+  }
+
+  /** Only a removed replica has a use for it. */
+  #tellRemoved(): Output[] {
+    const removed = members(this.#setup.replicas).members.filter(({ id }) => rowOf(this.#epochs.members, id) < 0)
+    return removed.map(({ id }) => ({ to: id, message: { type: 'holds', epoch: this.epoch } }))
   }
 
   #propose(): readonly Output[] {

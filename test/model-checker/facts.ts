@@ -8,6 +8,7 @@ interface Facts {
   readonly executed: readonly string[]
   /** By epoch: what had executed when it was closed. */
   readonly closed: ReadonlyMap<number, string>
+  readonly left: boolean
 }
 
 /** The facts that replicas can reach, and which of them contradict each other. */
@@ -20,10 +21,16 @@ export class AllFacts {
   number(replica: Subject): number {
     const decisions = [...replica.decisions].sort(([a], [b]) => (a < b ? -1 : 1))
     const closed = new Map(replica.closed)
-    const text = `${decisions.join(' ')} ${replica.executed} ${[...closed].join(';')}`
+    const text = `${decisions.join(' ')} ${replica.executed} ${[...closed].join(';')}${replica.left ? ' left' : ''}`
     const known = this.#numbers.get(text)
     if (known !== undefined) return known
-    this.#facts.push({ text, decisions: new Map(decisions), executed: [...replica.executed], closed })
+    this.#facts.push({
+      text,
+      decisions: new Map(decisions),
+      executed: [...replica.executed],
+      closed,
+      left: replica.left,
+    })
     this.#verdicts.push([])
     this.#numbers.set(text, this.#facts.length - 1)
     return this.#facts.length - 1
@@ -47,7 +54,8 @@ export class AllFacts {
 
 /**
  * Checks Agreement, Visibility and the order of execution (protocol.md §5), and that all close an epoch in the same
- * state (§11). All commands interfere.
+ * state (§11). All commands interfere. Two of three replicas are members of the next epoch, and both are its quorum:
+ * the third one leaves after them.
  */
 function contradiction(a: Facts, b: Facts): string {
   for (const [id, decision] of a.decisions) {
@@ -62,6 +70,8 @@ function contradiction(a: Facts, b: Facts): string {
     const other = b.closed.get(epoch) ?? state
     if (other !== state) return `Closing: epoch ${epoch} ends with ${state} and with ${other}`
   }
+  const [gone, other] = a.left ? [a, b] : [b, a]
+  if (gone.left && !other.closed.has(0)) return 'Leaving: a removed replica left, and a member lacks the checkpoint'
   const shared = a.executed.filter((id) => b.executed.includes(id)).join()
   const reversed = b.executed.filter((id) => a.executed.includes(id)).join()
   return shared === reversed ? '' : `Execution: in the order ${shared} and in the order ${reversed}`

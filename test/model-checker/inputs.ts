@@ -13,7 +13,13 @@ export interface Closed {
   readonly next: Membership
 }
 
-export type Wire = Message | Closed
+/** The sender holds a checkpoint of this epoch durably, as handshakes of its members show. */
+export interface Holds {
+  readonly type: 'holds'
+  readonly epoch: number
+}
+
+export type Wire = Message | Closed | Holds
 
 /** What can happen to one replica. Its text names it uniquely within a run; a trace consists of these texts. */
 export type Input =
@@ -26,9 +32,9 @@ export type Input =
   /**
    * `doom`: from now on nothing that it journals becomes durable. `restart`: it comes back with what is durable.
    * `settle`: it will never restart, so its journal no longer matters. `crash`: it stops for good. `close`: its closing
-   * checkpoint is durable.
+   * checkpoint is durable. `leave`: it was removed, and is switched off.
    */
-  | { readonly kind: 'doom' | 'restart' | 'settle' | 'crash' | 'close'; readonly text: string }
+  | { readonly kind: 'doom' | 'restart' | 'settle' | 'crash' | 'close' | 'leave'; readonly text: string }
 
 const names = new Map(Object.entries(MessageType).map(([name, type]) => [type as number, name]))
 
@@ -40,6 +46,7 @@ const UNSAID = new Set(['type', 'epoch', 'row', 'slot', 'mode'])
  */
 export function textOf(message: Wire): string {
   if (message.type === 'closed') return `closed ${message.epoch} with ${message.executed}`
+  if (message.type === 'holds') return `holds a checkpoint of epoch ${message.epoch}`
   let text = names.get(message.type) as string
   if ('row' in message) text += ` ${message.row}.${message.slot}`
   if (message.epoch > 0) text += ` epoch=${message.epoch}`

@@ -50,6 +50,7 @@ test('a change of the members beside a command: done before it, or void and done
   const all = outcomes(bounds)
   const reached = (what: RegExp) => all.some((outcome) => what.test(outcome))
   assert.ok(reached(/1\.1@0,change 0\.1@0 0,1\.1@0,change/), 'done in the old epoch')
+  assert.ok(reached(/ left/), 'a removed replica leaves')
   assert.ok(reached(/1\.1@1,.* change 0\.1@0,1\.1@0 0,change 0\.1@0($| )/), 'void, and proposed again')
 })
 

@@ -97,6 +97,7 @@ export class Replica {
     return this.#core.slot
   }
 
+  readonly left = false
   /** What had executed at the end of earlier epochs. */
   readonly closed: ReadonlyMap<number, string> = new Map()
 

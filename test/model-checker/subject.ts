@@ -10,6 +10,8 @@ export interface Subject {
   /** Own slots in use. */
   readonly slot: number
   readonly crashed: boolean
+  /** It was removed and switched off. */
+  readonly left: boolean
   readonly doomed: boolean
   readonly mortal: boolean
   readonly decisions: ReadonlyMap<string, string>

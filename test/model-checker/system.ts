@@ -147,7 +147,9 @@ export class System {
         }
       }
     }
-    if (this.bounds.changers !== undefined) inputs.push({ kind: 'close', text: `close ${id}` })
+    if (this.bounds.changers !== undefined) {
+      inputs.push({ kind: 'close', text: `close ${id}` }, { kind: 'leave', text: `leave ${id}` })
+    }
     if (this.#used(state, CRASH) < crashes) inputs.push({ kind: 'crash', text: `crash ${id}` })
     for (let peer = 0; this.#used(state, CRASH) > 0 && peer < replicas; peer++) {
       if (this.#local(state, peer).crashed) inputs.push({ kind: 'unlink', peer, text: `unlink ${id} ${peer}` })

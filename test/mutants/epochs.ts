@@ -24,6 +24,17 @@ export const EPOCH_RULES: readonly Mutant[] = [
     hunter: { by: 'model-check', bounds: `${CHANGE} --recoveries 1` },
   },
   {
+    name: 'a closing checkpoint given up early: a removed replica leaves when one member holds it',
+    patches: [
+      {
+        file: EPOCHS,
+        from: 'members.length - this.without.length >= quorums.slow\n',
+        to: 'members.length - this.without.length >= 1\n',
+      },
+    ],
+    hunter: { by: 'model-check', bounds: '--instances 1 --proposers 0 --changers 0 --recoveries 0' },
+  },
+  {
     name: 'a command that had executed in the closed epoch is proposed again in the next one',
     patches: [
       {
