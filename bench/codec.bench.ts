@@ -85,10 +85,10 @@ for (const [name, record] of Object.entries(records)) {
   bench.add(`decode ${name}`, () => decodeRecords(value, members(3), keep))
 }
 const group = new Uint8Array(24)
-const requests = frame(repeated(encodeRequest(1, group, false)))
+const requests = frame(repeated(encodeRequest(1, group)))
 bench.add(
   'encode Request',
-  times(() => keep({ type: encodeRequest(1, group, false).length })),
+  times(() => keep({ type: encodeRequest(1, group).length })),
 )
 bench.add('decode Request', () => decodeFromClient(requests, keep))
 bench.add('frame of 32 PreAcceptOk', () =>

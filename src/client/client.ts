@@ -1,3 +1,4 @@
+import { CONSISTENCIES } from '../codec/client-messages.ts'
 import { CommandError, EpaxosError } from '../errors.ts'
 import { failureOf, Outcome, readResult, readTransactionResult } from '../machine/command-results.ts'
 import {
@@ -11,15 +12,33 @@ import {
   type Transaction,
   transactionCommand,
 } from '../machine/commands.ts'
+import { type How, LOG } from './group.ts'
 import type { Pipeline } from './pipeline.ts'
 import { type OperationResult, operationResult, utf8 } from './results.ts'
 
 export interface ReadOptions {
   /**
-   * `linearizable` (default): the read sees everything written before. `stale`: the current value at one replica, which
-   * does not ask the others.
+   * - `linearizable` (default): the read sees everything that was answered before, by any replica. It asks a quorum.
+   * - `log`: the same, as a command in the log.
+   * - `stale`: the current value at one replica, which does not ask the others and may lack what they answered.
+   * - `min`: the value at one replica as soon as it is as new as `token`. It asks nobody.
    */
-  readonly consistency?: 'linearizable' | 'stale'
+  readonly consistency?: 'linearizable' | 'log' | 'stale' | 'min'
+  /** Of a `min` read: {@link Client.token} of this or another client; by default of this one. */
+  readonly token?: string
+}
+
+/** A value, and how new it is. */
+export interface ReadAnswer {
+  /** Null if there is none. */
+  readonly value: Uint8Array | null
+  /** A `min` read with this token sees everything that this read saw. */
+  readonly token: string
+  /**
+   * Of a stale read: it may lack what other replicas answered in so many last ms; null if that is not known. Of any
+   * other read: null.
+   */
+  readonly ageMs: number | null
 }
 
 export interface ExecuteOptions extends ReadOptions {
@@ -57,6 +76,14 @@ export class Client {
     return this.#pipeline.clusterId
   }
 
+  /**
+   * Names everything that the answers to this client have done and shown. A `min` read with this token sees all that,
+   * at any replica and in any client; empty before the first answer. The text may travel in HTTP headers.
+   */
+  get token(): string {
+    return this.#pipeline.token
+  }
+
   async put(key: Bytes, value: Bytes): Promise<void> {
     return this.#update(
       () => putCommand(key, value),
@@ -86,6 +113,19 @@ export class Client {
       (result) => {
         const { outcome, value } = readResult(result)
         return outcome === Outcome.absent ? null : value.slice()
+      },
+    )
+  }
+
+  /** Like {@link getBytes}; says how new the value is. */
+  async read(key: Bytes, options: ReadOptions = {}): Promise<ReadAnswer> {
+    return this.#read(
+      () => getCommand(key),
+      options,
+      (result) => {
+        const { outcome, value } = readResult(result)
+        const { token, ageMs } = this.#pipeline.answered
+        return { value: outcome === Outcome.absent ? null : value.slice(), token, ageMs }
       },
     )
   }
@@ -127,7 +167,7 @@ export class Client {
     return this.#pipeline.execute(
       built(() => transactionCommand(transaction)),
       reads,
-      false,
+      LOG,
       (bytes) => {
         const { outcome, succeeded, results, failedAt } = readTransactionResult(bytes)
         const failure = failureOf(outcome, `: operation ${failedAt}, nothing was changed`)
@@ -140,8 +180,9 @@ export class Client {
 
   /** Executes a command of any state machine, bytes to bytes. */
   async execute(command: Uint8Array, options: ExecuteOptions = {}): Promise<Uint8Array> {
-    const stale = isStale(options)
-    return this.#pipeline.execute(command, stale || options.reads === true, stale, (result) => result.slice())
+    const { consistency, reads = consistency === 'stale' || consistency === 'min' } = options
+    const how = reads ? this.#how(options) : LOG
+    return this.#pipeline.execute(command, reads, how, (result) => result.slice())
   }
 
   /** Waits for the calls in flight, ends the session, and closes the link. */
@@ -150,11 +191,21 @@ export class Client {
   }
 
   #update<Result>(build: () => Uint8Array, parse: (result: Uint8Array) => Result): Promise<Result> {
-    return this.#pipeline.execute(built(build), false, false, parse)
+    return this.#pipeline.execute(built(build), false, LOG, parse)
   }
 
   #read<Result>(build: () => Uint8Array, options: ReadOptions, parse: (result: Uint8Array) => Result): Promise<Result> {
-    return this.#pipeline.execute(built(build), true, isStale(options), parse)
+    return this.#pipeline.execute(built(build), true, this.#how(options), parse)
+  }
+
+  #how({ consistency = 'linearizable', token }: ReadOptions): How {
+    if (!CONSISTENCIES.includes(consistency)) {
+      throw new EpaxosError('configuration', `consistency is ${CONSISTENCIES.join(', ')}, not ${consistency}`)
+    }
+    if (consistency !== 'min') return { consistency, min: '' }
+    const min = token ?? this.token
+    // Nothing was seen: any state is as new as that.
+    return min === '' ? { consistency: 'stale', min } : { consistency, min }
   }
 }
 
@@ -166,11 +217,6 @@ function built(build: () => Uint8Array): Uint8Array {
     if (!(error instanceof EpaxosError)) throw error
     throw new CommandError(error.code, 'refused', error.message)
   }
-}
-
-function isStale({ consistency = 'linearizable' }: ReadOptions): boolean {
-  if (consistency === 'linearizable' || consistency === 'stale') return consistency === 'stale'
-  throw new EpaxosError('configuration', `consistency is linearizable or stale, not ${consistency}`)
 }
 
 function branches(transaction: Transaction): readonly Operation[] {

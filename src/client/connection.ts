@@ -1,4 +1,5 @@
 import {
+  type Asked,
   type Challenge,
   ClientMessageType,
   decodeFromServer,
@@ -19,10 +20,11 @@ import { socketUrl } from './urls.ts'
 
 /**
  * How a group ended at one replica. results.ts describes the layout of `results`, for `ResultReader`: a view that is
- * valid until the callback returns.
+ * valid until the callback returns. `token` is empty unless it was asked for; `ageMs` belongs to stale reads, null if
+ * it is unknown.
  */
 export type GroupAnswer =
-  | { readonly outcome: 'done'; readonly results: Uint8Array }
+  | { readonly outcome: 'done'; readonly results: Uint8Array; readonly token: string; readonly ageMs: number | null }
   | { readonly outcome: Outcome; readonly code: ErrorCode; readonly message: string }
 
 export interface ConnectionOptions {
@@ -143,13 +145,13 @@ export class Connection {
   /**
    * Sends one group (`encodeGroup`), together with all others of the same turn. `respond` is called exactly once,
    * later. The bytes are copied.
-   * @param stale the group only reads, and is answered from the replica's own state
+   * @param asked how it is answered; by default through the log, without a token
    * @throws EpaxosError with code `too_large` for a group beyond 4 MiB, `closed` if the link is closed
    */
-  send(group: Uint8Array, respond: (answer: GroupAnswer) => void, stale = false): void {
+  send(group: Uint8Array, respond: (answer: GroupAnswer) => void, asked: Asked = {}): void {
     if (this.#closed) throw new EpaxosError(ErrorCode.closed, 'the link is closed')
     const id = this.#nextId()
-    const request = encodeRequest(id, group, stale)
+    const request = encodeRequest(id, group, asked)
     if (this.#parts.length === 0) queueMicrotask(() => this.#flush())
     this.#parts.push(request)
     this.#pending.set(id, { bytes: group.length, respond })
@@ -216,13 +218,13 @@ export class Connection {
     }
   }
 
-  #onResponse({ id, outcome, code, message, results }: Response): void {
+  #onResponse({ id, outcome, code, message, results, token, ageMs }: Response): void {
     const pending = this.#pending.get(id)
     if (pending === undefined) return
     this.#pending.delete(id)
     this.#outstandingBytes -= pending.bytes
     if (this.#pending.size === 0) this.#stopTicking()
-    if (outcome === ResponseOutcome.done) pending.respond({ outcome: 'done', results })
+    if (outcome === ResponseOutcome.done) pending.respond({ outcome: 'done', results, token, ageMs })
     else {
       const said = outcome === ResponseOutcome.refused ? 'refused' : 'unknown'
       pending.respond({ outcome: said, code: code as ErrorCode, message })
@@ -264,7 +266,7 @@ export class Connection {
       (answer) => {
         if (answer.outcome === 'refused' && answer.code === ErrorCode.notReady) this.onNotReady()
       },
-      true,
+      { consistency: 'stale' },
     )
   }
 

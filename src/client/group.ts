@@ -1,7 +1,16 @@
+import type { Consistency } from '../codec/client-messages.ts'
 import type { CommandError, ErrorCode } from '../errors.ts'
 import { encodeGroup, MAX_GROUP_COMMANDS } from '../execution/groups.ts'
 import type { Connection } from './connection.ts'
 import type { RequestNumbers, Span } from './request-numbers.ts'
+
+/** How commands are answered, with the token of a `min` read. */
+export interface How {
+  readonly consistency: Consistency
+  readonly min: string
+}
+
+export const LOG: How = { consistency: 'log', min: '' }
 
 /** One command, and its caller. */
 export interface Entry {
@@ -27,7 +36,7 @@ export interface Numbering {
 /** Commands that are sent together, also when they are sent again: with the same request numbers, in the same bytes. */
 export class Group {
   readonly entries: readonly Entry[]
-  readonly stale: boolean
+  readonly how: How
   readonly numbering: Numbering | null
   readonly bytes: Uint8Array
   readonly deadlineMs: number
@@ -42,9 +51,9 @@ export class Group {
   settled = false
 
   /** @param bytes by default a group of the commands */
-  constructor(entries: readonly Entry[], stale: boolean, numbering: Numbering | null, bytes?: Uint8Array) {
+  constructor(entries: readonly Entry[], how: How, numbering: Numbering | null, bytes?: Uint8Array) {
     this.entries = entries
-    this.stale = stale
+    this.how = how
     this.numbering = numbering
     const commands = entries.map(({ command }) => command)
     this.bytes = bytes ?? (numbering === null ? encodeGroup(commands) : encodeGroup(commands, numbering))
@@ -56,7 +65,7 @@ export class Group {
   part(from: number, to: number): Group {
     const { numbering } = this
     const first = numbering === null ? null : { ...numbering, first: numbering.first + from }
-    const part = new Group(this.entries.slice(from, to), this.stale, first)
+    const part = new Group(this.entries.slice(from, to), this.how, first)
     part.mayBeDone = this.mayBeDone
     part.refusal = this.refusal
     return part

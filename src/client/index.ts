@@ -8,7 +8,7 @@ export { CommandError, EpaxosError, ErrorCode, type Outcome } from '../errors.ts
 export { encodeGroup, type GroupOptions } from '../execution/groups.ts'
 export { ResultReader, Status as ResultStatus } from '../execution/results.ts'
 export type { Bytes, Condition, Operation, Transaction } from '../machine/commands.ts'
-export type { Client, ExecuteOptions, ReadOptions, TransactionAnswer } from './client.ts'
+export type { Client, ExecuteOptions, ReadAnswer, ReadOptions, TransactionAnswer } from './client.ts'
 export { Connection, type ConnectionOptions, type GroupAnswer } from './connection.ts'
 export type { OperationResult } from './results.ts'
 
@@ -22,8 +22,8 @@ export interface ConnectOptions extends ConnectionOptions {
    */
   readonly session?: boolean | string
   /**
-   * The number of the first request of a session with your own name; each command takes one number, reads as well.
-   * Default 1.
+   * The number of the first request of a session with your own name; each update takes one number, and each command
+   * that goes through the log with it. Default 1.
    */
   readonly firstRequest?: number
   /** Whether the client learns the URLs of other replicas. Default true; with false it uses only the given URLs. */

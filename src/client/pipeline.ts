@@ -5,9 +5,10 @@ import { Status } from '../execution/results.ts'
 import { readerOf, tell } from './answers.ts'
 import { Congestion } from './congestion.ts'
 import type { Connection, GroupAnswer } from './connection.ts'
-import { type Entry, Group, inGroups } from './group.ts'
+import { type Entry, Group, type How, inGroups, LOG } from './group.ts'
 import { Links, type LinksOptions } from './links.ts'
 import { RequestNumbers } from './request-numbers.ts'
+import { Tokens } from './tokens.ts'
 import { afterTurn } from './turn.ts'
 
 /** Header, session and the command's length, generously. */
@@ -66,7 +67,8 @@ export class Pipeline {
   readonly #links: Links
   #session: Session | null
   #gathered: Entry[] = []
-  #gatheredStale: Entry[] = []
+  /** Reads that need no log, by how they are answered. */
+  readonly #gatheredReads = new Map<string, { readonly how: How; readonly entries: Entry[] }>()
   #gatheredBytes = 0
   /** Groups to send, oldest first. */
   #waiting: Group[] = []
@@ -77,6 +79,8 @@ export class Pipeline {
   readonly #open = new Set<Group>()
   #ticker: ReturnType<typeof setInterval> | null = null
   #flushing = false
+  readonly #tokens = new Tokens()
+  #answered: { readonly token: string; readonly ageMs: number | null } = { token: '', ageMs: null }
   /** Commands that wait until a session of the pipeline's own is open. */
   #held: Entry[] = []
   #opening = false
@@ -111,12 +115,12 @@ export class Pipeline {
    * Sends one command, together with all others of this turn. `parse` reads its result, a view that is valid until it
    * returns; the call rejects with what it throws.
    * @param reads the command changes nothing
-   * @param stale it is answered from the replica's own state
+   * @param how it is answered; anything but the log is for reads
    */
   execute<Result>(
     command: Uint8Array,
     reads: boolean,
-    stale: boolean,
+    how: How,
     parse: (result: Uint8Array) => Result,
   ): Promise<Result> {
     const refusal = this.#refusalOf(command)
@@ -130,13 +134,32 @@ export class Pipeline {
           reject(error as Error)
         }
       }
-      const gathered = stale ? this.#gatheredStale : this.#gathered
-      gathered.push({ command, reads, deadlineMs, done, fail: reject })
+      this.#gatheredFor(how).push({ command, reads, deadlineMs, done, fail: reject })
       this.#gatheredBytes += command.length
       if (this.#flushing) return
       this.#flushing = true
       afterTurn(() => this.#flush())
     })
+  }
+
+  /** Names all that the answers so far have done and shown; empty before the first. */
+  get token(): string {
+    return this.#tokens.token
+  }
+
+  /** Of the answer that is being read now. */
+  get answered(): { readonly token: string; readonly ageMs: number | null } {
+    return this.#answered
+  }
+
+  #gatheredFor(how: How): Entry[] {
+    if (how.consistency === 'log') return this.#gathered
+    const key = `${how.consistency} ${how.min}`
+    const known = this.#gatheredReads.get(key)
+    if (known !== undefined) return known.entries
+    const entries: Entry[] = []
+    this.#gatheredReads.set(key, { how, entries })
+    return entries
   }
 
   /** Waits for everything in flight, ends the session, and closes the link. */
@@ -171,12 +194,14 @@ export class Pipeline {
   #flush(): void {
     this.#flushing = false
     const gathered = this.#gathered
-    const stale = this.#gatheredStale
+    const reads = [...this.#gatheredReads.values()]
     this.#gathered = []
-    this.#gatheredStale = []
+    this.#gatheredReads.clear()
     this.#gatheredBytes = 0
     this.#number(gathered)
-    for (const entries of inGroups(stale)) this.#wait(new Group(entries, true, null))
+    for (const { how, entries } of reads) {
+      for (const some of inGroups(entries)) this.#wait(new Group(some, how, null))
+    }
     this.#pump()
   }
 
@@ -207,7 +232,7 @@ export class Pipeline {
         this.#release(this.#held, (entry) => error.code !== ErrorCode.timeout || entry.deadlineMs <= nowMs, error)
       },
     }
-    this.#wait(new Group([opening], false, null, encodeOpen()))
+    this.#wait(new Group([opening], LOG, null, encodeOpen()))
   }
 
   /** The opening of a session has ended: commands that waited for it continue, or fail with its error. */
@@ -219,11 +244,11 @@ export class Pipeline {
   }
 
   #numberedGroup(entries: readonly Entry[]): Group {
-    if (this.#session === null) return new Group(entries, false, null)
+    if (this.#session === null) return new Group(entries, LOG, null)
     const { name: session, numbers } = this.#session
     const { acknowledged } = numbers
     const span = numbers.take(entries.length)
-    return new Group(entries, false, { session, numbers, first: span.first, acknowledged, span })
+    return new Group(entries, LOG, { session, numbers, first: span.first, acknowledged, span })
   }
 
   /** Queues the group; `again` puts it before those that were never sent. */
@@ -250,7 +275,8 @@ export class Pipeline {
       group.connection = connection
       group.sentMs = performance.now()
       this.#congestion.sent(group.sentMs)
-      connection.send(group.bytes, (answer) => this.#onAnswer(group, connection, answer), group.stale)
+      const asked = { ...group.how, tokens: true }
+      connection.send(group.bytes, (answer) => this.#onAnswer(group, connection, answer), asked)
     }
   }
 
@@ -270,8 +296,11 @@ export class Pipeline {
   #onAnswer(group: Group, connection: Connection, answer: GroupAnswer): void {
     group.connection = null
     if (!group.settled) {
-      if (answer.outcome === 'done') this.#onDone(group, answer.results)
-      else if (answer.outcome === 'refused') this.#onRefused(group, connection, answer)
+      if (answer.outcome === 'done') {
+        this.#tokens.heard(connection, answer.token)
+        this.#answered = answer
+        this.#onDone(group, answer.results)
+      } else if (answer.outcome === 'refused') this.#onRefused(group, connection, answer)
       else this.#onUnknown(group, connection, answer)
     }
     this.#goOn()
@@ -345,7 +374,7 @@ export class Pipeline {
     if (group.numbering !== null || group.entries.every(({ reads }) => reads)) return this.#wait(group, true)
     this.#settle(group)
     const reads = group.entries.filter((entry) => entry.reads)
-    if (reads.length > 0) this.#wait(new Group(reads, false, null), true)
+    if (reads.length > 0) this.#wait(new Group(reads, LOG, null), true)
     for (const entry of group.entries) if (!entry.reads) entry.fail(new CommandError(code, 'unknown', message))
   }
 

@@ -4,7 +4,10 @@ import {
   type Challenge,
   type ClientMessage,
   ClientMessageType,
+  CONSISTENCIES,
+  type Consistency,
   type Hello,
+  type Request,
   type Response,
   ResponseOutcome,
   type Welcome,
@@ -21,6 +24,7 @@ import {
   MAX_MESSAGE_BYTES,
   MAX_PROOF_BYTES,
   MAX_REPLICAS,
+  MAX_TOKEN_BYTES,
   MAX_URL_BYTES,
   NONCE_BYTES,
 } from './limits.ts'
@@ -59,7 +63,9 @@ export function readGenerated(flatbuffer: Uint8Array): ClientMessage {
         type: ClientMessageType.request,
         id: body.id(),
         group: body.groupArray() as Uint8Array,
-        stale: flagOf(body, 8, 'stale'),
+        consistency: consistencyOf(body.consistency()),
+        min: tokenOf(body.minArray()),
+        tokens: flagOf(body, 12, 'tokens'),
       }
     }
     case ClientMessageType.response:
@@ -93,7 +99,32 @@ function responseOf(body: ResponseBody): Response {
     code: body.code() ?? '',
     message: body.message() ?? '',
     results: hasResults ? (body.resultsArray() as Uint8Array) : NO_BYTES,
+    token: tokenOf(body.tokenArray()),
+    ageMs: body.ageMs() === UNKNOWN_AGE ? null : body.ageMs(),
   }
+}
+
+/** Of a response: the age is unknown, or has no meaning. */
+export const UNKNOWN_AGE = 0xffff_ffff
+
+function consistencyOf(value: number): Consistency {
+  const consistency = CONSISTENCIES[value]
+  if (consistency === undefined) throw malformed(`consistency ${value}`)
+  return consistency
+}
+
+function tokenOf(bytes: Uint8Array | null): string {
+  return bytes === null ? '' : textOf(bytes)
+}
+
+/** One character for each byte. */
+export function textOf(bytes: Uint8Array): string {
+  return String.fromCharCode(...bytes)
+}
+
+/** Throws `too_large`, also for a token that is not ASCII. */
+export function asciiOf(token: string): Uint8Array {
+  return within(encoder.encode(token), MAX_TOKEN_BYTES, 'bytes of a token')
 }
 
 /** The message with its size in front. Throws `too_large`. */
@@ -128,6 +159,21 @@ export function buildHandshake(message: Challenge | Hello | Welcome): Uint8Array
 
 function clusterIdIn(builder: flatbuffers.Builder, clusterId: string): flatbuffers.Offset {
   return builder.createString(within(encoder.encode(clusterId), MAX_CLUSTER_ID_BYTES, 'bytes of a cluster id'))
+}
+
+/** A request in any form, with its size in front. */
+export function buildRequest({ type, id, group, consistency, min, tokens }: Request): Uint8Array {
+  return sized(type, (builder) => {
+    const minimum = min === '' ? 0 : builder.createByteVector(asciiOf(min))
+    const bytes = builder.createByteVector(group)
+    RequestBody.startRequest(builder)
+    RequestBody.addId(builder, id)
+    RequestBody.addGroup(builder, bytes)
+    RequestBody.addConsistency(builder, CONSISTENCIES.indexOf(consistency))
+    RequestBody.addMin(builder, minimum)
+    RequestBody.addTokens(builder, tokens)
+    return RequestBody.endRequest(builder)
+  })
 }
 
 /** A response without results, with its size in front. */

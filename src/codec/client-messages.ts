@@ -37,19 +37,30 @@ export interface Welcome {
 }
 
 /**
+ * How a group is answered; in the order of the schema. `log`: as commands, through the log; the only way for what
+ * writes. Groups that only read: `linearizable` asks a quorum, `stale` asks nobody, `min` waits until the replica is as
+ * new as a token.
+ */
+export const CONSISTENCIES = ['log', 'linearizable', 'stale', 'min'] as const
+export type Consistency = (typeof CONSISTENCIES)[number]
+
+/**
  * `id` is the client's number for the answer, below 2³². `group` is opaque here. In a decoded message it is a view into
- * the frame.
+ * the frame. `min` is the token of a `min` read, otherwise empty.
  */
 export interface Request {
   readonly type: typeof ClientMessageType.request
   readonly id: number
   readonly group: Uint8Array
-  readonly stale: boolean
+  readonly consistency: Consistency
+  readonly min: string
+  /** Whether the response brings a token. */
+  readonly tokens: boolean
 }
 
 /**
  * `results` is opaque here. In a decoded message it is a view into the frame. `code` and `message` are empty if the
- * outcome is `done`.
+ * outcome is `done`. `token` is empty if there is none. `ageMs` is null if it is unknown, and where it has no meaning.
  */
 export interface Response {
   readonly type: typeof ClientMessageType.response
@@ -58,6 +69,8 @@ export interface Response {
   readonly code: string
   readonly message: string
   readonly results: Uint8Array
+  readonly token: string
+  readonly ageMs: number | null
 }
 
 export type FromClient = Hello | Request

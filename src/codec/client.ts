@@ -1,8 +1,18 @@
-import { buildHandshake, buildRefusal, readGenerated } from './client-generated.ts'
+import {
+  asciiOf,
+  buildHandshake,
+  buildRefusal,
+  buildRequest,
+  readGenerated,
+  textOf,
+  UNKNOWN_AGE,
+} from './client-generated.ts'
 import {
   type Challenge,
   type ClientMessage,
   ClientMessageType,
+  CONSISTENCIES,
+  type Consistency,
   type FromClient,
   type FromServer,
   type Hello,
@@ -13,7 +23,7 @@ import {
 } from './client-messages.ts'
 import { eachMessage } from './frame.ts'
 import { clientLayout } from './generated/client/layout.ts'
-import { MAX_GROUP_BYTES, MAX_RESULTS_BYTES } from './limits.ts'
+import { MAX_GROUP_BYTES, MAX_RESULTS_BYTES, MAX_TOKEN_BYTES } from './limits.ts'
 import { malformed, tooLarge } from './malformed.ts'
 import { Reader } from './reader.ts'
 import { shape } from './shape.ts'
@@ -22,8 +32,15 @@ import { Writer } from './writer.ts'
 
 export * from './client-messages.ts'
 
-const REQUEST = shape(clientLayout, ClientMessageType.request, ['id', 'group', 'stale'])
+const REQUEST = shape(clientLayout, ClientMessageType.request, ['id', 'group', 'consistency', 'tokens'])
 const RESPONSE = shape(clientLayout, ClientMessageType.response, ['id', 'results', 'outcome'])
+const RESPONSE_WITH_TOKEN = shape(clientLayout, ClientMessageType.response, [
+  'id',
+  'results',
+  'token',
+  'age_ms',
+  'outcome',
+])
 
 /** Where the type of the union is in the canonical layout, in bytes from the start of the message. */
 const TYPE_AT = 24
@@ -46,29 +63,50 @@ export function encodeWelcome(welcome: Omit<Welcome, 'type'>): Uint8Array {
   return buildHandshake({ type: ClientMessageType.welcome, ...welcome })
 }
 
-/** Like {@link encodeChallenge}. Throws `too_large` for a group beyond the limit. */
-export function encodeRequest(id: number, group: Uint8Array, stale: boolean): Uint8Array {
+/** How a request is to be answered; by default through the log, without a token. */
+export type Asked = Partial<Pick<Request, 'consistency' | 'min' | 'tokens'>>
+
+/** Like {@link encodeChallenge}. Throws `too_large` for a group or a token beyond the limit. */
+export function encodeRequest(id: number, group: Uint8Array, asked: Asked = {}): Uint8Array {
   if (group.length > MAX_GROUP_BYTES) throw tooLarge('bytes of a request', group.length, MAX_GROUP_BYTES)
+  const { consistency = 'log', min = '', tokens = false } = asked
+  if (min !== '') return buildRequest({ type: ClientMessageType.request, id, group, consistency, min, tokens })
   const { at, words } = REQUEST
   begin(words + 2 + (group.length >>> 2))
   writer.begin(REQUEST)
   writer.uint32(at.id, id)
-  writer.byte(at.stale, stale ? 1 : 0)
+  writer.byte(at.consistency, CONSISTENCIES.indexOf(consistency))
+  writer.byte(at.tokens, tokens ? 1 : 0)
   writer.ubytes(at.group, group)
   return finished()
 }
 
 /**
  * The answer to a request that was done; like {@link encodeChallenge}. Throws `too_large` for results beyond the limit.
+ * @param token ASCII; empty for none
  */
-export function encodeDone(id: number, results: Uint8Array): Uint8Array {
+export function encodeDone(id: number, results: Uint8Array, token = '', ageMs: number | null = null): Uint8Array {
   if (results.length > MAX_RESULTS_BYTES) throw tooLarge('bytes of results', results.length, MAX_RESULTS_BYTES)
+  if (token !== '' || ageMs !== null) return encodeDoneWithToken(id, results, token, ageMs)
   const { at, words } = RESPONSE
   begin(words + 2 + (results.length >>> 2))
   writer.begin(RESPONSE)
   writer.uint32(at.id, id)
   writer.byte(at.outcome, ResponseOutcome.done)
   writer.ubytes(at.results, results)
+  return finished()
+}
+
+function encodeDoneWithToken(id: number, results: Uint8Array, token: string, ageMs: number | null): Uint8Array {
+  const bytes = asciiOf(token)
+  const { at, words } = RESPONSE_WITH_TOKEN
+  begin(words + 4 + (results.length >>> 2) + (bytes.length >>> 2))
+  writer.begin(RESPONSE_WITH_TOKEN)
+  writer.uint32(at.id, id)
+  writer.uint32(at.age_ms, ageMs === null ? UNKNOWN_AGE : Math.min(Math.ceil(ageMs), UNKNOWN_AGE - 1))
+  writer.byte(at.outcome, ResponseOutcome.done)
+  writer.ubytes(at.results, results)
+  writer.ubytes(at.token, bytes)
   return finished()
 }
 
@@ -84,6 +122,8 @@ export function encodeNotDone(id: number, outcome: 'refused' | 'unknown', code: 
     code,
     message,
     results: NO_BYTES,
+    token: '',
+    ageMs: null,
   })
 }
 
@@ -138,15 +178,20 @@ function readRequest(from: Reader, start: number, end: number): Request | null {
     type: ClientMessageType.request,
     id: from.uint32(at.id),
     group: from.ubytes(at.group, MAX_GROUP_BYTES),
-    stale: from.flag(at.stale),
+    consistency: CONSISTENCIES[from.byte(at.consistency)] as Consistency,
+    min: '',
+    tokens: from.flag(at.tokens),
   }
+  from.require(message.consistency !== undefined)
   return from.complete ? message : null
 }
 
 function readDone(from: Reader, start: number, end: number): Response | null {
-  const { at } = RESPONSE
-  if (!from.begin(RESPONSE, start, end)) return null
+  const isBare = from.begin(RESPONSE, start, end)
+  if (!isBare && !from.begin(RESPONSE_WITH_TOKEN, start, end)) return null
+  const { at } = isBare ? RESPONSE : RESPONSE_WITH_TOKEN
   from.require(from.byte(at.outcome) === ResponseOutcome.done)
+  const ageMs = isBare ? UNKNOWN_AGE : from.uint32(RESPONSE_WITH_TOKEN.at.age_ms)
   const message: Response = {
     type: ClientMessageType.response,
     id: from.uint32(at.id),
@@ -154,6 +199,8 @@ function readDone(from: Reader, start: number, end: number): Response | null {
     code: '',
     message: '',
     results: from.ubytes(at.results, MAX_RESULTS_BYTES),
+    token: isBare ? '' : textOf(from.ubytes(RESPONSE_WITH_TOKEN.at.token, MAX_TOKEN_BYTES)),
+    ageMs: ageMs === UNKNOWN_AGE ? null : ageMs,
   }
   return from.complete ? message : null
 }

@@ -85,6 +85,9 @@ export const MAX_RESULTS_BYTES = MAX_FRAME_BYTES - (64 << 10)
 /** A stable error code. */
 export const MAX_CODE_BYTES = 64
 
+/** A token that names what had executed at a replica: the cluster, the epoch, and one slot per row as decimal text. */
+export const MAX_TOKEN_BYTES = 512
+
 /** The explanation of an error for people; longer ones are cut. */
 export const MAX_MESSAGE_BYTES = 1024
 

@@ -92,6 +92,11 @@ export class Executor {
     return { ...this.#counts, commands: this.#batch.commands }
   }
 
+  /** The instance that has executed only in part; null if there is none. */
+  get unfinished(): { readonly row: number; readonly slot: number } | null {
+    return this.#present
+  }
+
   /** Whether {@link run} may have work to do. */
   get pending(): boolean {
     return this.#fresh || !this.betweenComponents || this.#at < this.#words

@@ -175,24 +175,31 @@ export class ClientLinks {
     this.#hangUp(link, 1008)
   }
 
-  #onRequest(link: ClientLink, { id, group, stale }: Request): void {
+  #onRequest(link: ClientLink, request: Request): void {
+    const { id, group, consistency, min } = request
     const cost = group.length + REQUEST_OVERHEAD_BYTES
-    if (link.inFlightBytes + cost > MAX_IN_FLIGHT_BYTES || (stale && link.unsentBytes > MAX_IN_FLIGHT_BYTES)) {
+    const unread = consistency === 'log' ? 0 : link.unsentBytes
+    if (link.inFlightBytes + cost > MAX_IN_FLIGHT_BYTES || unread > MAX_IN_FLIGHT_BYTES) {
       return this.#answer(link, encodeNotDone(id, 'refused', ErrorCode.busy, 'too much of this client is unanswered'))
     }
-    if (stale) return this.#replica.read(group, 'stale', (answer) => this.#respond(link, id, answer))
     link.inFlightBytes += cost
-    this.#replica.submit(group, (answer) => {
+    const respond = (answer: Answer): void => {
       link.inFlightBytes -= cost
-      this.#respond(link, id, answer)
-    })
+      this.#respond(link, request, answer)
+    }
+    if (consistency === 'log') this.#replica.submit(group, respond)
+    else this.#replica.read(group, consistency, respond, min)
   }
 
-  #respond(link: ClientLink, id: number, answer: Answer): void {
+  #respond(link: ClientLink, { id, consistency, tokens }: Request, answer: Answer): void {
     // Answers for a client that is gone are not even encoded.
     if (link.socket === null) return
-    if (answer.outcome === 'done') this.#answer(link, encodeDone(id, answer.results))
-    else this.#answer(link, encodeNotDone(id, answer.outcome, answer.code, answer.message))
+    if (answer.outcome !== 'done') {
+      return this.#answer(link, encodeNotDone(id, answer.outcome, answer.code, answer.message))
+    }
+    const token = tokens ? this.#replica.token : ''
+    const ageMs = consistency === 'stale' ? this.#replica.ageMs : null
+    this.#answer(link, encodeDone(id, answer.results, token, ageMs))
   }
 
   #answer(link: ClientLink, message: Uint8Array): void {

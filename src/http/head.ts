@@ -12,6 +12,7 @@ const ONCE: ReadonlySet<string> = new Set([
   'epaxos-acknowledged',
   'epaxos-request',
   'epaxos-session',
+  'epaxos-token',
   'expect',
   'host',
   'origin',

@@ -1,5 +1,5 @@
+import { CONSISTENCIES, type Consistency } from '../codec/client-messages.ts'
 import { EpaxosError, ErrorCode } from '../errors.ts'
-import type { Consistency } from '../node/requests.ts'
 
 /** Keys over HTTP; over WebSocket they may be longer. */
 export const MAX_HTTP_KEY_BYTES = 512
@@ -19,8 +19,6 @@ export const METHODS: Readonly<Record<Target['name'], readonly string[]>> = {
   livez: ['get', 'head'],
   readyz: ['get', 'head'],
 }
-
-const CONSISTENCIES: readonly Consistency[] = ['linearizable', 'log', 'stale']
 
 const KV = '/kv/'
 const INCREMENT = '/increment'

@@ -22,6 +22,7 @@ export class Reply {
   #response: ServerResponse | null
   #hasBody = false
   #expected: boolean
+  readonly #marks: Record<string, string> = {}
   #ended: () => void = () => {}
 
   /** @param expected the client waits for `100 Continue` before it sends the body */
@@ -41,6 +42,11 @@ export class Reply {
   /** A body follows: if the request is refused before the body was read, the connection is closed. */
   announceBody(): void {
     this.#hasBody = true
+  }
+
+  /** A header of the answer, whatever the answer will be. */
+  mark(name: string, value: string): void {
+    this.#marks[name] = value
   }
 
   /** The body is wanted. */
@@ -104,7 +110,7 @@ export class Reply {
     if (closes) this.#connection.endWithAnswer()
     this.#end()
     const length = body === null ? {} : { 'Content-Length': body.length }
-    response.writeHead(status, { ...headers, ...length, ...(closes && { Connection: 'close' }) })
+    response.writeHead(status, { ...headers, ...this.#marks, ...length, ...(closes && { Connection: 'close' }) })
     this.#request.socket.setTimeout(STALLED_MS)
     if (body !== null && this.#request.method !== 'HEAD') response.write(body)
     if (!closes) response.end()

@@ -27,7 +27,7 @@ import { ContentType } from './error-body.ts'
 import { BadRequest, NO_WEBSOCKET, readHead } from './head.ts'
 import { consistencyOf, METHODS, type Target, targetOf } from './paths.ts'
 import { Reply } from './reply.ts'
-import { sessionOf } from './session-headers.ts'
+import { minOf, sessionOf } from './request-headers.ts'
 import { parseTransaction, transactionJson } from './transaction-json.ts'
 
 /** A transaction in JSON: as long as the command that it may become. */
@@ -45,6 +45,8 @@ const OK = 200
 interface Call extends Receiving {
   readonly method: string
   readonly consistency: Consistency
+  /** The token of a `min` read. */
+  readonly min: string
   readonly session: GroupOptions | undefined
 }
 
@@ -90,7 +92,8 @@ export class Routes {
       if (!methods.includes(method)) return refuseMethod(reply, methods)
       const consistency = consistencyOf(head.query)
       const session = sessionOf(head.header)
-      this.#begin(target, { request, head, reply, connection, method, consistency, session })
+      const min = minOf(head.header, consistency)
+      this.#begin(target, { request, head, reply, connection, method, consistency, min, session })
     } catch (error) {
       reply.fail(error)
     }
@@ -114,7 +117,7 @@ export class Routes {
     if (target.name === 'livez') return reply.json(OK, { live: true })
     if (target.name === 'status') return reply.json(OK, this.#replica.status())
     if (target.name === 'metrics') return this.#metrics(reply)
-    if (notReady !== null && !isStaleRead(target, call)) return reply.refuse(ErrorCode.notReady, notReady)
+    if (notReady !== null && !needsNoQuorum(target, call)) return reply.refuse(ErrorCode.notReady, notReady)
     if (target.name === 'readyz') return reply.json(OK, { ready: true })
     if (call.consistency !== 'linearizable' && !isRead(target, call))
       throw new EpaxosError(ErrorCode.malformed, `consistency=${call.consistency} is for reads`)
@@ -130,13 +133,14 @@ export class Routes {
     void this.#prometheus.text(numbers).then((text) => reply.send(OK, ContentType.metrics, text))
   }
 
-  #get(key: Uint8Array, { reply, consistency }: Call): void {
-    const respond = responding(reply, true, (result) => {
+  #get(key: Uint8Array, { reply, consistency, min }: Call): void {
+    const respond = this.#responding(reply, true, (result) => {
+      if (consistency === 'stale') reply.mark('Epaxos-Age-Ms', String(this.#replica.ageMs ?? 'unknown'))
       const { outcome, value } = readResult(result)
       if (outcome === Outcome.done) reply.send(OK, ContentType.bytes, value)
       else refuseOutcome(reply, outcome)
     })
-    this.#replica.read(encodeGroup([getCommand(key)]), consistency, respond)
+    this.#replica.read(encodeGroup([getCommand(key)]), consistency, respond, min)
   }
 
   #put(key: Uint8Array, call: Call): void {
@@ -189,34 +193,35 @@ export class Routes {
     reply: Reply,
     answer: (result: Uint8Array) => void,
   ): void {
-    this.#replica.submit(encodeGroup([command], session), responding(reply, false, answer))
+    this.#replica.submit(encodeGroup([command], session), this.#responding(reply, false, answer))
   }
-}
 
-/**
- * Answers the reply when the replica has answered its only command. Calls `answer` with the result if it was done;
- * `answer` must answer the reply. A command that only reads, and whose result had no room, is refused: it can be sent
- * again.
- */
-function responding(reply: Reply, onlyReads: boolean, answer: (result: Uint8Array) => void): Respond {
-  return (given: Answer) => {
-    if (!reply.open) return
-    try {
-      if (given.outcome === 'done') answer(onlyResult(given.results, onlyReads))
-      else if (given.outcome === 'refused') reply.refuse(given.code, given.message)
-      else reply.unknown(given.code, given.message)
-    } catch (error) {
-      const isUnknown = error instanceof CommandError && error.outcome === 'unknown'
-      if (isUnknown) return reply.unknown(error.code, error.message)
-      // Nothing may throw within the replica's turn. What cannot be read came from another state machine.
-      reply.refuse(error instanceof EpaxosError ? error.code : ErrorCode.malformed, (error as Error).message)
+  /**
+   * Answers the reply when the replica has answered its only command. Calls `answer` with the result if it was done;
+   * `answer` must answer the reply. A command that only reads, and whose result had no room, is refused: it can be sent
+   * again.
+   */
+  #responding(reply: Reply, onlyReads: boolean, answer: (result: Uint8Array) => void): Respond {
+    return (given: Answer) => {
+      if (!reply.open) return
+      try {
+        if (given.outcome === 'done') reply.mark('Epaxos-Token', this.#replica.token)
+        if (given.outcome === 'done') answer(onlyResult(given.results, onlyReads))
+        else if (given.outcome === 'refused') reply.refuse(given.code, given.message)
+        else reply.unknown(given.code, given.message)
+      } catch (error) {
+        const isUnknown = error instanceof CommandError && error.outcome === 'unknown'
+        if (isUnknown) return reply.unknown(error.code, error.message)
+        // Nothing may throw within the replica's turn. What cannot be read came from another state machine.
+        reply.refuse(error instanceof EpaxosError ? error.code : ErrorCode.malformed, (error as Error).message)
+      }
     }
   }
 }
 
 /** A replica that is not ready answers only these. */
-function isStaleRead(target: Target, call: Call): boolean {
-  return call.consistency === 'stale' && isRead(target, call)
+function needsNoQuorum(target: Target, call: Call): boolean {
+  return (call.consistency === 'stale' || call.consistency === 'min') && isRead(target, call)
 }
 
 function isRead({ name }: Target, { method }: Call): boolean {

@@ -4,6 +4,7 @@ import { rowOf } from '../protocol/membership.ts'
 import { DEFAULT_TIMING } from '../protocol/timing.ts'
 import { batchReader } from './batch-reader.ts'
 import { Dropped } from './dropped.ts'
+import { Freshness } from './freshness.ts'
 import { Handshakes } from './handshakes.ts'
 import { Incarnations } from './incarnations.ts'
 import { JournalWriter } from './journal-writer.ts'
@@ -41,6 +42,7 @@ export class Composition {
   readonly handshakes: Handshakes
   readonly proposals: Proposals
   readonly reads: QuorumReads
+  readonly freshness: Freshness
   readonly readiness: Readiness
   readonly staleReads: StaleReads
   readonly sweeper: Sweeper
@@ -88,6 +90,7 @@ export class Composition {
       place: () => ({ row, slot: this.core.slot, epoch: members.epoch }),
     })
     this.reads = new QuorumReads({ core: this.core, machine, requestTimeoutMs: options.requestTimeoutMs })
+    this.freshness = new Freshness(this.core)
     this.readiness = new Readiness({
       core: this.core,
       submitBarrier: (respond) => {

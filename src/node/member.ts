@@ -12,6 +12,7 @@ import type { Part } from './part.ts'
 import type { OwnedRead, ReadCounts } from './reads.ts'
 import { replayJournal } from './replay.ts'
 import type { Consistency, Respond } from './requests.ts'
+import { decodeToken, encodeToken, type Place } from './token.ts'
 
 /** The core is ticked at least this often. */
 const TICK_MS = 10
@@ -82,8 +83,8 @@ export class Member {
         return member.notReadable
       },
     })
-    const { proposals, reads, readiness, handshakes, sweeper } = this.#composition
-    this.#parts = [proposals, reads, readiness, handshakes, sweeper]
+    const { proposals, reads, freshness, readiness, handshakes, sweeper } = this.#composition
+    this.#parts = [proposals, reads, freshness, readiness, handshakes, sweeper]
   }
 
   get core(): Core {
@@ -158,19 +159,51 @@ export class Member {
   }
 
   /** See `Requests.read`. */
-  read(group: Uint8Array, consistency: Consistency, respond: Respond): void {
+  read(group: Uint8Array, consistency: Consistency, respond: Respond, min = ''): void {
     const { staleReads, reads, proposals } = this.#composition
     if (consistency === 'stale') return respond(staleReads.answer(group))
     if (consistency === 'log') return this.submit(group, respond)
+    if (consistency === 'min') return this.#readUpTo(group, min, respond)
     this.#take(respond, (nowMs) => {
       // Several keys at once, or of a machine that names no key: only the log orders that.
       if (!reads.submit(group, nowMs, null, respond)) proposals.submit(group, nowMs, respond)
     })
   }
 
-  /** Gives a request of a client to a part, if the replica is ready; answers it if it is refused. */
-  #take(respond: Respond, submit: (nowMs: number) => void): void {
-    const { notReady } = this
+  /** Needs no quorum: what is missing here comes by itself, or the read ends at its deadline. */
+  #readUpTo(group: Uint8Array, min: string, respond: Respond): void {
+    const submit = (nowMs: number): void => {
+      const upTo = decodeToken(min, this.#place, this.core.quorums.replicas)
+      if (this.#composition.reads.submit(group, nowMs, upTo, respond)) return
+      throw new EpaxosError(ErrorCode.badCommand, 'a min read is of commands that each read one key')
+    }
+    this.#take(respond, submit, this.notReadable ?? (this.#suspended ? 'the disk is full' : null))
+  }
+
+  get #place(): Place {
+    return { clusterId: this.clusterId ?? '', epoch: this.#options.identity.members.epoch }
+  }
+
+  /** See `Requests.token`. */
+  get token(): string {
+    if (this.clusterId === null) return ''
+    const frontier = [...this.core.frontier]
+    // Some of its commands have been applied: reads may have seen them.
+    const { unfinished } = this.executor
+    if (unfinished !== null) {
+      const { row, slot } = unfinished
+      frontier[row] = Math.max(frontier[row] as number, slot)
+    }
+    return encodeToken(this.#place, frontier)
+  }
+
+  /** See `Requests.ageMs`. */
+  get ageMs(): number | null {
+    return this.#composition.freshness.ageMs(this.#options.clock.now())
+  }
+
+  /** Gives a request of a client to a part, unless it is not ready for it; answers it if it is refused. */
+  #take(respond: Respond, submit: (nowMs: number) => void, notReady = this.notReady): void {
     if (notReady !== null) return respond({ outcome: 'refused', code: ErrorCode.notReady, message: notReady })
     try {
       submit(this.#options.clock.now())

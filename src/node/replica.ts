@@ -170,12 +170,19 @@ export class Replica implements Requests {
     this.#member.submit(group, this.#answers.counted(respond))
   }
 
-  /**
-   * Answers a group of commands that only read. `respond` is called as for {@link submit}; for a stale read before this
-   * returns.
-   */
-  read(group: Uint8Array, consistency: Consistency, respond: Respond): void {
-    this.#member.read(group, consistency, this.#answers.counted(respond))
+  /** See {@link Requests.read}. */
+  read(group: Uint8Array, consistency: Consistency, respond: Respond, min = ''): void {
+    this.#member.read(group, consistency, this.#answers.counted(respond), min)
+  }
+
+  /** See {@link Requests.token}. */
+  get token(): string {
+    return this.#member.token
+  }
+
+  /** See {@link Requests.ageMs}. */
+  get ageMs(): number | null {
+    return this.#member.ageMs
   }
 
   /**

@@ -1,3 +1,4 @@
+import type { Consistency } from '../codec/client-messages.ts'
 import type { ErrorCode, Outcome } from '../errors.ts'
 import type { Numbers } from '../metrics/numbers.ts'
 import type { Status } from './status.ts'
@@ -15,9 +16,10 @@ export type Respond = (answer: Answer) => void
 /**
  * What a read may return. `linearizable`: the state after everything that was answered, by any replica, before the read
  * was submitted. It asks a quorum, or goes through the log if a command reads anything but one key. `log`: the same,
- * always through the log. `stale`: the state of this replica, which may lack what was answered elsewhere.
+ * always through the log. `stale`: the state of this replica, which may lack what was answered elsewhere. `min`: that
+ * state as soon as it is at least as new as a token.
  */
-export type Consistency = 'linearizable' | 'log' | 'stale'
+export type { Consistency }
 
 /** What a front end (HTTP, the WebSocket of clients, the library) needs of a replica: it sees nothing else of it. */
 export interface Requests {
@@ -26,7 +28,7 @@ export interface Requests {
   readonly clusterId: string | null
   /** The URLs at which clients reach each replica; empty if unknown. */
   readonly clientUrls: readonly string[]
-  /** Null if the replica takes requests; otherwise why it does not. Only stale reads are answered then. */
+  /** Null if the replica takes requests; otherwise why it does not. Only stale and min reads are answered then. */
   readonly notReady: string | null
 
   /**
@@ -37,9 +39,19 @@ export interface Requests {
 
   /**
    * Answers a group of commands that only read. `respond` is called as for {@link submit}; for a stale read before this
-   * returns. An empty stale group is answered if the replica is ready.
+   * returns. An empty stale group is answered if the replica is ready. `min` is the token of a `min` read, whose
+   * commands each read one key.
    */
-  read(group: Uint8Array, consistency: Consistency, respond: Respond): void
+  read(group: Uint8Array, consistency: Consistency, respond: Respond, min?: string): void
+
+  /**
+   * Names everything that has executed here so far, what is being answered included: a `min` read with this token sees
+   * all that, at any replica. Empty before the cluster is founded.
+   */
+  readonly token: string
+
+  /** The state of this replica may lack what was answered elsewhere in so many last ms; null if that is not known. */
+  readonly ageMs: number | null
 
   status(): Status
 

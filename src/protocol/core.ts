@@ -92,6 +92,11 @@ export class Core {
     return this.#context.peers.alive(peer)
   }
 
+  /** Per row: the highest slot that has executed here. */
+  get frontier(): Vector {
+    return this.#context.executed.frontier
+  }
+
   /** Per row: every slot up to here is committed here. */
   get committed(): number[] {
     return this.#context.rows.map((row) => row.committedPrefix)

@@ -46,6 +46,15 @@ export class ExecutedSet {
     return slot <= (this.#prefix[row] as number) || (this.#beyond[row] as Set<number>).has(slot)
   }
 
+  /** Per row the highest executed slot; some below it may not have executed. */
+  get frontier(): Vector {
+    return this.#prefix.map((last, row) => {
+      let highest = last
+      for (const slot of this.#beyond[row] as Set<number>) if (slot > highest) highest = slot
+      return highest
+    })
+  }
+
   add(row: number, slot: number): void {
     assert(!this.has(row, slot), `instance ${row}.${slot} executes once`)
     const beyond = this.#beyond[row] as Set<number>

@@ -171,6 +171,53 @@ test('more than one instance can answer is fetched all the same', async () => {
   await db.close()
 })
 
+test('a read of one key is answered without the log, and log asks for it', async () => {
+  const client = await connect(replicas.url(1))
+  await client.put('read', 'x')
+  const slots = () => replicas.replica(1).status().committed[1] as number
+  const before = slots()
+  const values = await Promise.all([client.get('read'), client.get('none'), client.getBytes('read')])
+  assert.equal(
+    values,
+    ['x', null, Buffer.from('x')].map((v) => (v instanceof Buffer ? new Uint8Array(v) : v)),
+  )
+  assert.equal(await client.execute(getCommand('none'), { reads: true }), await client.execute(getCommand('none')))
+  assert.is(slots(), before + 1, 'what is not said to read goes through the log')
+  assert.is(await client.get('read', { consistency: 'log' }), 'x')
+  assert.is(slots(), before + 2)
+  await client.transaction({ then: [{ get: 'read' }, { get: 'none' }] })
+  assert.is(slots(), before + 3)
+  await client.close()
+})
+
+test('a min read sees all that a client has written and read, at any replica and in any client', async () => {
+  const [a, b, c] = await Promise.all([0, 1, 2].map((id) => connect(replicas.url(id), { learn: false })))
+  assert.ok(a && b && c)
+  assert.is(a.token, '')
+  assert.is(await a.get('none', { consistency: 'min' }), null)
+  for (let i = 0; i < 50; i++) {
+    await a.put('min', `${i}`)
+    assert.is(await b.get('min', { consistency: 'min', token: a.token }), `${i}`)
+    // What b has read, c sees with the token of b.
+    const { value, token, ageMs } = await c.read('min', { consistency: 'min', token: b.token })
+    assert.equal([Buffer.from(value as Uint8Array).toString(), ageMs], [`${i}`, null])
+    assert.is(await a.get('min', { consistency: 'min', token }), `${i}`)
+    assert.is(await a.get('min', { consistency: 'min' }), `${i}`)
+  }
+  const wrong = a.get('min', { consistency: 'min', token: 'x' })
+  assert.is((await rejection(wrong)).code, 'malformed')
+  await Promise.all([a, b, c].map((client) => client.close()))
+})
+
+test('a stale read says how old it may be', async () => {
+  const client = await connect(replicas.url(1))
+  await until(() => replicas.replica(1).ageMs !== null, 'the age to be known')
+  const { ageMs } = await client.read('age', { consistency: 'stale' })
+  assert.ok(ageMs !== null && ageMs >= 0 && ageMs < 5000, `${ageMs}`)
+  assert.is((await client.read('age')).ageMs, null)
+  await client.close()
+})
+
 test('a stale read is answered without the log', async () => {
   const client = await connect(replicas.url(1))
   await client.put('stale', 'x')

@@ -16,7 +16,7 @@ import {
   ResponseOutcome,
 } from '../../src/codec/client.ts'
 import { frame } from '../../src/codec/frame.ts'
-import { MAX_GROUP_BYTES, MAX_MESSAGE_BYTES, MAX_RESULTS_BYTES } from '../../src/codec/limits.ts'
+import { MAX_GROUP_BYTES, MAX_MESSAGE_BYTES, MAX_RESULTS_BYTES, MAX_TOKEN_BYTES } from '../../src/codec/limits.ts'
 import { EpaxosError } from '../../src/errors.ts'
 import { buildHotClient } from '../support/builders.ts'
 import { freshSeed, Random } from '../support/random.ts'
@@ -59,7 +59,7 @@ for (const [name, type] of clientTypes) {
 
 test('requests and results are read in place: the bytes are those of the frame', () => {
   const group = Uint8Array.of(1, 2, 3)
-  const bytes = encodeRequest(7, group, false)
+  const bytes = encodeRequest(7, group)
   decodeFromClient(bytes, (message) => assert.is((message as Request).group.buffer, bytes.buffer))
   const done = encodeDone(7, group)
   decodeFromServer(done, (message) => assert.is((message as Response).results.buffer, done.buffer))
@@ -89,8 +89,11 @@ test('a long explanation is cut between two characters', () => {
 
 test('what is beyond a limit is not encoded, and what is at it is', () => {
   const nothing = new Uint8Array(0)
-  assert.throws(() => encodeRequest(1, new Uint8Array(MAX_GROUP_BYTES + 1), false), refused('too_large'))
+  assert.throws(() => encodeRequest(1, new Uint8Array(MAX_GROUP_BYTES + 1)), refused('too_large'))
   assert.throws(() => encodeDone(1, new Uint8Array(MAX_RESULTS_BYTES + 1)), refused('too_large'))
+  const longToken = 'x'.repeat(MAX_TOKEN_BYTES + 1)
+  assert.throws(() => encodeRequest(1, nothing, { consistency: 'min', min: longToken }), refused('too_large'))
+  assert.throws(() => encodeDone(1, nothing, longToken), refused('too_large'))
   assert.throws(() => encodeHello({ version: 1, proof: new Uint8Array(65) }), refused('too_large'))
   assert.throws(() => encodeChallenge({ nonce: new Uint8Array(33), needsSecret: true }), refused('too_large'))
   assert.throws(
@@ -101,15 +104,14 @@ test('what is beyond a limit is not encoded, and what is at it is', () => {
     () => encodeWelcome({ version: 1, id: 0, clusterId: 'c', clientUrls: new Array(17).fill('') }),
     refused('too_large'),
   )
-  assert.is(
-    (fromClient(encodeRequest(1, new Uint8Array(MAX_GROUP_BYTES), false))[0] as Request).group.length,
-    MAX_GROUP_BYTES,
-  )
+  assert.is((fromClient(encodeRequest(1, new Uint8Array(MAX_GROUP_BYTES)))[0] as Request).group.length, MAX_GROUP_BYTES)
   assert.is(
     (fromServer(encodeDone(1, new Uint8Array(MAX_RESULTS_BYTES)))[0] as Response).results.length,
     MAX_RESULTS_BYTES,
   )
-  assert.equal(fromClient(encodeRequest(1, nothing, true)), [{ type: 4, id: 1, group: nothing, stale: true }])
+  assert.equal(fromClient(encodeRequest(1, nothing, { consistency: 'stale' })), [
+    { type: 4, id: 1, group: nothing, consistency: 'stale', min: '', tokens: false },
+  ])
   assert.throws(
     () => fromServer(encodeChallenge({ nonce: new Uint8Array(31), needsSecret: true })),
     refused('malformed'),

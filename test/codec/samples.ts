@@ -203,12 +203,18 @@ export function clientMessage(random: Random, type: client.ClientMessageType): c
       }
     }
     case client.ClientMessageType.request:
-      return { type, id, group: bytes(random, random.below(100)), stale: random.chance(0.5) }
+      return {
+        ...{ type, id, group: bytes(random, random.below(100)), consistency: random.pick(client.CONSISTENCIES) },
+        ...{ min: random.pick(['', '', 'ab12-0-1.2.3']), tokens: random.chance(0.5) },
+      }
     case client.ClientMessageType.response: {
       const outcome = random.pick(Object.values(client.ResponseOutcome))
       const done = outcome === client.ResponseOutcome.done
       const [code, text] = done ? ['', ''] : [random.pick(['timeout', 'busy', '']), random.pick(texts)]
-      return { type, id, outcome, code, message: text, results: bytes(random, done ? random.below(100) : 0) }
+      const results = bytes(random, done ? random.below(100) : 0)
+      const token = done ? random.pick(['', '', 'ab12-0-1.2.3']) : ''
+      const ageMs = done ? random.pick([null, null, 0, 1000, 2 ** 32 - 2]) : null
+      return { type, id, outcome, code, message: text, results, token, ageMs }
     }
   }
 }
@@ -222,9 +228,11 @@ export function encodeClient(message: client.ClientMessage): Uint8Array {
     case client.ClientMessageType.welcome:
       return client.encodeWelcome(message)
     case client.ClientMessageType.request:
-      return client.encodeRequest(message.id, message.group, message.stale)
+      return client.encodeRequest(message.id, message.group, message)
     case client.ClientMessageType.response: {
-      if (message.outcome === client.ResponseOutcome.done) return client.encodeDone(message.id, message.results)
+      if (message.outcome === client.ResponseOutcome.done) {
+        return client.encodeDone(message.id, message.results, message.token, message.ageMs)
+      }
       const outcome = message.outcome === client.ResponseOutcome.refused ? 'refused' : 'unknown'
       return client.encodeNotDone(message.id, outcome, message.code, message.message)
     }

@@ -92,7 +92,7 @@ function longer(encoded: Uint8Array, counter: number, length: number, size: numb
 }
 
 test('vectors beyond their limit are refused, however much room the frame has', () => {
-  const request = encodeRequest(1, new Uint8Array(0), false)
+  const request = encodeRequest(1, new Uint8Array(0))
   const groups: number[] = []
   const read = (length: number) => () =>
     decodeFromClient(longer(request, request.length - 4, length, 1), (message) => {

@@ -97,7 +97,7 @@ test('a secret must be proved, for the nonce of this link', async () => {
 test('no request is served before the secret is proved', async () => {
   const stranger = await Stranger.open(guarded.url(0))
   const hello = encodeHello({ version: FORMAT_VERSION, proof: new Uint8Array(32) })
-  const request = encodeRequest(1, encodeGroup([putCommand('stolen', 'x')]), false)
+  const request = encodeRequest(1, encodeGroup([putCommand('stolen', 'x')]))
   stranger.socket.send(frame([hello, request]))
   await stranger.hungUp()
   const authorization = { Authorization: `Bearer ${SECRET}` }
@@ -106,9 +106,7 @@ test('no request is served before the secret is proved', async () => {
 
 test('the answers of one turn leave as one frame', async () => {
   const stranger = await Stranger.admitted(replicas.url(0))
-  const requests = Array.from({ length: 40 }, (_, i) =>
-    encodeRequest(i, encodeGroup([putCommand(`k${i}`, 'x')]), false),
-  )
+  const requests = Array.from({ length: 40 }, (_, i) => encodeRequest(i, encodeGroup([putCommand(`k${i}`, 'x')])))
   stranger.socket.send(frame(requests))
   await until(() => stranger.responses.length === 40, 'all answers')
   assert.is(stranger.frames.length, 3)
@@ -124,12 +122,12 @@ test('stale groups are answered locally, a stale write is refused', async () => 
   const stranger = await Stranger.admitted(replicas.url(2))
   const before = replicas.replica(2).status().committed[2]
   const requests = [
-    encodeRequest(7, encodeGroup([getCommand('none')]), true),
-    encodeRequest(8, encodeGroup([putCommand('none', 'x')]), true),
-    encodeRequest(9, encodeGroup([]), true),
-    encodeRequest(10, encodeExpire('s'), true),
-    encodeRequest(11, new Uint8Array(5), true),
-    encodeRequest(12, encodeGroup([Uint8Array.of(99)]), true),
+    encodeRequest(7, encodeGroup([getCommand('none')]), { consistency: 'stale' }),
+    encodeRequest(8, encodeGroup([putCommand('none', 'x')]), { consistency: 'stale' }),
+    encodeRequest(9, encodeGroup([]), { consistency: 'stale' }),
+    encodeRequest(10, encodeExpire('s'), { consistency: 'stale' }),
+    encodeRequest(11, new Uint8Array(5), { consistency: 'stale' }),
+    encodeRequest(12, encodeGroup([Uint8Array.of(99)]), { consistency: 'stale' }),
   ]
   stranger.socket.send(frame(requests))
   await until(() => stranger.responses.length === 6, 'all answers')
@@ -146,8 +144,8 @@ test('a group that cannot be read is refused, and the link goes on', async () =>
   const stranger = await Stranger.admitted(replicas.url(0))
   const good = encodeGroup([incrementCommand('n')])
   const bad = [good.subarray(1), encodeGroup([Uint8Array.of(0)]), new Uint8Array(0), new Uint8Array([...good, 0])]
-  const requests = bad.map((group, i) => encodeRequest(i, group, false))
-  stranger.socket.send(frame([...requests, encodeRequest(99, good, false)]))
+  const requests = bad.map((group, i) => encodeRequest(i, group))
+  stranger.socket.send(frame([...requests, encodeRequest(99, good)]))
   await until(() => stranger.responses.length === 5, 'all answers')
   for (const { id, outcome, code } of stranger.responses) {
     assert.is(outcome, id === 99 ? ResponseOutcome.done : ResponseOutcome.refused)
@@ -158,7 +156,7 @@ test('a group that cannot be read is refused, and the link goes on', async () =>
 
 test('what is no word of a client is hung up on', async () => {
   const hello = encodeHello({ version: FORMAT_VERSION, proof: NO_PROOF })
-  const request = encodeRequest(1, encodeGroup([]), false)
+  const request = encodeRequest(1, encodeGroup([]))
   const unadmitted = [
     request,
     frame([request, hello]),
@@ -198,7 +196,7 @@ test('a client that was admitted stays, however many strangers come', async () =
   const client = await Stranger.admitted(replicas.url(0))
   const sockets = await Promise.all(Array.from({ length: 2 * MAX_STRANGERS }, () => silent(replicas.port(0))))
   await until(() => sockets.filter(({ closed }) => closed).length >= MAX_STRANGERS, 'the oldest gone')
-  client.socket.send(encodeRequest(1, encodeGroup([getCommand('none')]), false))
+  client.socket.send(encodeRequest(1, encodeGroup([getCommand('none')])))
   await until(() => client.responses.length === 1, 'an answer')
   for (const socket of sockets) socket.destroy()
   await client.leave()
@@ -236,7 +234,7 @@ test('beyond so many bytes under way a client is refused', async () => {
   const group = encodeGroup([getCommand('none')])
   // A request counts for more than its bytes; all requests arrive at once.
   const count = Math.ceil(MAX_IN_FLIGHT_BYTES / 256)
-  stranger.socket.send(frame(Array.from({ length: count }, (_, i) => encodeRequest(i, group, false).slice())))
+  stranger.socket.send(frame(Array.from({ length: count }, (_, i) => encodeRequest(i, group).slice())))
   await until(() => stranger.responses.length === count, 'all answers')
   const refused = stranger.responses.filter(({ code }) => code === 'busy').length
   assert.ok(refused > 0 && refused < count / 2, `${refused} of ${count}`)
@@ -251,11 +249,11 @@ test('a client that does not take its answers is hung up on, the others go on', 
   lazy.socket.pause()
   for (let bursts = 1; bursts <= 2; bursts++) {
     const before = replicas.replica(0).status().counts.commands
-    for (let i = 0; i < burst; i++) lazy.socket.send(encodeRequest(i, group, false))
+    for (let i = 0; i < burst; i++) lazy.socket.send(encodeRequest(i, group))
     await until(() => replicas.replica(0).status().counts.commands >= before + burst, 'the reads done')
   }
   const busy = await Stranger.admitted(replicas.url(0))
-  busy.socket.send(encodeRequest(1, encodeGroup([getCommand('none')]), false))
+  busy.socket.send(encodeRequest(1, encodeGroup([getCommand('none')])))
   await until(() => busy.responses.length === 1, 'an answer to another client')
   lazy.socket.resume()
   await lazy.hungUp()
@@ -266,7 +264,7 @@ test('a client that does not take its answers is hung up on, the others go on', 
 test('large answers that are taken arrive whole and in order', async () => {
   const stranger = await Stranger.admitted(replicas.url(0))
   const group = encodeGroup([getCommand('large')])
-  stranger.socket.send(frame(Array.from({ length: 40 }, (_, i) => encodeRequest(i, group, false))))
+  stranger.socket.send(frame(Array.from({ length: 40 }, (_, i) => encodeRequest(i, group))))
   await until(() => stranger.responses.length === 40, '40 MiB of answers', 10_000)
   for (const { results } of stranger.responses) assert.is(onlyResult(results).length, 1 + (1 << 20))
   await stranger.leave()
@@ -275,7 +273,7 @@ test('large answers that are taken arrive whole and in order', async () => {
 test('the answers of a client that has gone are dropped', async () => {
   for (let i = 0; i < 20; i++) {
     const stranger = await Stranger.admitted(replicas.url(0))
-    stranger.socket.send(encodeRequest(1, encodeGroup([incrementCommand('gone')]), false))
+    stranger.socket.send(encodeRequest(1, encodeGroup([incrementCommand('gone')])))
     await stranger.leave()
   }
   assert.is(replicas.replica(0).notReady, null)
@@ -286,9 +284,9 @@ test('mutated frames never stop the replica', async () => {
   const random = new Random(seed)
   const options = { session: 's', first: 1, acknowledged: 0 }
   const frames = [
-    encodeRequest(1, encodeGroup([putCommand('k', 'v'), getCommand('k')], options), false),
-    encodeRequest(2, encodeGroup([getCommand('k')]), true),
-    frame([encodeRequest(3, encodeExpire('t'), false), encodeRequest(4, encodeGroup([incrementCommand('n')]), false)]),
+    encodeRequest(1, encodeGroup([putCommand('k', 'v'), getCommand('k')], options)),
+    encodeRequest(2, encodeGroup([getCommand('k')]), { consistency: 'stale' }),
+    frame([encodeRequest(3, encodeExpire('t')), encodeRequest(4, encodeGroup([incrementCommand('n')]))]),
     encodeHello({ version: FORMAT_VERSION, proof: new Uint8Array(32) }),
   ].map((bytes) => bytes.slice())
   const rounds = 2000
@@ -302,7 +300,7 @@ test('mutated frames never stop the replica', async () => {
   }
   await stranger.leave()
   const good = await Stranger.admitted(replicas.url(0))
-  good.socket.send(encodeRequest(1, encodeGroup([putCommand('alive', 'yes')]), false))
+  good.socket.send(encodeRequest(1, encodeGroup([putCommand('alive', 'yes')])))
   await until(() => good.responses.length === 1, `an answer after all, seed ${seed}`)
   assert.is(good.responses[0]?.outcome, ResponseOutcome.done, `seed ${seed}`)
   await good.leave()

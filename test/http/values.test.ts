@@ -170,6 +170,51 @@ test('stale reads are answered from local state, and catch up', async () => {
   assert.is((await ask(url(1), 'GET', '/kv/stale?consistency=linearizable')).text, 'new')
 })
 
+test('a linearizable read makes no instance; consistency=log makes one', async () => {
+  await ask(url(0), 'PUT', '/kv/read', 'x')
+  const before = replicas.replica(1).status().committed[1] as number
+  assert.is((await ask(url(1), 'GET', '/kv/read')).text, 'x')
+  assert.is((await ask(url(1), 'GET', '/kv/none?consistency=linearizable')).status, 404)
+  assert.is(replicas.replica(1).status().committed[1], before)
+  assert.is((await ask(url(1), 'GET', '/kv/read?consistency=log')).text, 'x')
+  assert.is(replicas.replica(1).status().committed[1], before + 1)
+})
+
+test('a min read sees what its token names, at any replica', async () => {
+  for (let i = 0; i < 20; i++) {
+    const written = await ask(url(i % 3), 'PUT', '/kv/min', `${i}`)
+    const token = written.headers['epaxos-token'] as string
+    const read = await ask(url((i + 1) % 3), 'GET', '/kv/min?consistency=min', '', { 'Epaxos-Token': token })
+    assert.equal([read.status, read.text], [200, `${i}`])
+    const again = { 'Epaxos-Token': read.headers['epaxos-token'] as string }
+    assert.is((await ask(url((i + 2) % 3), 'GET', '/kv/min?consistency=min', '', again)).text, `${i}`)
+  }
+})
+
+test('a token that is wrong, missing or not wanted is 400; for one from the future the time ends', async () => {
+  const { headers } = await ask(url(0), 'PUT', '/kv/token', 'x')
+  const token = headers['epaxos-token'] as string
+  const min = (given: string) => ask(url(0), 'GET', '/kv/token?consistency=min', '', { 'Epaxos-Token': given })
+  assert.is((await ask(url(0), 'GET', '/kv/token?consistency=min')).status, 400)
+  assert.is((await ask(url(0), 'GET', '/kv/token', '', { 'Epaxos-Token': token })).status, 400)
+  assert.is((await ask(url(0), 'PUT', '/kv/token', 'x', { 'Epaxos-Token': token })).status, 400)
+  for (const bad of ['x', `${token}.1`, token.replace(/^./, (digit) => (digit === '0' ? '1' : '0'))]) {
+    assert.is((await min(bad)).status, 400, bad)
+  }
+  const future = token.replace(/\d+$/, (slot) => `${Number(slot) + 1000}`)
+  assert.is((await min(future)).status, 504)
+})
+
+test('a stale read says how old it may be', async () => {
+  await ask(url(0), 'PUT', '/kv/age', 'x')
+  let age = 'unknown'
+  for (let i = 0; i < 100 && !(Number(age) < 1000); i++) {
+    age = (await ask(url(1), 'GET', '/kv/age?consistency=stale')).headers['epaxos-age-ms'] as string
+  }
+  assert.ok(Number(age) >= 0 && Number(age) < 1000, age)
+  assert.is((await ask(url(1), 'GET', '/kv/age')).headers['epaxos-age-ms'], undefined)
+})
+
 test('any other query is 400, and so is a stale write', async () => {
   for (const query of ['consistency=none', 'consistency', 'x=1', 'consistency=stale&x=1']) {
     assert.is((await ask(url(), 'GET', `/kv/a?${query}`)).status, 400, query)

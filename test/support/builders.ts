@@ -1,6 +1,6 @@
 import { Builder, type Offset } from 'flatbuffers'
 import { buildBatch, buildVector, buildWhole } from '../../src/codec/accessors.ts'
-import { ClientMessageType, type Request, type Response } from '../../src/codec/client.ts'
+import { ClientMessageType, CONSISTENCIES, type Request, type Response } from '../../src/codec/client.ts'
 import { ClientMessage } from '../../src/codec/generated/client/client-message.ts'
 import { Request as RequestBody } from '../../src/codec/generated/client/request.ts'
 import { Response as ResponseBody } from '../../src/codec/generated/client/response.ts'
@@ -63,20 +63,28 @@ export function buildHotRecord(record: HotRecord): Uint8Array {
 /** With its size in front. */
 export function buildHotClient(message: Request | Response): Uint8Array {
   const builder = new Builder(256)
-  const body =
-    message.type === ClientMessageType.request
-      ? RequestBody.createRequest(builder, message.id, builder.createByteVector(message.group), message.stale)
-      : doneBody(builder, message)
+  const body = message.type === ClientMessageType.request ? requestBody(builder, message) : doneBody(builder, message)
   const root = ClientMessage.createClientMessage(builder, message.type, body)
   ClientMessage.finishSizePrefixedClientMessageBuffer(builder, root)
   return builder.asUint8Array()
 }
 
+function requestBody(builder: Builder, { id, group, consistency, min, tokens }: Request): Offset {
+  const bytes = builder.createByteVector(group)
+  const minimum = min === '' ? 0 : builder.createByteVector(text.encode(min))
+  return RequestBody.createRequest(builder, id, bytes, CONSISTENCIES.indexOf(consistency), minimum, tokens)
+}
+
+const text = new TextEncoder()
+
 function doneBody(builder: Builder, message: Response): Offset {
   const results = builder.createByteVector(message.results)
+  const token = message.token === '' ? 0 : builder.createByteVector(text.encode(message.token))
   ResponseBody.startResponse(builder)
   ResponseBody.addId(builder, message.id)
   ResponseBody.addResults(builder, results)
+  ResponseBody.addToken(builder, token)
+  if (message.ageMs !== null) ResponseBody.addAgeMs(builder, message.ageMs)
   return ResponseBody.endResponse(builder)
 }
 

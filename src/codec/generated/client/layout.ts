@@ -34,7 +34,9 @@ export const clientLayout: Layout = {
       fields: [
         { name: 'id', kind: 'inline', size: 4, align: 4 },
         { name: 'group', kind: 'vector', size: 1, align: 1, limit: limits.MAX_GROUP_BYTES, required: true },
-        { name: 'stale', kind: 'inline', size: 1, align: 1 },
+        { name: 'consistency', kind: 'inline', size: 1, align: 1 },
+        { name: 'min', kind: 'vector', size: 1, align: 1, limit: limits.MAX_TOKEN_BYTES },
+        { name: 'tokens', kind: 'inline', size: 1, align: 1 },
       ],
     },
     {
@@ -45,6 +47,8 @@ export const clientLayout: Layout = {
         { name: 'outcome', kind: 'inline', size: 1, align: 1 },
         { name: 'code', kind: 'string', limit: limits.MAX_CODE_BYTES },
         { name: 'message', kind: 'string', limit: limits.MAX_MESSAGE_BYTES },
+        { name: 'token', kind: 'vector', size: 1, align: 1, limit: limits.MAX_TOKEN_BYTES },
+        { name: 'age_ms', kind: 'inline', size: 4, align: 4 },
       ],
     },
     {

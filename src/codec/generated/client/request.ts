@@ -4,6 +4,8 @@
 
 import * as flatbuffers from 'flatbuffers';
 
+import { Consistency } from './consistency.ts';
+
 export class Request {
   bb: flatbuffers.ByteBuffer|null = null;
   bb_pos = 0;
@@ -42,13 +44,33 @@ groupArray():Uint8Array {
   return new Uint8Array(this.bb!.bytes().buffer, this.bb!.bytes().byteOffset + this.bb!.__vector(this.bb_pos + offset), this.bb!.__vector_len(this.bb_pos + offset));
 }
 
-stale():boolean {
+consistency():Consistency {
   const offset = this.bb!.__offset(this.bb_pos, 8);
+  return offset ? this.bb!.readUint8(this.bb_pos + offset) : Consistency.Log;
+}
+
+min(index: number):number|null {
+  const offset = this.bb!.__offset(this.bb_pos, 10);
+  return offset ? this.bb!.readUint8(this.bb!.__vector(this.bb_pos + offset) + index) : 0;
+}
+
+minLength():number {
+  const offset = this.bb!.__offset(this.bb_pos, 10);
+  return offset ? this.bb!.__vector_len(this.bb_pos + offset) : 0;
+}
+
+minArray():Uint8Array|null {
+  const offset = this.bb!.__offset(this.bb_pos, 10);
+  return offset ? new Uint8Array(this.bb!.bytes().buffer, this.bb!.bytes().byteOffset + this.bb!.__vector(this.bb_pos + offset), this.bb!.__vector_len(this.bb_pos + offset)) : null;
+}
+
+tokens():boolean {
+  const offset = this.bb!.__offset(this.bb_pos, 12);
   return offset ? !!this.bb!.readInt8(this.bb_pos + offset) : false;
 }
 
 static startRequest(builder:flatbuffers.Builder) {
-  builder.startObject(3);
+  builder.startObject(5);
 }
 
 static addId(builder:flatbuffers.Builder, id:number) {
@@ -71,8 +93,28 @@ static startGroupVector(builder:flatbuffers.Builder, numElems:number) {
   builder.startVector(1, numElems, 1);
 }
 
-static addStale(builder:flatbuffers.Builder, stale:boolean) {
-  builder.addFieldInt8(2, +stale, +false);
+static addConsistency(builder:flatbuffers.Builder, consistency:Consistency) {
+  builder.addFieldInt8(2, consistency, Consistency.Log);
+}
+
+static addMin(builder:flatbuffers.Builder, minOffset:flatbuffers.Offset) {
+  builder.addFieldOffset(3, minOffset, 0);
+}
+
+static createMinVector(builder:flatbuffers.Builder, data:number[]|Uint8Array):flatbuffers.Offset {
+  builder.startVector(1, data.length, 1);
+  for (let i = data.length - 1; i >= 0; i--) {
+    builder.addInt8(data[i]!);
+  }
+  return builder.endVector();
+}
+
+static startMinVector(builder:flatbuffers.Builder, numElems:number) {
+  builder.startVector(1, numElems, 1);
+}
+
+static addTokens(builder:flatbuffers.Builder, tokens:boolean) {
+  builder.addFieldInt8(4, +tokens, +false);
 }
 
 static endRequest(builder:flatbuffers.Builder):flatbuffers.Offset {
@@ -81,11 +123,13 @@ static endRequest(builder:flatbuffers.Builder):flatbuffers.Offset {
   return offset;
 }
 
-static createRequest(builder:flatbuffers.Builder, id:number, groupOffset:flatbuffers.Offset, stale:boolean):flatbuffers.Offset {
+static createRequest(builder:flatbuffers.Builder, id:number, groupOffset:flatbuffers.Offset, consistency:Consistency, minOffset:flatbuffers.Offset, tokens:boolean):flatbuffers.Offset {
   Request.startRequest(builder);
   Request.addId(builder, id);
   Request.addGroup(builder, groupOffset);
-  Request.addStale(builder, stale);
+  Request.addConsistency(builder, consistency);
+  Request.addMin(builder, minOffset);
+  Request.addTokens(builder, tokens);
   return Request.endRequest(builder);
 }
 }

@@ -63,8 +63,28 @@ message(optionalEncoding?:any):string|Uint8Array|null {
   return offset ? this.bb!.__string(this.bb_pos + offset, optionalEncoding) : null;
 }
 
+token(index: number):number|null {
+  const offset = this.bb!.__offset(this.bb_pos, 14);
+  return offset ? this.bb!.readUint8(this.bb!.__vector(this.bb_pos + offset) + index) : 0;
+}
+
+tokenLength():number {
+  const offset = this.bb!.__offset(this.bb_pos, 14);
+  return offset ? this.bb!.__vector_len(this.bb_pos + offset) : 0;
+}
+
+tokenArray():Uint8Array|null {
+  const offset = this.bb!.__offset(this.bb_pos, 14);
+  return offset ? new Uint8Array(this.bb!.bytes().buffer, this.bb!.bytes().byteOffset + this.bb!.__vector(this.bb_pos + offset), this.bb!.__vector_len(this.bb_pos + offset)) : null;
+}
+
+ageMs():number {
+  const offset = this.bb!.__offset(this.bb_pos, 16);
+  return offset ? this.bb!.readUint32(this.bb_pos + offset) : 4294967295;
+}
+
 static startResponse(builder:flatbuffers.Builder) {
-  builder.startObject(5);
+  builder.startObject(7);
 }
 
 static addId(builder:flatbuffers.Builder, id:number) {
@@ -99,18 +119,40 @@ static addMessage(builder:flatbuffers.Builder, messageOffset:flatbuffers.Offset)
   builder.addFieldOffset(4, messageOffset, 0);
 }
 
+static addToken(builder:flatbuffers.Builder, tokenOffset:flatbuffers.Offset) {
+  builder.addFieldOffset(5, tokenOffset, 0);
+}
+
+static createTokenVector(builder:flatbuffers.Builder, data:number[]|Uint8Array):flatbuffers.Offset {
+  builder.startVector(1, data.length, 1);
+  for (let i = data.length - 1; i >= 0; i--) {
+    builder.addInt8(data[i]!);
+  }
+  return builder.endVector();
+}
+
+static startTokenVector(builder:flatbuffers.Builder, numElems:number) {
+  builder.startVector(1, numElems, 1);
+}
+
+static addAgeMs(builder:flatbuffers.Builder, ageMs:number) {
+  builder.addFieldInt32(6, ageMs, 4294967295);
+}
+
 static endResponse(builder:flatbuffers.Builder):flatbuffers.Offset {
   const offset = builder.endObject();
   return offset;
 }
 
-static createResponse(builder:flatbuffers.Builder, id:number, resultsOffset:flatbuffers.Offset, outcome:Outcome, codeOffset:flatbuffers.Offset, messageOffset:flatbuffers.Offset):flatbuffers.Offset {
+static createResponse(builder:flatbuffers.Builder, id:number, resultsOffset:flatbuffers.Offset, outcome:Outcome, codeOffset:flatbuffers.Offset, messageOffset:flatbuffers.Offset, tokenOffset:flatbuffers.Offset, ageMs:number):flatbuffers.Offset {
   Response.startResponse(builder);
   Response.addId(builder, id);
   Response.addResults(builder, resultsOffset);
   Response.addOutcome(builder, outcome);
   Response.addCode(builder, codeOffset);
   Response.addMessage(builder, messageOffset);
+  Response.addToken(builder, tokenOffset);
+  Response.addAgeMs(builder, ageMs);
   return Response.endResponse(builder);
 }
 }

@@ -1,3 +1,4 @@
+import type { Consistency } from '../codec/client-messages.ts'
 import { EpaxosError, ErrorCode } from '../errors.ts'
 import type { GroupOptions } from '../execution/groups.ts'
 
@@ -22,6 +23,13 @@ export function sessionOf(header: (name: string) => string): GroupOptions | unde
   if (first < 1) throw malformed('Epaxos-Request counts from 1')
   if (acknowledged >= first) throw malformed('Epaxos-Acknowledged is below Epaxos-Request')
   return { session, first, acknowledged }
+}
+
+/** The token of a `min` read; empty for any other request. Throws `malformed` if it is missing, or not wanted. */
+export function minOf(header: (name: string) => string, consistency: Consistency): string {
+  const token = header('epaxos-token')
+  if ((token !== '') === (consistency === 'min')) return token
+  throw malformed('Epaxos-Token belongs to consistency=min')
 }
 
 function wholeNumber(name: string, text: string): number {
