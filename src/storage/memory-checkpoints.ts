@@ -73,6 +73,16 @@ export class MemoryCheckpoints {
     return true
   }
 
+  /** Like {@link damage}, of a checkpoint that is received; false if no chunk is there. */
+  damageReceived(random: Random): boolean {
+    const records = this.#received?.file.records
+    const key = records === undefined ? 0 : Math.floor(random() * records.size)
+    const record = records?.get(key)
+    if (key === 0 || record === undefined) return false
+    records?.set(key, tear(record, random))
+    return true
+  }
+
   /** Another disk with what a crash would leave of this one. */
   copy(options: MemoryCheckpointsOptions = {}): MemoryCheckpoints {
     const copy = new MemoryCheckpoints(options)
