@@ -58,6 +58,11 @@ export interface Numbers {
 
   readonly journalBytes: number
   readonly journalValues: number
+  /** Taken, and given up because they could not be written. */
+  readonly checkpoints: number
+  readonly checkpointFailures: number
+  /** Of the last checkpoint. */
+  readonly checkpointBytes: number
   readonly replayMs: number
   /** Of the disk, at the last look; absent without a disk. */
   readonly freeBytes: number | null

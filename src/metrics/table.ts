@@ -83,6 +83,9 @@ export const TABLE: { readonly [N in keyof Shown]: Row } = {
 
   journalBytes: gauge('epaxos_journal_bytes', 'The size of the journal.', { status: 'journalBytes' }),
   journalValues: counter('epaxos_journal_values_total', 'Values written to the journal since it was made.'),
+  checkpoints: counter('epaxos_checkpoints_total', 'Checkpoints that were taken.'),
+  checkpointFailures: counter('epaxos_checkpoint_failures_total', 'Checkpoints that could not be written.'),
+  checkpointBytes: gauge('epaxos_checkpoint_bytes', 'The size of the last checkpoint.'),
   replayMs: gauge('epaxos_replay_seconds', 'The duration of the last replay.', { scale: MS, status: 'replayMs' }),
   freeBytes: gauge('epaxos_disk_free_bytes', 'Free space of the disk, at the last look.'),
   nearlyFull: gauge('epaxos_disk_nearly_full', 'Whether updates are refused because the disk is nearly full.'),

@@ -3,6 +3,7 @@ import { Core } from '../protocol/core.ts'
 import { rowOf } from '../protocol/membership.ts'
 import { DEFAULT_TIMING } from '../protocol/timing.ts'
 import { batchReader } from './batch-reader.ts'
+import { CHECKPOINT_LIMITS, Checkpointer } from './checkpointer.ts'
 import { Dropped } from './dropped.ts'
 import { Freshness } from './freshness.ts'
 import { Handshakes } from './handshakes.ts'
@@ -46,6 +47,8 @@ export class Composition {
   readonly readiness: Readiness
   readonly staleReads: StaleReads
   readonly sweeper: Sweeper
+  /** Null if no checkpoints are kept. */
+  readonly checkpointer: Checkpointer | null
   /** Null if no space is watched. */
   readonly space: SpaceWatch | null
 
@@ -115,7 +118,16 @@ export class Composition {
         this.proposals.sessionsAreFull = isFull
       },
     })
-    const { space } = options
+    const { checkpoints, space } = options
+    this.checkpointer =
+      checkpoints === undefined || journal === null
+        ? null
+        : new Checkpointer({
+            ...{ core: this.core, executor: this.executor, incarnations: this.incarnations, identity },
+            ...{ journal, journalWriter: this.journal, store: checkpoints, clock, logger, arm: () => hooks.arm() },
+            limits: options.checkpointLimits ?? CHECKPOINT_LIMITS,
+            hasSpace: (bytes) => this.space?.has(bytes) ?? true,
+          })
     this.space =
       space === undefined
         ? null
@@ -123,6 +135,7 @@ export class Composition {
             ...{ space, clock, logger, failed: (error) => hooks.fail(error) },
             changed: (nearlyFull, full) => {
               this.proposals.onlyReads = nearlyFull
+              if (full) this.checkpointer?.stop()
               hooks.suspend(full)
             },
           })

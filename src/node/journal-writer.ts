@@ -19,9 +19,15 @@ export class JournalWriter {
   /** Rejects the promises that wait for the journal. */
   readonly #waiting = new Set<(error: Error) => void>()
   #closed = false
+  #bytes = 0
 
   constructor(options: JournalWriterOptions) {
     this.#options = options
+  }
+
+  /** What was given to the journal since the start, in bytes. */
+  get bytes(): number {
+    return this.#bytes
   }
 
   /** Writes the records of a turn. */
@@ -29,7 +35,9 @@ export class JournalWriter {
     if (records.length === 0) return
     const { core, journal } = this.#options
     if (journal === null) return core.durable(number)
-    const appended = journal.append(encodeRecords(records))
+    const value = encodeRecords(records)
+    this.#bytes += value.length
+    const appended = journal.append(value)
     if (appended !== number) throw new EpaxosError(ErrorCode.storage, `journal value ${appended} instead of ${number}`)
   }
 

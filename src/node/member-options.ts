@@ -3,8 +3,10 @@ import type { StateMachine } from '../execution/machine.ts'
 import type { Limits } from '../execution/sweep.ts'
 import { OPEN_PER_ROW } from '../protocol/liveness.ts'
 import type { Timing } from '../protocol/timing.ts'
+import type { CheckpointStore } from '../storage/checkpoints.ts'
 import type { Journal } from '../storage/journal.ts'
 import type { Announcement, Identity, Transport } from '../transport/transport.ts'
+import type { CheckpointLimits } from './checkpointer.ts'
 import type { Clock } from './clock.ts'
 import type { Logger } from './logger.ts'
 import type { Space } from './space.ts'
@@ -17,6 +19,10 @@ export interface MemberOptions {
   readonly machine: StateMachine
   /** Null for durability "memory": everything counts as durable at once. */
   readonly journal: Journal | null
+  /** Where checkpoints are kept; without it none are taken, and the journal is never trimmed. */
+  readonly checkpoints?: CheckpointStore
+  /** When checkpoints are taken; {@link CHECKPOINT_LIMITS} by default. */
+  readonly checkpointLimits?: CheckpointLimits
   /** The free space of the journal's disk; not watched if absent. */
   readonly space?: Space
   readonly transport: Transport

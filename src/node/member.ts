@@ -83,8 +83,10 @@ export class Member {
         return member.notReadable
       },
     })
-    const { proposals, reads, freshness, readiness, handshakes, sweeper } = this.#composition
-    this.#parts = [proposals, reads, freshness, readiness, handshakes, sweeper]
+    const { proposals, reads, freshness, readiness, handshakes, sweeper, checkpointer } = this.#composition
+    const parts = [proposals, reads, freshness, readiness, handshakes, sweeper]
+    // Last: the point of a checkpoint is after everything else of a turn.
+    this.#parts = checkpointer === null ? parts : [...parts, checkpointer]
   }
 
   get core(): Core {
@@ -248,18 +250,21 @@ export class Member {
   }
 
   async #release(): Promise<void> {
-    const { transport, journal, logger } = this.#options
+    const { transport, journal, checkpoints, logger } = this.#options
     this.#phase = 'ended'
-    this.#composition.space?.stop()
+    const { space, checkpointer } = this.#composition
+    space?.stop()
     for (const stop of this.#stopTimers.splice(0)) stop()
     for (const part of this.#parts) part.abandon?.(ErrorCode.closed, 'the replica was closed before the answer')
     this.#composition.journal.close()
     this.#turned()
+    checkpointer?.stop()
     await transport.close()
     try {
+      await checkpoints?.close()
       await journal?.close()
     } catch (error) {
-      logger.error({ error: (error as Error).message }, 'the journal was not closed in order')
+      logger.error({ error: (error as Error).message }, 'the data directory was not closed in order')
     }
   }
 
@@ -279,13 +284,16 @@ export class Member {
   async #replay(): Promise<void> {
     const { identity, journal, clock, logger } = this.#options
     const before = clock.now()
+    const { core, incarnations, checkpointer } = this.#composition
     if (journal !== null) {
-      const execute = () => this.#executeReplayed()
-      await replayJournal(journal, identity.members, this.core, this.#composition.incarnations, clock, execute)
+      const after = (await checkpointer?.restore()) ?? 0
+      const parts = { core, incarnations, clock, execute: () => this.#executeReplayed() }
+      const bytes = await replayJournal(journal, after, identity.members, parts)
+      checkpointer?.replayed(bytes)
     }
     this.#replayMs = Math.round(clock.now() - before)
     logger.info({ replayMs: this.#replayMs, journalBytes: journal?.bytes ?? 0 }, 'journal replayed')
-    this.#composition.incarnations.restored()
+    incarnations.restored()
   }
 
   /** A turn's work of what the records replayed so far committed; returns whether that was everything. */
@@ -388,6 +396,7 @@ export class Member {
       // Clients first: their answers rest on what is done, and nothing for the peers rests on them.
       this.#turned()
       frames.send()
+      for (const part of this.#parts) part.background?.()
       if (executor.pending || reads.pending) this.#arm()
     } catch (error) {
       this.#fail(error as Error)

@@ -7,7 +7,7 @@ export type MemberNumbers = Omit<Numbers, 'done' | 'refused' | 'unknown' | 'answ
 
 /** @param own what only the member itself knows */
 export function numbersOf(
-  { core, executor, proposals, reads, dropped, space }: Composition,
+  { core, executor, proposals, reads, dropped, checkpointer, space }: Composition,
   { identity, journal }: MemberOptions,
   own: Pick<Numbers, 'ready' | 'replayMs'>,
 ): MemberNumbers {
@@ -33,6 +33,7 @@ export function numbersOf(
     ...proposals.load,
     journalBytes: journal?.bytes ?? 0,
     journalValues: journal?.last ?? 0,
+    ...(checkpointer?.numbers ?? { checkpoints: 0, checkpointFailures: 0, checkpointBytes: 0 }),
     ...(space?.found ?? { freeBytes: null, nearlyFull: 0, full: 0 }),
   }
 }

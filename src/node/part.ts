@@ -13,6 +13,8 @@ export interface Part {
    * clients with this turn.
    */
   turned?(nowMs: number): void
+  /** At the end of each turn, when everything has been sent: work that nobody waits for, a few ms of it. */
+  background?(): void
   /** Every 25 ms: deadlines, and what nothing else starts. */
   poll?(nowMs: number): void
   /** The replica learns nothing more about what is open: each request is answered as unknown. */

@@ -5,25 +5,33 @@ import type { Journal } from '../storage/journal.ts'
 import type { Clock } from './clock.ts'
 import type { Incarnations } from './incarnations.ts'
 
+export interface Replaying {
+  readonly core: Core
+  readonly incarnations: Incarnations
+  readonly clock: Clock
+  /** Does one turn's work of what the records committed, and returns whether it was everything. */
+  readonly execute: () => boolean
+}
+
 /** How often the event loop may continue, in ms. */
 const SLICE_MS = 20
 
 /**
- * Gives the journal back to the core, and passes what it committed on to the execution at once, so that batches do not
- * pile up in memory. `execute` does one turn's work of that, and returns whether it was everything. Throws an
- * `EpaxosError` with code `damaged` at a record that is not what was written.
+ * Gives the journal after value `after` back to the core, and passes what it committed on to the execution at once, so
+ * that batches do not pile up in memory. Resolves with the bytes of the values. Throws an `EpaxosError` with code
+ * `damaged` at a record that is not what was written.
  */
 export async function replayJournal(
   journal: Journal,
+  after: number,
   members: Membership,
-  core: Core,
-  incarnations: Incarnations,
-  clock: Clock,
-  execute: () => boolean,
-): Promise<void> {
+  { core, incarnations, clock, execute }: Replaying,
+): Promise<number> {
   const pause = () => new Promise<void>((resolve) => clock.soon(resolve))
   let sliceEnd = clock.now() + SLICE_MS
-  for (const { number, value } of journal.scan(1)) {
+  let bytes = 0
+  for (const { number, value } of journal.scan(after + 1)) {
+    bytes += value.length
     decodeRecords(value, members, (record, index) => {
       if ('slot' in record) core.replay(record, number, index)
       else incarnations.restore(record)
@@ -34,4 +42,5 @@ export async function replayJournal(
     sliceEnd = clock.now() + SLICE_MS
   }
   while (!execute()) await pause()
+  return bytes
 }

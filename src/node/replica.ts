@@ -8,8 +8,10 @@ import { onlyResult } from '../execution/results.ts'
 import type { Numbers } from '../metrics/numbers.ts'
 import { statusOf } from '../metrics/table.ts'
 import { foundingMembers, type Membership } from '../protocol/membership.ts'
+import type { CheckpointStore } from '../storage/checkpoints.ts'
 import { DataDirectory } from '../storage/directory.ts'
 import { LmdbJournal } from '../storage/lmdb.ts'
+import { openCheckpoints } from '../storage/lmdb-checkpoints.ts'
 import { FULL_BYTES, freeBytes, NEARLY_FULL_BYTES } from '../storage/space.ts'
 import type { Address } from '../transport/links.ts'
 import { type ChosenServer, chooseServer } from '../transport/server.ts'
@@ -24,14 +26,18 @@ import type { Consistency, Requests, Respond } from './requests.ts'
 import type { Space } from './space.ts'
 import type { Status } from './status.ts'
 
-/** A journal of this size deserves a warning: this version truncates nothing. */
-const LARGE_JOURNAL_BYTES = 4 * 2 ** 30
+/** What a replica has on its disk. */
+interface Disk {
+  readonly directory: DataDirectory
+  readonly journal: LmdbJournal
+  readonly checkpoints: CheckpointStore
+}
 
 /** One replica of a replicated state machine: it takes commands and returns their results once they have executed. */
 export class Replica implements Requests {
   readonly #options: ResolvedOptions
-  readonly #directory: DataDirectory | null
-  readonly #journal: LmdbJournal | null
+  /** Null for durability "memory". */
+  readonly #disk: Disk | null
   readonly #member: Member
   readonly #server: ChosenServer
   readonly #members: Membership
@@ -39,7 +45,6 @@ export class Replica implements Requests {
   readonly #clientUrls = new Map<number, string>()
   readonly #answers = new Answers(() => realClock.now())
   #closing: Promise<void> | null = null
-  #warnedOfSize = false
 
   /**
    * Opens the data directory, replays the journal, listens and connects. Resolves when the replica takes part, ready or
@@ -58,29 +63,24 @@ export class Replica implements Requests {
     const engine =
       resolved.engine === 'wasm' ? await loadEngine({ replicas: peers.length }) : new ReferenceEngine(peers.length)
     const server = await chooseServer(resolved.server)
-    if (data === null) return new Replica(resolved, engine, server, null, null)
+    if (data === null) return new Replica(resolved, engine, server, null)
     const owner = { cluster, id, replicas: peers.length, formatVersion: FORMAT_VERSION }
     const directory = await DataDirectory.open(data, owner)
     try {
-      return new Replica(resolved, engine, server, directory, await LmdbJournal.open(directory.journalPath))
+      const journal = await LmdbJournal.open(directory.journalPath)
+      const checkpoints = await openCheckpoints(directory.checkpointsPath)
+      return new Replica(resolved, engine, server, { directory, journal, checkpoints })
     } catch (error) {
       await directory.close()
       throw error
     }
   }
 
-  private constructor(
-    options: ResolvedOptions,
-    engine: Engine,
-    server: ChosenServer,
-    directory: DataDirectory | null,
-    journal: LmdbJournal | null,
-  ) {
+  private constructor(options: ResolvedOptions, engine: Engine, server: ChosenServer, disk: Disk | null) {
     const { id, machine, peers, secret, logger, requestTimeoutMs } = options
     this.#options = options
     this.#server = server
-    this.#directory = directory
-    this.#journal = journal
+    this.#disk = disk
     this.#members = foundingMembers(peers.map(formatAddress))
     this.#clientUrls.set(id, options.clientUrl)
     const identity = this.#identity()
@@ -89,9 +89,9 @@ export class Replica implements Requests {
       startNonce: randomBytes(START_NONCE_BYTES),
       engine,
       machine,
-      journal,
+      journal: disk?.journal ?? null,
+      ...(disk !== null && { checkpoints: disk.checkpoints, space: diskSpace(disk.directory) }),
       transport: new WebSocketTransport({ identity, listen: peers[id] as Address, peers, secret, server }),
-      ...(directory !== null && { space: this.#space(directory) }),
       clock: realClock,
       random: Math.random,
       logger,
@@ -138,7 +138,7 @@ export class Replica implements Requests {
     try {
       await this.#member.start()
     } catch (error) {
-      await this.#directory?.close()
+      await this.#disk?.directory.close()
       throw error
     }
   }
@@ -243,30 +243,16 @@ export class Replica implements Requests {
 
   async #close(): Promise<void> {
     await this.#member.close()
-    await this.#directory?.close()
+    await this.#disk?.directory.close()
   }
 
   #identity(): Identity {
     const { id, cluster, clientUrl } = this.#options
-    const incarnation = this.#directory?.incarnation ?? randomBytes(INCARNATION_BYTES)
+    const incarnation = this.#disk?.directory.incarnation ?? randomBytes(INCARNATION_BYTES)
     return { cluster, members: this.#members, id, incarnation, clientUrl }
   }
+}
 
-  #space({ path }: DataDirectory): Space {
-    return {
-      nearlyFullBytes: NEARLY_FULL_BYTES,
-      fullBytes: FULL_BYTES,
-      free: () => {
-        this.#warnOfSize()
-        return freeBytes(path)
-      },
-    }
-  }
-
-  #warnOfSize(): void {
-    const journalBytes = this.#journal?.bytes ?? 0
-    if (this.#warnedOfSize || journalBytes <= LARGE_JOURNAL_BYTES) return
-    this.#warnedOfSize = true
-    this.#options.logger.warn({ journalBytes }, 'the journal has grown large: nothing of it is truncated')
-  }
+function diskSpace({ path }: DataDirectory): Space {
+  return { nearlyFullBytes: NEARLY_FULL_BYTES, fullBytes: FULL_BYTES, free: () => freeBytes(path) }
 }

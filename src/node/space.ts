@@ -65,6 +65,11 @@ export class SpaceWatch {
     return { freeBytes: this.#freeBytes, nearlyFull: Number(this.#nearlyFull), full: Number(this.#full) }
   }
 
+  /** Whether so many bytes could be written now, and the replica would still take part. */
+  has(bytes: number): boolean {
+    return this.#freeBytes - bytes >= this.#options.space.fullBytes
+  }
+
   async #look(): Promise<void> {
     const { space, logger, changed } = this.#options
     const free = await space.free()

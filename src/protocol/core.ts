@@ -142,6 +142,22 @@ export class Core {
     return new Image(this.#context)
   }
 
+  /**
+   * The lowest journal value that holds a batch which some member has not executed durably, as far as is known here: it
+   * may ask for it (protocol.md §10). Infinity if there is none.
+   */
+  get oldestOwedValue(): number {
+    const { rows, durably, peers } = this.#context
+    let lowest = Number.POSITIVE_INFINITY
+    for (const { row, kept, open } of rows) {
+      let everywhere = durably.set.prefix(row)
+      for (const peer of peers.others) everywhere = Math.min(everywhere, peers.of(peer).executed[row] as number)
+      lowest = Math.min(lowest, kept.lowestValueAfter(everywhere))
+      for (const { batchNumber } of open) if (batchNumber > 0) lowest = Math.min(lowest, batchNumber)
+    }
+    return lowest
+  }
+
   /** Takes over a part of an image, in order, before the first {@link replay} of what the journal holds behind it. */
   restore(part: ImagePart): void {
     assert(!this.#started, 'a checkpoint is taken over before the start')
@@ -330,7 +346,9 @@ export class Core {
     const batch = instance.command === Command.batch ? instance.batch : null
     context.executed.add(row, slot)
     context.durably.executed(row, slot, instance.comNumber)
-    context.row(row).keep(instance, context.readBatch === null ? batch : null)
+    // The journal before a checkpoint is gone, and with it the batches of what was open then.
+    const isInJournal = context.readBatch !== null && instance.batchNumber > 0
+    context.row(row).keep(instance, isInJournal ? null : batch)
     wakeReads(context, row, slot)
   }
 

@@ -10,7 +10,7 @@ const SMOOTHING = 1 / 8
 export function sendHeartbeats(context: Context): void {
   if (context.nowMs < context.heartbeatMs) return
   context.heartbeatMs = context.nowMs + context.timing.heartbeatMs
-  if (context.readBatch === null) releaseExecutedBatches(context)
+  releaseExecutedBatches(context)
   const committed = context.rows.map((row) => row.committedPrefix)
   const executed = context.durably.set.vector
   const journal = context.durable
@@ -64,7 +64,7 @@ export function suspect(context: Context): number[] {
   return silent
 }
 
-/** Without a journal to read from, a batch stays until every member has executed it. */
+/** A batch that is in no journal stays until every member has executed it. */
 function releaseExecutedBatches(context: Context): void {
   for (const row of context.rows) {
     let everywhere = context.durably.set.prefix(row.row)

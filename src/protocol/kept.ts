@@ -151,6 +151,19 @@ export class Kept {
     for (const slot of this.#batches.keys()) if (slot <= upTo) this.#batches.delete(slot)
   }
 
+  /** The lowest journal value that holds a batch of a slot above `slot`; Infinity if none does. */
+  lowestValueAfter(slot: number): number {
+    let lowest = Number.POSITIVE_INFINITY
+    for (const [number, block] of this.#blocks) {
+      if ((number + 1) * SLOTS <= slot) continue
+      for (let at = 0; at < SLOTS; at++) {
+        const value = block.numbers[at] as number
+        if (block.state[at] === BATCH && value > 0 && value < lowest && number * SLOTS + at > slot) lowest = value
+      }
+    }
+    return lowest
+  }
+
   drop(slot: number): void {
     const block = this.#blocks.get(blockOf(slot))
     assert(block !== undefined && block.state[slot % SLOTS] !== NOTHING, `${this.#row}.${slot} is kept`)

@@ -10,6 +10,8 @@ export interface MemoryCheckpointsOptions {
    * durable at once.
    */
   readonly schedule?: (written: () => void) => void
+  /** Bytes that can still be written; no limit by default. */
+  readonly free?: () => number
 }
 
 /**
@@ -22,11 +24,13 @@ export class MemoryCheckpoints {
   readonly #files = new Map<number, File>()
   #received: { readonly origin: CheckpointOrigin; readonly file: File } | null = null
   readonly #schedule: (written: () => void) => void
+  readonly #free: () => number
   /** Counts the crashes: a store from before one neither reads nor writes. */
   #life = 0
 
-  constructor({ schedule = (written) => written() }: MemoryCheckpointsOptions = {}) {
-    this.#schedule = schedule
+  constructor(options: MemoryCheckpointsOptions = {}) {
+    this.#schedule = options.schedule ?? ((written) => written())
+    this.#free = options.free ?? (() => Number.POSITIVE_INFINITY)
   }
 
   /** Opens the store, after the last one was closed or has crashed. */
@@ -63,14 +67,17 @@ export class MemoryCheckpoints {
     }
   }
 
-  /** Flips a bit of a whole checkpoint, or cuts one of its records off; returns false if there is none. */
-  damage(random: Random): boolean {
+  /**
+   * Flips a bit of the newest whole checkpoint, or cuts one of its records off. Returns what undoes that; null if there
+   * is no checkpoint.
+   */
+  damage(random: Random): (() => void) | null {
     const whole = [...this.#files.values()].filter((file) => file.whole)
     const records = whole.at(-1)?.records
-    if (records === undefined) return false
+    if (records === undefined) return null
     const [key, record] = [...records][Math.floor(random() * records.size)] as [number, Uint8Array]
     records.set(key, tear(record, random))
-    return true
+    return () => void records.set(key, record)
   }
 
   /** Like {@link damage}, of a checkpoint that is received; false if no chunk is there. */
@@ -144,7 +151,7 @@ export class MemoryCheckpoints {
     return new Promise((resolve, reject) => {
       this.#schedule(() => {
         if (!isAlive()) return
-        if (this.full) return reject(new EpaxosError(ErrorCode.storage, 'The memory disk is full'))
+        if (this.full || this.#free() <= 0) return reject(new EpaxosError(ErrorCode.storage, 'The memory disk is full'))
         effect()
         resolve()
       })

@@ -18,6 +18,8 @@ test.after(() => replicas.close())
 /** The names are a promise: dashboards and alerts use them. */
 const PROMISED = `
 counter epaxos_answers_total code outcome
+counter epaxos_checkpoint_failures_total
+counter epaxos_checkpoints_total
 counter epaxos_clients_dropped_total
 counter epaxos_commits_total path
 counter epaxos_deferred_total
@@ -37,6 +39,7 @@ counter epaxos_void_batches_total
 gauge epaxos_admission_flight_seconds
 gauge epaxos_admission_limit_work
 gauge epaxos_admission_running_work
+gauge epaxos_checkpoint_bytes
 gauge epaxos_client_connections
 gauge epaxos_client_links
 gauge epaxos_committed_slot row

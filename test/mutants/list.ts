@@ -1,3 +1,4 @@
+import { CHECKPOINTS } from './checkpoints.ts'
 import { DURABILITY } from './durability.ts'
 import { EPOCH_RULES } from './epochs.ts'
 import { EXECUTION } from './execution.ts'
@@ -12,6 +13,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...FAILURE_FREE,
   ...RECOVERY,
   ...DURABILITY,
+  ...CHECKPOINTS,
   ...MEMBERS,
   ...EPOCH_RULES,
   ...EXECUTION,

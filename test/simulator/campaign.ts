@@ -2,7 +2,7 @@ import { MessageType } from '../../src/protocol/messages.ts'
 import { ENDS } from '../protocol/steps.ts'
 import type { EngineMaker } from '../support/engine-makers.ts'
 import { Counters } from './counters.ts'
-import { DIRECTORY_FAULT_KINDS, FAULT_KINDS, SPACE_FAULT_KINDS } from './fault-plan.ts'
+import { CHECKPOINT_FAULT_KINDS, DIRECTORY_FAULT_KINDS, FAULT_KINDS, SPACE_FAULT_KINDS } from './fault-plan.ts'
 import { drawOptions, type Options } from './options.ts'
 import { type Outcome, Simulation } from './simulation.ts'
 import { Violation } from './violation.ts'
@@ -58,7 +58,14 @@ export const RARE_PATHS: readonly string[] = [
   'refused: disk_full',
   'disks: full',
   'disks: space',
-  ...[...FAULT_KINDS, ...DIRECTORY_FAULT_KINDS, ...SPACE_FAULT_KINDS].map((kind) => `fault ${kind}`),
+  'checkpoints taken',
+  'checkpoints given up',
+  'checkpoints that a crash interrupts',
+  'checkpoints read',
+  'checkpoints found damaged',
+  ...[...FAULT_KINDS, ...DIRECTORY_FAULT_KINDS, ...SPACE_FAULT_KINDS, ...CHECKPOINT_FAULT_KINDS].map(
+    (kind) => `fault ${kind}`,
+  ),
   ...SENT.map((name) => `message ${name}`),
 ]
 

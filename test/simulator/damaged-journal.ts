@@ -12,6 +12,8 @@ export interface Damage {
 export class DamagedJournal implements Journal {
   readonly #journal: Journal
   readonly #damage: Damage
+  /** A damaged value was read. */
+  wasRead = false
 
   constructor(journal: Journal, damage: Damage) {
     this.#journal = journal
@@ -44,8 +46,9 @@ export class DamagedJournal implements Journal {
 
   *scan(from: number): Iterable<{ readonly number: number; readonly value: Uint8Array }> {
     const { torn, value: place } = this.#damage
-    const damaged = torn ? this.last : this.first + Math.floor(place * (this.last + 1 - this.first))
+    const damaged = torn ? this.last : from + Math.floor(place * (this.last + 1 - from))
     for (const { number, value } of this.#journal.scan(from)) {
+      this.wasRead ||= number === damaged
       yield { number, value: number === damaged ? this.#damaged(value) : value }
     }
   }

@@ -144,6 +144,21 @@ export class Execution {
     this.#decisions = decisions
   }
 
+  /** As of now. */
+  copy(): Execution {
+    const copy = new Execution(this.#replica, this.#decisions)
+    copy.takeOver(this)
+    return copy
+  }
+
+  /** What the other had executed, this one has executed. */
+  takeOver(other: Execution): void {
+    this.#done.clear()
+    this.#written.clear()
+    for (const id of other.#done) this.#done.add(id)
+    for (const [key, position] of other.#written) this.#written.set(key, position)
+  }
+
   /** Returns whether any replica executes its commands for the first time. */
   executed(row: number, slot: number): boolean {
     const id = `${row}.${slot}`

@@ -63,6 +63,10 @@ export type Fault = Planned &
         readonly bit: number
         readonly forMs: number
       }
+    /** It comes back with a damaged checkpoint, which must be detected, and then with the undamaged one. */
+    | { readonly kind: 'damageCheckpoint'; readonly replica: number; readonly forMs: number }
+    /** Nothing of a checkpoint can be written. */
+    | { readonly kind: 'fullCheckpoints'; readonly replica: number; readonly forMs: number }
     /** A copy of its directory is started beside it, while it is stopped; then it goes on. */
     | { readonly kind: 'copyBeside'; readonly replica: number; readonly forMs: number }
     /** An older copy of its directory is put back, and later its own. */
@@ -96,8 +100,11 @@ export const FAULT_KINDS: readonly FaultKind[] = [
 /** Faults that are drawn in some runs only; see {@link drawShortDisks}. */
 export const SPACE_FAULT_KINDS = ['shortDisk'] as const satisfies FaultKind[]
 
+/** See {@link drawCheckpointFaults}. */
+export const CHECKPOINT_FAULT_KINDS = ['damageCheckpoint', 'fullCheckpoints'] as const satisfies FaultKind[]
+
 /** What {@link drawFault} makes. */
-type DrawnKind = Exclude<FaultKind, 'longTurns' | 'shortDisk'>
+type DrawnKind = Exclude<FaultKind, 'longTurns' | 'shortDisk' | (typeof CHECKPOINT_FAULT_KINDS)[number]>
 const DRAWN_KINDS = FAULT_KINDS.filter((kind): kind is DrawnKind => kind !== 'longTurns')
 /** Faults of data directories, besides losing one. */
 export const DIRECTORY_FAULT_KINDS = ['copyBeside', 'copyBack', 'stranger'] as const satisfies FaultKind[]
@@ -155,6 +162,19 @@ export function drawShortDisks(random: Random, scene: Scene, limits: SpaceLimits
 
 /** A process goes on beside its copy only this long after its stop. */
 const NOTICED_MS = 1600
+
+/** Faults of checkpoints, in some runs. */
+export function drawCheckpointFaults(random: Random, { replicas, durationMs }: Scene): Fault[] {
+  const faults: Fault[] = []
+  for (const kind of CHECKPOINT_FAULT_KINDS) {
+    if (!random.chance(0.25)) continue
+    for (let i = 0; i <= random.below(3); i++) {
+      const atMs = 300 + (durationMs - 300) * random.next()
+      faults.push({ atMs, kind, replica: random.below(replicas), forMs: random.pick([20, 300, 1000]) })
+    }
+  }
+  return faults
+}
 
 /** Disks that are lost before the founding ends, several that are lost at a time, copies and strangers. */
 export function drawDirectoryFaults(random: Random, replicas: number, durationMs: number): Fault[] {

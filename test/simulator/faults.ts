@@ -4,6 +4,7 @@ import type { SimulatedClient } from './client.ts'
 import type { Fault } from './fault-plan.ts'
 import { foreignDirectory } from './foreign-directory.ts'
 import { Life } from './life.ts'
+import { stream } from './options.ts'
 import type { SimulatedReplica } from './simulated-replica.ts'
 import { Violation } from './violation.ts'
 import type { World } from './world.ts'
@@ -106,6 +107,16 @@ export class Faults {
       }
       case 'damage':
         return this.#damage(replica, fault)
+      case 'damageCheckpoint':
+        return this.#damageCheckpoint(replica, fault)
+      case 'fullCheckpoints': {
+        const { checkpoints } = replica.directory
+        checkpoints.full = true
+        this.#later(fault.forMs, () => {
+          checkpoints.full = false
+        })
+        return true
+      }
       case 'jump':
         replica.life?.process.jump(fault.byMs)
         return true
@@ -279,6 +290,31 @@ export class Faults {
       replica.crash()
       replica.excused.delete(ErrorCode.damaged)
       replica.start()
+    })
+    return true
+  }
+
+  /** It may also start from the checkpoint before, or from its journal alone. */
+  #damageCheckpoint(replica: SimulatedReplica, { atMs, forMs }: Fault & { kind: 'damageCheckpoint' }): boolean {
+    const { life, directory } = replica
+    if (life?.boot.kind !== 'own' || life.boot.damage !== null || replica.away) return false
+    replica.crash()
+    const undo = directory.checkpoints.damage(stream(this.#world.options.seed, `damage ${atMs}`).next)
+    if (undo === null) {
+      replica.start()
+      return false
+    }
+    replica.excused.add(ErrorCode.damaged)
+    directory.undo = () => {
+      undo()
+      directory.undo = () => {}
+      replica.excused.delete(ErrorCode.damaged)
+    }
+    replica.start()
+    this.#later(forMs, () => {
+      if (replica.directory === directory) replica.crash()
+      directory.undo()
+      if (replica.directory === directory && !replica.away) replica.start()
     })
     return true
   }

@@ -1,6 +1,7 @@
 import { encodeRecords } from '../../src/codec/records.ts'
 import { type MemberRecord, RecordType } from '../../src/protocol/records.ts'
 import { MemoryDisk } from '../../src/storage/memory.ts'
+import { MemoryCheckpoints } from '../../src/storage/memory-checkpoints.ts'
 import { Directory } from './directory.ts'
 import { bytesOf } from './life.ts'
 import { stream } from './options.ts'
@@ -18,12 +19,11 @@ export function foreignDirectory(world: World, row: number, number: number): Dir
     records.push({ type: RecordType.met, id: peer })
   }
   return new Directory(bytesOf(random), replicas, (directory) => {
-    const disk = new MemoryDisk({
-      schedule: (written) => world.time.after(1, () => directory().life?.process.run(written)),
-    })
+    const schedule = (written: () => void) => world.time.after(1, () => directory().life?.process.run(written))
+    const disk = new MemoryDisk({ schedule })
     disk.open().append(encodeRecords(records))
     disk.sync()
     disk.crash()
-    return disk
+    return { disk, checkpoints: new MemoryCheckpoints({ schedule }) }
   })
 }

@@ -10,16 +10,19 @@ import {
   type Message,
   MessageType,
 } from '../../src/protocol/messages.ts'
+import type { Journal } from '../../src/storage/journal.ts'
 import { MemoryTransport } from '../../src/transport/memory.ts'
 import type { Sent } from '../support/cluster.ts'
 import { members } from '../support/members.ts'
 import type { Random } from '../support/random.ts'
 import { type Damage, DamagedJournal } from './damaged-journal.ts'
+import type { Execution } from './decisions.ts'
 import { type Directory, isSame } from './directory.ts'
 import { stream } from './options.ts'
 import { SimulatedProcess } from './process.ts'
 import { SimulatedSpace } from './simulated-space.ts'
 import { Violation } from './violation.ts'
+import { WatchedCheckpoints } from './watched-checkpoints.ts'
 import { WatchedEngine } from './watched-engine.ts'
 import { WatchedTransport } from './watched-transport.ts'
 import type { WatchedLife } from './watcher.ts'
@@ -63,6 +66,7 @@ export class Life {
   readonly #watched: WatchedLife
   /** Null where nobody looks. */
   readonly #space: SimulatedSpace | null
+  readonly #journal: Journal
   /** The footprints of what this life proposed, by own slot. */
   readonly #proposed = new Map<number, Footprint>()
   #said: Sent[] = []
@@ -70,6 +74,8 @@ export class Life {
   readonly #held = new Set<() => void>()
   /** Promises of this life that are open. */
   #unsettled = 0
+  /** A checkpoint is being written. */
+  #checkpointing = false
   /**
    * Every member has recorded a later start of its directory: nobody may listen to it. What it decides alone when it
    * wakes up is not checked: the decision was made before it was stopped, and the copy does not know of it. That is a
@@ -100,6 +106,7 @@ export class Life {
     this.#space =
       space === null ? null : new SimulatedSpace(directory.space, space, (answer) => this.#answerLater(answer))
     const opened = damage === null ? disk.open() : new DamagedJournal(disk.open(), damage)
+    this.#journal = opened
     const { sabotage } = world
     this.member = new Member({
       identity,
@@ -107,6 +114,8 @@ export class Life {
       engine: this.#watchedEngine(),
       machine: world.workload.machine(),
       journal: sabotage.journal?.(opened, this.process) ?? opened,
+      checkpoints: this.#watchedCheckpoints(),
+      checkpointLimits: options.checkpoints,
       ...(this.#space !== null && { space: this.#space }),
       transport: this.#watchedTransport(),
       clock: this.process,
@@ -124,6 +133,7 @@ export class Life {
     sabotage.member?.(this.member)
     world.sweeps.watch(this.member.executor.sessions)
     this.#watched = world.watcher.life(id, this.member.core, kind === 'own')
+    this.#watchExecution()
     this.process.afterwards = () => this.look()
   }
 
@@ -132,7 +142,8 @@ export class Life {
     this.member
       .start()
       .then(() => {
-        if (this.boot.damage !== null) throw new Violation('Checksum', `${this.boot.id} believes a damaged journal`)
+        const isFound = !(this.#journal instanceof DamagedJournal) || !this.#journal.wasRead
+        if (!isFound) throw new Violation('Checksum', `${this.boot.id} believes a damaged journal`)
       })
       .catch((error) => this.#handlers.stopped(error))
       .finally(() => this.#settle())
@@ -161,7 +172,10 @@ export class Life {
     this.#count()
     this.process.end()
     this.boot.directory.life = null
-    this.boot.directory.disk.crash(options.disk.keeps ? { kept: diskRandom.next } : {})
+    const { disk, checkpoints } = this.boot.directory
+    const kept = options.disk.keeps ? diskRandom.next : undefined
+    disk.crash(kept === undefined ? {} : { kept })
+    checkpoints.crash(kept)
     void this.#transport.close()
     while (this.#unsettled > 0) this.#settle()
     for (const lost of this.#held) lost()
@@ -209,6 +223,7 @@ export class Life {
     const { fast, slow, recovered, recoveries, falseSuspicions } = core.counts
     counters.addAll(Object.entries({ fast, slow, recovered, recoveries, 'links dropped': dropped }))
     counters.add('suspected in vain', falseSuspicions)
+    if (this.#checkpointing) counters.add('checkpoints that a crash interrupts')
     counters.add('requests deferred', core.counts.deferred)
     counters.add('reads that waited', core.counts.readsWaited)
     counters.add('reads that waited for an unknown payload', core.counts.readsBlocked)
@@ -251,29 +266,67 @@ export class Life {
         decisions.committed(id, row, slot, deps)
         this.#watched.touch(row, slot)
       },
-      executed: (order, pending) => this.#executed(order, pending),
+      executed: (order, pending) => {
+        if (this.overtaken) return
+        if (pending > 0) counters.add('blocked executions')
+        for (let at = 0; at < order.length; at += 1 + 2 * (order[at] as number)) {
+          if ((order[at] as number) > 1) counters.add('components > 1')
+        }
+      },
     })
   }
 
-  #executed(order: Float64Array, pending: number): void {
-    if (this.overtaken) return
-    const { counters } = this.#world
-    if (pending > 0) counters.add('blocked executions')
-    for (let at = 0; at < order.length; ) {
-      const members = order[at++] as number
-      if (members > 1) counters.add('components > 1')
-      for (let i = 0; i < members; i++, at += 2) {
-        this.#executedOne(order[at] as number, order[at + 1] as number)
-      }
+  /** An instance executes when its batch is asked for. */
+  #watchExecution(): void {
+    const { core } = this.member
+    const batchToExecute = core.batchToExecute.bind(core)
+    core.batchToExecute = (row, slot) => {
+      this.#executes(row, slot)
+      return batchToExecute(row, slot)
     }
   }
 
-  #executedOne(row: number, slot: number): void {
+  #executes(row: number, slot: number): void {
+    if (this.overtaken) return
     const { record } = this.#world
     this.#world.happened('executes', this.boot.id, row, slot)
     const isFirst = this.#watched.execution.executed(row, slot)
     const commands = this.member.core.instance(row, slot)?.batch?.commands
     if (isFirst && commands !== undefined) record.executed(commands)
+  }
+
+  #watchedCheckpoints(): WatchedCheckpoints {
+    const { directory } = this.boot
+    const { counters } = this.#world
+    return new WatchedCheckpoints(directory.checkpoints.open(), {
+      begun: ({ journal }) => {
+        this.#checkpointing = true
+        if (!this.member.executor.betweenComponents) throw new Violation('Checkpoints', 'within a component')
+        directory.executions.set(journal, this.#watched.execution.copy())
+      },
+      finished: ({ journal }) => {
+        counters.add('checkpoints taken')
+        this.#checkpointing = false
+        this.#world.happened('takes a checkpoint', this.boot.id, journal)
+        // The journal before it goes.
+        directory.refresh()
+      },
+      abandoned: () => {
+        counters.add('checkpoints given up')
+        this.#checkpointing = false
+      },
+      damaged: () => {
+        counters.add('checkpoints found damaged')
+        this.#watched.execution.takeOver(this.#world.watcher.decisions.execution(this.boot.id))
+      },
+      read: ({ journal }) => {
+        counters.add('checkpoints read')
+        this.#world.happened('restores a checkpoint', this.boot.id, journal)
+        this.#watched.execution.takeOver(directory.executions.get(journal) as Execution)
+      },
+      unsettled: () => this.#unsettle(),
+      settled: () => this.#settle(),
+    })
   }
 
   #watchedTransport(): WatchedTransport {

@@ -1,10 +1,18 @@
 import { COMMAND_WORK } from '../../src/execution/budget.ts'
 import { type Limits, SESSION_LIMITS } from '../../src/execution/sweep.ts'
+import type { CheckpointLimits } from '../../src/node/checkpointer.ts'
 import { quorums } from '../../src/protocol/quorums.ts'
 import { DEFAULT_TIMING, type Timing } from '../../src/protocol/timing.ts'
 import { MAX_BACKPRESSURE_BYTES } from '../../src/transport/transport.ts'
 import { Random } from '../support/random.ts'
-import { drawDirectoryFaults, drawFaults, drawLongTurns, drawShortDisks, type Fault } from './fault-plan.ts'
+import {
+  drawCheckpointFaults,
+  drawDirectoryFaults,
+  drawFaults,
+  drawLongTurns,
+  drawShortDisks,
+  type Fault,
+} from './fault-plan.ts'
 import type { SpaceLimits } from './simulated-space.ts'
 
 export type MachineKind = 'kv' | 'list' | 'print'
@@ -94,6 +102,8 @@ export interface Options {
   readonly keys: KeyOptions
   readonly network: NetworkOptions
   readonly disk: DiskOptions
+  /** Small, so that every run takes checkpoints. */
+  readonly checkpoints: CheckpointLimits
   /** What replicas keep free on their disks; null where they do not look. */
   readonly space: SpaceLimits | null
   /** How fast the clock of each replica goes. */
@@ -149,12 +159,14 @@ export function drawOptions(seed: number, durationMs?: number): Options {
     keys: drawKeys(random, duel),
     network,
     disk,
+    checkpoints: drawCheckpoints(stream(seed, 'checkpoints')),
     space,
     clockRates: Array.from({ length: replicas }, () => (random.chance(0.3) ? 0.7 + random.next() * 0.7 : 1)),
     faults: [
       ...drawFaults(stream(seed, 'faults'), scene),
       ...drawLongTurns(stream(seed, 'long turns'), scene),
       ...drawDirectoryFaults(stream(seed, 'directories'), replicas, lasting),
+      ...drawCheckpointFaults(stream(seed, 'checkpoint faults'), scene),
       ...(space === null ? [] : drawShortDisks(stream(seed, 'short disks'), scene, space)),
     ],
     firstStarts: drawFirstStarts(stream(seed, 'first starts'), replicas, lasting),
@@ -254,6 +266,10 @@ function drawBandwidth(random: Random): Bandwidth {
 function drawDisk(random: Random): DiskOptions {
   const leastMs = random.pick([0.05, 0.2])
   return { leastMs, mostMs: leastMs + random.pick([0.1, 2, 20]), keeps: random.chance(0.7) }
+}
+
+function drawCheckpoints(random: Random): CheckpointLimits {
+  return { leastBytes: random.pick([100, 500, 3000, 20_000]), sliceBytes: random.pick([1, 1000, 1 << 20]), sliceMs: 1 }
 }
 
 function drawSurvivors(random: Random, replicas: number): number[] {

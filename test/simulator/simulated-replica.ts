@@ -2,6 +2,7 @@ import { EpaxosError, ErrorCode } from '../../src/errors.ts'
 import type { Consistency, Respond } from '../../src/node/requests.ts'
 import { MessageType } from '../../src/protocol/messages.ts'
 import { MemoryDisk, type MemoryDiskOptions } from '../../src/storage/memory.ts'
+import { MemoryCheckpoints } from '../../src/storage/memory-checkpoints.ts'
 import type { Damage } from './damaged-journal.ts'
 import { Directory } from './directory.ts'
 import { bytesOf, Life, type LifeKind } from './life.ts'
@@ -219,13 +220,18 @@ export class SimulatedReplica {
   #makeDirectory(): Directory {
     const name = `incarnation ${this.id} ${++this.#directories}`
     const incarnation = bytesOf(stream(this.#world.options.seed, name))
-    return new Directory(incarnation, this.#world.options.replicas, (directory) => this.#makeDisk(directory))
+    return new Directory(incarnation, this.#world.options.replicas, (directory) => ({
+      disk: new MemoryDisk(this.#diskOptions(directory)),
+      checkpoints: new MemoryCheckpoints(this.#diskOptions(directory)),
+    }))
   }
 
-  #copyOf({ incarnation, disk }: Directory): Directory {
-    return new Directory(incarnation, this.#world.options.replicas, (directory) =>
-      disk.copy(this.#diskOptions(directory)),
-    )
+  #copyOf(original: Directory): Directory {
+    const { incarnation, disk, checkpoints } = original
+    return new Directory(incarnation, this.#world.options.replicas, (directory) => ({
+      disk: disk.copy(this.#diskOptions(directory)),
+      checkpoints: checkpoints.copy(this.#diskOptions(directory)),
+    })).inherit(original)
   }
 
   #diskOptions(directory: () => Directory): MemoryDiskOptions {
@@ -233,10 +239,6 @@ export class SimulatedReplica {
       schedule: (written) => this.#write(directory(), written),
       free: () => directory().space.free,
     }
-  }
-
-  #makeDisk(directory: () => Directory): MemoryDisk {
-    return new MemoryDisk(this.#diskOptions(directory))
   }
 
   #write({ life }: Directory, written: () => void): void {

@@ -147,9 +147,11 @@ export class Simulation implements World {
 
   #mend(replica: SimulatedReplica, lives: boolean): void {
     replica.trap = null
-    for (const { disk, space } of replica.kept) {
+    for (const { disk, checkpoints, space, undo } of replica.kept) {
       disk.full = false
+      checkpoints.full = false
       space.release()
+      undo()
     }
     replica.addedDiskMs = 0
     const { life } = replica
