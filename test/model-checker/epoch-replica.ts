@@ -132,6 +132,8 @@ export class EpochReplica {
       case 'leave':
         this.#left = this.#epochs.mayLeave
         return []
+      case 'read':
+        throw new Error('reads while the members change are not covered')
     }
   }
 

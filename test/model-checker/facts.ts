@@ -21,7 +21,10 @@ export class AllFacts {
   number(replica: Subject): number {
     const decisions = [...replica.decisions].sort(([a], [b]) => (a < b ? -1 : 1))
     const closed = new Map(replica.closed)
-    const text = `${decisions.join(' ')} ${replica.executed} ${[...closed].join(';')}${replica.left ? ' left' : ''}`
+    const earlier = [...(replica.ever ?? [])].filter((name) => !replica.executed.includes(name))
+    const before = earlier.length > 0 ? `earlier ${earlier.sort()} ` : ''
+    const then = `${[...closed].join(';')}${replica.left ? ' left' : ''}`
+    const text = `${before}${decisions.join(' ')} ${replica.executed} ${then}`
     const known = this.#numbers.get(text)
     if (known !== undefined) return known
     this.#facts.push({

@@ -25,6 +25,8 @@ export type Wire = Message | Closed | Holds
 export type Input =
   | { readonly kind: 'deliver'; readonly from: number; readonly message: Wire; readonly text: string }
   | { readonly kind: 'propose'; readonly text: string }
+  /** Begins a quorum read, which must see these commands: they have executed somewhere. */
+  | { readonly kind: 'read'; readonly mustSee: readonly string[]; readonly text: string }
   /** Begins a recovery here, as a nudge or a due check does. */
   | { readonly kind: 'recover' | 'expire'; readonly row: number; readonly slot: number; readonly text: string }
   /** The link to a crashed peer goes down here. */
@@ -53,6 +55,7 @@ export function textOf(message: Wire): string {
   for (const [key, value] of Object.entries(message)) {
     if (UNSAID.has(key) || (key === 'ballot' && message.type === MessageType.commit)) continue
     if (key === 'batch') text += value === null ? '' : ' batch'
+    else if (key === 'writers') text += ` writers=${JSON.stringify(value)}`
     else if (key === 'conflicts') text += ` conflicts=${conflictsText(message)}`
     else text += ` ${key}=${Array.isArray(value) ? `[${value}]` : value}`
   }

@@ -20,6 +20,8 @@ export interface LocalState {
   readonly slot: number
   readonly crashed: boolean
   readonly doomed: boolean
+  /** What it has executed in any of its lives. */
+  readonly ever: ReadonlySet<string>
   /** Inputs that end the wait for more answers. */
   readonly expiries: readonly number[]
 }
@@ -180,7 +182,8 @@ export class LocalStates {
       const expiries = replica.impatient().map(({ row, slot }) => {
         return this.input({ kind: 'expire', row, slot, text: `expire ${this.#id} ${row}.${slot}` })
       })
-      this.all.push({ parent, input, facts, slot, crashed, doomed, expiries: crashed ? [] : expiries })
+      const ever = new Set(replica.ever)
+      this.all.push({ parent, input, facts, slot, crashed, doomed, ever, expiries: crashed ? [] : expiries })
     }
     this.#keep(number, replica)
     return number

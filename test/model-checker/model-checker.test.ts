@@ -54,6 +54,11 @@ test('a change of the members beside a command: done before it, or void and done
   assert.ok(reached(/1\.1@1,.* change 0\.1@0,1\.1@0 0,change 0\.1@0($| )/), 'void, and proposed again')
 })
 
+test('a quorum read at any time sees what has executed before: beside a recovery, and a restart', () => {
+  assert.ok(exhaust({ ...ONE, reads: 1 }).states > 20_000)
+  assert.ok(exhaust({ ...ONE, recoveries: 0, restarts: 1, reads: 1 }).states > 1000)
+})
+
 function outcomes(bounds: Bounds): string[] {
   const all = new Set<string>()
   const found = search(bounds, LIMITS, { outcome: (outcome) => all.add(outcome) })
@@ -63,6 +68,7 @@ function outcomes(bounds: Bounds): string[] {
 
 test('what is left out of a search takes no outcome away', () => {
   const bounds = [ONE, { ...ONE, recoveries: 0, instances: 2 }, { ...ONE, crashes: 1 }, { ...ONE, restarts: 1 }]
+  bounds.push({ ...ONE, recoveries: 0, reads: 1 })
   for (const reduced of bounds) assert.equal(outcomes(reduced), outcomes({ ...reduced, plain: true }))
 })
 

@@ -6,13 +6,14 @@ import type { Bounds } from './system.ts'
 export const HELP = `Visits every state of a small cluster of the shipped core, the nearest first.
 
 npm run model-check -- [--replicas 3] [--instances 2] [--proposers 0,1] [--recoveries 2] [--crashes 0] [--restarts 0]
-                       [--changers IDS] [--limit STATES] [--minutes M] [--walks N --steps 200 --seed S]
+                       [--reads 0] [--changers IDS] [--limit STATES] [--minutes M] [--walks N --steps 200 --seed S]
                        [--opening NAME] [--replay FILE]
 
 --proposers   the replicas that propose interfering commands, --instances in total; by default the first two
 --recoveries  the number of recoveries in total, by any replica, of any instance
 --crashes     replicas that stop for good; runs without it have the same effect: messages that never arrive
 --restarts    replicas that lose what is not durable, and come back
+--reads       the number of quorum reads in total, at any replica
 --changers    the proposers whose proposals change the members: i removes (i + 2) mod n; by default nobody does
 --walks       N random walks within the same bounds, instead of a search
 --opening     where to begin: ${Object.keys(OPENINGS).join(', ')} (openings.ts); by default an empty cluster
@@ -42,6 +43,7 @@ export function readOptions(args: readonly string[]): Options {
       recoveries: text,
       crashes: text,
       restarts: text,
+      reads: text,
       changers: text,
       limit: text,
       minutes: text,
@@ -55,6 +57,7 @@ export function readOptions(args: readonly string[]): Options {
   })
   const replicas = whole('--replicas', values.replicas ?? '3', 9)
   if (values.opening !== undefined && values.walks !== undefined) throw new RangeError('--opening is for a search')
+  if (values.reads !== undefined && values.changers !== undefined) throw new RangeError('--reads or --changers')
   return {
     bounds: {
       replicas,
@@ -64,6 +67,7 @@ export function readOptions(args: readonly string[]): Options {
       recoveries: whole('--recoveries', values.recoveries ?? '2', 15),
       crashes: whole('--crashes', values.crashes ?? '0', 15),
       restarts: whole('--restarts', values.restarts ?? '0', 15),
+      ...(values.reads !== undefined && { reads: whole('--reads', values.reads, 15) }),
       ...(values.changers !== undefined && { changers: idsOf('--changers', values.changers, replicas) }),
     },
     limits: {

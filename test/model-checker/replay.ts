@@ -78,7 +78,8 @@ class Run {
       this.#give(sent.to, sent.input, true)
     } else {
       const [row, slot] = (second ?? '0.0').split('.').map(Number) as [number, number]
-      this.#give(Number(first), { kind, text, row, slot, peer: Number(second) } as unknown as Input, true)
+      const mustSee = (second ?? '').split(',').filter((name) => name !== '')
+      this.#give(Number(first), { kind, text, row, slot, peer: Number(second), mustSee } as unknown as Input, true)
     }
     for (let more = this.#answer(); more !== null; more = this.#answer()) this.#give(more.to, more.input, false)
   }

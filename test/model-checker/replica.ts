@@ -11,6 +11,7 @@ import { members } from '../support/members.ts'
 import type { Input, Wire } from './inputs.ts'
 import { checkState, checkStep, type Snapshot, snapshot } from './invariants.ts'
 import { stateText } from './state-text.ts'
+import { TrackedReads } from './tracked-reads.ts'
 
 export interface Setup {
   readonly replicas: number
@@ -20,6 +21,8 @@ export interface Setup {
   readonly instances: number
   /** Whether replicas restart, so that their journals matter. */
   readonly restarts: boolean
+  /** Quorum reads in total. */
+  readonly reads?: number
   readonly fastCrashes?: number
   /** Without the shortcuts of the search (see System), for comparison. */
   readonly plain?: boolean
@@ -81,6 +84,10 @@ export class Replica {
   readonly decisions = new Map<string, string>()
   /** The names of the commands that it has executed in this life, in order. */
   executed: string[] = []
+  /** The same in any of its lives. */
+  readonly ever = new Set<string>()
+  #reads = new TrackedReads()
+  #lives = 0
 
   /** `id`: the row of the replica. */
   constructor(setup: Setup, id: number, era: Era | null = null) {
@@ -167,7 +174,10 @@ export class Replica {
   #handle(input: Input): void {
     switch (input.kind) {
       case 'deliver':
+        this.#reads.hear(input.from, input.message as Message)
         return this.#core.receive(input.from, input.message as Message)
+      case 'read':
+        return this.#reads.begin(this.#core, this.#engine, input.mustSee)
       case 'propose':
         this.#core.propose(batch(`${this.id}.${this.#core.slot + 1}`, 'a'))
         return
@@ -194,6 +204,8 @@ export class Replica {
 
   #start(): void {
     this.executed = []
+    this.#reads = new TrackedReads()
+    this.#lives++
     this.#engine = new ReferenceEngine(this.#replicas)
     this.#core = new Core({
       id: this.id,
@@ -201,7 +213,7 @@ export class Replica {
       engine: this.#engine,
       timing: TIMING,
       random: () => 0.5,
-      start: 1,
+      start: this.#lives,
       readBatch: (number, index) => this.#readBatch(number, index),
     })
     this.#journal.forEach((records, i) => {
@@ -268,6 +280,9 @@ export class Replica {
     for (const output of effects.messages) if (output.message.type !== MessageType.heartbeat) this.#outputs.push(output)
     for (const instance of effects.commits) this.#commit(instance)
     if (effects.commits.length > 0) this.#execute()
+    for (const read of effects.reads) this.#reads.answered(read, this.executed)
+    // What has executed may be what reads waited for.
+    if (effects.commits.length > 0 && this.#setup.reads !== undefined) this.#flush()
   }
 
   #commit(instance: Instance): void {
@@ -297,6 +312,7 @@ export class Replica {
   #executeOnce(name: string): void {
     if (this.executed.includes(name)) throw new Error(`Execution: ${name} is executed twice`)
     this.executed.push(name)
+    this.ever.add(name)
     this.#era?.executed(name)
   }
 
@@ -314,7 +330,8 @@ export class Replica {
   #stateText(): string {
     let links = ''
     for (let peer = 0; peer < this.#replicas; peer++) links += this.#core.alive(peer) ? '+' : '-'
-    return `${this.#core.slot}${links}${stateText(this.#instances(), this.#core.durableNumber)}`
+    const reads = this.#setup.reads === undefined ? '' : ` life ${this.#lives}${this.#reads.text()}`
+    return `${this.#core.slot}${links}${reads}${stateText(this.#instances(), this.#core.durableNumber)}`
   }
 
   /** The replica as it would come back after a restart. */
@@ -323,6 +340,7 @@ export class Replica {
     const restored = new Replica({ ...this.#setup, restarts: false }, this.id, era)
     restored.#journal = this.#journal.slice(0, this.#durable)
     restored.#durable = this.#durable
+    restored.#lives = this.#lives
     restored.#start()
     return restored
   }

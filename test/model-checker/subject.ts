@@ -16,6 +16,8 @@ export interface Subject {
   readonly mortal: boolean
   readonly decisions: ReadonlyMap<string, string>
   readonly executed: readonly string[]
+  /** In any of its lives; left out where nobody reads. */
+  readonly ever?: ReadonlySet<string>
   readonly closed: ReadonlyMap<number, string>
   /** Of the present epoch. */
   instance(row: number, slot: number): Instance | undefined

@@ -24,11 +24,13 @@ const PROPOSAL = 0
 const RECOVERY = 4
 const CRASH = 8
 const RESTART = 12
+const READ = 16
 const COUNTED: Partial<Record<Input['kind'], number>> = {
   propose: PROPOSAL,
   recover: RECOVERY,
   crash: CRASH,
   doom: RESTART,
+  read: READ,
 }
 
 /**
@@ -137,7 +139,7 @@ export class System {
    * What may happen at the replica by itself, except proposals and the end of waiting; some of it may change nothing.
    */
   own(state: Uint32Array, id: number): Input[] {
-    const { replicas, crashes, restarts } = this.bounds
+    const { replicas, crashes, restarts, reads = 0 } = this.bounds
     const inputs: Input[] = []
     if (this.#local(state, id).crashed) return inputs
     if (!this.#spent(state)) {
@@ -149,6 +151,10 @@ export class System {
     }
     if (this.bounds.changers !== undefined) {
       inputs.push({ kind: 'close', text: `close ${id}` }, { kind: 'leave', text: `leave ${id}` })
+    }
+    if (this.#used(state, READ) < reads) {
+      const mustSee = [...new Set(this.locals.flatMap((_, other) => [...this.#local(state, other).ever]))].sort()
+      inputs.push({ kind: 'read', mustSee, text: `read ${id} ${mustSee}` })
     }
     if (this.#used(state, CRASH) < crashes) inputs.push({ kind: 'crash', text: `crash ${id}` })
     for (let peer = 0; this.#used(state, CRASH) > 0 && peer < replicas; peer++) {

@@ -13,7 +13,7 @@ export const READ_MUTANTS: readonly Mutant[] = [
         to: '  return countVotes(answered) >= context.quorums.slow - 1\n',
       },
     ],
-    hunter: { by: 'simulator' },
+    hunter: { by: 'model-check', bounds: '--instances 1 --proposers 0 --recoveries 0 --reads 1' },
   },
   {
     name: 'a reader counts itself, and leaves its own index out',
@@ -24,7 +24,7 @@ export const READ_MUTANTS: readonly Mutant[] = [
         to: '    writers: [],\n    floor',
       },
     ],
-    hunter: { by: 'simulator' },
+    hunter: { by: 'model-check', bounds: '--instances 1 --proposers 0 --recoveries 0 --reads 1' },
   },
   {
     name: 'the number of a probe is used again',
@@ -32,10 +32,21 @@ export const READ_MUTANTS: readonly Mutant[] = [
       {
         file: READS,
         from: '  const number = ++context.reads.number\n',
-        to: '  const number = (++context.reads.number % 4) + 1\n',
+        to: '  const number = 1\n',
       },
     ],
-    hunter: { by: 'simulator' },
+    hunter: { by: 'model-check', bounds: '--instances 1 --proposers 0 --recoveries 0 --reads 2' },
+  },
+  {
+    name: 'a probe does not name its start',
+    patches: [
+      {
+        file: READS,
+        from: 'message.start === context.start ? context.reads.probes.get(message.number) : undefined',
+        to: 'context.reads.probes.get(message.number)',
+      },
+    ],
+    hunter: { by: 'model-check', bounds: '--instances 1 --proposers 0 --recoveries 0 --restarts 1 --reads 2' },
   },
   {
     name: 'a read waits only for the writes that it knows',
@@ -51,7 +62,7 @@ export const READ_MUTANTS: readonly Mutant[] = [
         to: '  if (!instance.known) return true\n  if (read.everything) return false\n',
       },
     ],
-    hunter: { by: 'simulator' },
+    hunter: { by: 'model-check', bounds: '--instances 1 --proposers 0 --recoveries 0 --reads 1' },
   },
   {
     name: 'a read waits for the highest slot of each row only',
@@ -62,7 +73,7 @@ export const READ_MUTANTS: readonly Mutant[] = [
         to: 'Math.max(waiting.slot, executed + 1, last)',
       },
     ],
-    hunter: { by: 'simulator' },
+    hunter: { by: 'model-check', bounds: '--instances 2 --proposers 0 --recoveries 1 --reads 1' },
   },
   {
     name: 'a read does not wait for the execution of what is committed',
@@ -84,7 +95,7 @@ export const READ_MUTANTS: readonly Mutant[] = [
         to: '  return instance.known || !writes(instance.batch',
       },
     ],
-    hunter: { by: 'simulator' },
+    hunter: { by: 'model-check', bounds: '--instances 1 --proposers 0 --recoveries 0 --reads 1' },
   },
   {
     name: 'a replica does not name what it has executed itself',
@@ -97,7 +108,7 @@ export const READ_MUTANTS: readonly Mutant[] = [
           '  context.sendFreely',
       },
     ],
-    hunter: { by: 'simulator' },
+    hunter: { by: 'model-check', bounds: '--instances 1 --proposers 0 --recoveries 0 --reads 1' },
   },
   {
     name: 'a replica names committed writes only',
@@ -108,7 +119,7 @@ export const READ_MUTANTS: readonly Mutant[] = [
         to: '      if (slot > (executed[row] as number) && context.row(row).find(slot)?.committed) writers',
       },
     ],
-    hunter: { by: 'simulator' },
+    hunter: { by: 'model-check', bounds: '--instances 1 --proposers 0 --recoveries 0 --reads 1' },
   },
   {
     name: 'a replica that was restarted names only what it has journaled since',
@@ -119,7 +130,7 @@ export const READ_MUTANTS: readonly Mutant[] = [
         to: '      if (slot > (executed[row] as number) && context.row(row).find(slot)?.gate) writers',
       },
     ],
-    hunter: { by: 'simulator' },
+    hunter: { by: 'model-check', bounds: '--instances 1 --proposers 0 --recoveries 0 --restarts 1 --reads 1' },
   },
   {
     name: 'a read that arrives after a probe was sent is served by it',
