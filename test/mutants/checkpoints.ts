@@ -63,4 +63,46 @@ export const CHECKPOINTS: readonly Mutant[] = [
     ],
     hunter: bySimulator,
   },
+  {
+    name: 'the replay begins before the checkpoint',
+    patches: [{ file: 'node/replay.ts', from: 'journal.scan(after + 1)', to: 'journal.scan(after)' }],
+    hunter: bySimulator,
+  },
+  {
+    name: 'the replay leaves out the first value after the checkpoint',
+    patches: [{ file: 'node/replay.ts', from: 'journal.scan(after + 1)', to: 'journal.scan(after + 2)' }],
+    hunter: bySimulator,
+  },
+  {
+    name: 'a restart without its checkpoint is a new replica',
+    patches: [{ file: 'node/restore.ts', from: '  if (journal.first > 1) {\n', to: '  if (journal.first < 1) {\n' }],
+    hunter: bySimulator,
+  },
+  {
+    name: 'sessions are not restored from a checkpoint',
+    patches: [{ file: 'execution/executor.ts', from: "    this.sessions.restore(chunksOf('sessions'))\n", to: '' }],
+    hunter: bySimulator,
+  },
+  {
+    name: 'a checkpoint forgets open instances: votes and promises',
+    patches: [
+      {
+        file: 'protocol/image.ts',
+        from: "    for (const record of this.#open) yield { kind: 'open', record }\n",
+        to: '',
+      },
+    ],
+    hunter: bySimulator,
+  },
+  {
+    name: 'a checkpoint forgets the index of what has executed',
+    patches: [
+      {
+        file: 'protocol/image.ts',
+        from: '  context.engine.enterExecuted(row, slot, footprint)\n',
+        to: '  context.engine.enterExecuted(row, slot, isNoop ? footprint : null)\n',
+      },
+    ],
+    hunter: bySimulator,
+  },
 ]
