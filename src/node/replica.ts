@@ -12,18 +12,18 @@ import type { CheckpointStore } from '../storage/checkpoints.ts'
 import { DataDirectory } from '../storage/directory.ts'
 import { LmdbJournal } from '../storage/lmdb.ts'
 import { openCheckpoints } from '../storage/lmdb-checkpoints.ts'
-import { FULL_BYTES, freeBytes, NEARLY_FULL_BYTES } from '../storage/space.ts'
+import { DiskSpace } from '../storage/space.ts'
 import type { Address } from '../transport/links.ts'
 import { type ChosenServer, chooseServer } from '../transport/server.ts'
 import type { Identity } from '../transport/transport.ts'
 import { WebSocketTransport } from '../transport/websocket.ts'
 import { formatAddress, whyNotAdvertised } from './addresses.ts'
 import { Answers } from './answers.ts'
+import { CHECKPOINT_LIMITS, type CheckpointLimits } from './checkpointer.ts'
 import { realClock } from './clock.ts'
 import { Member } from './member.ts'
 import { type ReplicaOptions, type ResolvedOptions, resolveOptions } from './options.ts'
 import type { Consistency, Requests, Respond } from './requests.ts'
-import type { Space } from './space.ts'
 import type { Status } from './status.ts'
 
 /** What a replica has on its disk. */
@@ -31,6 +31,7 @@ interface Disk {
   readonly directory: DataDirectory
   readonly journal: LmdbJournal
   readonly checkpoints: CheckpointStore
+  readonly space: DiskSpace
 }
 
 /** One replica of a replicated state machine: it takes commands and returns their results once they have executed. */
@@ -69,7 +70,8 @@ export class Replica implements Requests {
     try {
       const journal = await LmdbJournal.open(directory.journalPath)
       const checkpoints = await openCheckpoints(directory.checkpointsPath)
-      return new Replica(resolved, engine, server, { directory, journal, checkpoints })
+      const space = await DiskSpace.of(directory.path)
+      return new Replica(resolved, engine, server, { directory, journal, checkpoints, space })
     } catch (error) {
       await directory.close()
       throw error
@@ -90,7 +92,9 @@ export class Replica implements Requests {
       engine,
       machine,
       journal: disk?.journal ?? null,
-      ...(disk !== null && { checkpoints: disk.checkpoints, space: diskSpace(disk.directory) }),
+      ...(disk !== null && {
+        ...{ checkpoints: disk.checkpoints, space: disk.space, checkpointLimits: checkpointLimits(disk.space) },
+      }),
       transport: new WebSocketTransport({ identity, listen: peers[id] as Address, peers, secret, server }),
       clock: realClock,
       random: Math.random,
@@ -253,6 +257,7 @@ export class Replica implements Requests {
   }
 }
 
-function diskSpace({ path }: DataDirectory): Space {
-  return { nearlyFullBytes: NEARLY_FULL_BYTES, fullBytes: FULL_BYTES, free: () => freeBytes(path) }
+/** A checkpoint, the next one, and the journal between them must fit on a small disk as well. */
+function checkpointLimits({ totalBytes }: DiskSpace): CheckpointLimits {
+  return { ...CHECKPOINT_LIMITS, leastBytes: Math.min(CHECKPOINT_LIMITS.leastBytes, totalBytes / 16) }
 }

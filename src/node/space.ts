@@ -22,8 +22,9 @@ export interface SpaceWatchOptions {
   readonly failed: (error: Error) => void
 }
 
-/** Often enough that the reserved space cannot fill up in between. */
-const LOOK_MS = 200
+/** Often enough that the reserved space cannot fill up in between: while it is short, more often. */
+const SHORT_LOOK_MS = 25
+const LOOKS = 8
 
 /**
  * Refuses updates, and then everything, while the disk has too little space, and takes part again when there is enough.
@@ -44,9 +45,11 @@ export class SpaceWatch {
   /** Looks for the first time, then again and again. Rejects if the directory is lost. */
   async start(): Promise<void> {
     await this.#look()
-    this.#stop = this.#options.clock.every(LOOK_MS, () => {
+    let times = 0
+    this.#stop = this.#options.clock.every(SHORT_LOOK_MS, () => {
+      const isDue = this.#nearlyFull || ++times % LOOKS === 0
       // A disk that hangs must not occupy all threads of the pool.
-      if (this.#looking) return
+      if (this.#looking || !isDue) return
       this.#looking = true
       this.#look()
         .catch((error) => this.#options.failed(error as Error))

@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert'
 import { EpaxosError } from '../../src/errors.ts'
 import { DataDirectory, type Owner } from '../../src/storage/directory.ts'
 import { LmdbJournal } from '../../src/storage/lmdb.ts'
-import { freeBytes, NEARLY_FULL_BYTES } from '../../src/storage/space.ts'
+import { DiskSpace, NEARLY_FULL_BYTES } from '../../src/storage/space.ts'
 import { text } from './compliance.ts'
 import { owner, withDirectory } from './processes.ts'
 
@@ -181,7 +181,7 @@ directories('of many starts on one empty directory one makes it, and the others 
 )
 
 directories('the free space is known', async () => {
-  const free = await freeBytes('/')
+  const free = await (await DiskSpace.of('/')).free()
   assert.ok(free > 0)
   assert.ok(Number.isSafeInteger(free))
   assert.ok(NEARLY_FULL_BYTES > 4 * (16 << 20))
