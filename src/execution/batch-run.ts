@@ -16,9 +16,11 @@ export class BatchRun {
   commands = 0
   readonly #machine: StateMachine
   readonly #sessions: SessionTable
+  readonly #majority: number
   readonly #ahead: Ahead
   readonly #group = new GroupReader()
   #bytes: Uint8Array = NOTHING
+  #row = 0
   /** Null if nobody is answered here. */
   #results: ResultWriter | null = null
   /** Of the current group; undefined if it was not looked up yet. */
@@ -31,9 +33,11 @@ export class BatchRun {
   /** Takes results that sessions keep. */
   readonly #made = new ResultBuffer()
 
-  constructor(machine: StateMachine, sessions: SessionTable) {
+  /** @param majority of the members */
+  constructor(machine: StateMachine, sessions: SessionTable, majority: number) {
     this.#machine = machine
     this.#sessions = sessions
+    this.#majority = majority
     this.#ahead = new Ahead(machine)
   }
 
@@ -42,9 +46,13 @@ export class BatchRun {
     return this.#done
   }
 
-  /** @param bytes groups that were all opened before */
-  begin(bytes: Uint8Array, results: ResultWriter | null): void {
+  /**
+   * @param bytes groups that were all opened before
+   * @param row of the replica that proposed it
+   */
+  begin(bytes: Uint8Array, results: ResultWriter | null, row: number): void {
     this.#bytes = bytes
+    this.#row = row
     this.#results = results
     this.#keptBytes = 0
     this.#done = 0
@@ -77,6 +85,9 @@ export class BatchRun {
     if (group.kind === GroupKind.expire) this.#sessions.expire(group.session())
     else if (group.kind === GroupKind.sweep) this.#sessions.sweep(group.first)
     else if (group.kind === GroupKind.open) this.#openSession()
+    else if (group.kind === GroupKind.tick) {
+      this.#sessions.tick(group.first, this.#row, group.acknowledged, this.#majority)
+    }
   }
 
   #openSession(): void {

@@ -81,7 +81,7 @@ export class Executor {
   constructor(options: ExecutorOptions) {
     this.#options = options
     this.sessions = new SessionTable(options.sessionLimits)
-    this.#batch = new BatchRun(options.machine, this.sessions)
+    this.#batch = new BatchRun(options.machine, this.sessions, Math.floor(options.engine.replicas / 2) + 1)
   }
 
   get executed(): ExecutedSet {
@@ -198,7 +198,7 @@ export class Executor {
     const isVoid = batch !== null && !areGroups(batch.commands, this.#group)
     if (batch === null) this.#counts.noops++
     if (isVoid) this.#counts.voidBatches++
-    if (batch !== null && !isVoid) this.#batch.begin(batch.commands, this.#resultsOf(row))
+    if (batch !== null && !isVoid) this.#batch.begin(batch.commands, this.#resultsOf(row), row)
     this.#present = { row, slot, batch }
     return true
   }

@@ -15,11 +15,12 @@ import type { StateMachine } from './machine.ts'
  * | 5 | u8 length of the session id, 0 for no session |
  * | 6 | u16 reserved, 0 |
  * | 8 | u32 count of commands |
- * | 12 | u64 request number of the first command, 0 without a session; of a sweep: the generation that it ends |
- * | 20 | u64 acknowledged: the client has the answers of its requests up to here |
+ * | 12 | u64 request number of the first command, 0 without a session; of a sweep: the generation that it ends; of a
+ *        tick: its number |
+ * | 20 | u64 acknowledged: the client has the answers of its requests up to here; of a tick: the epoch |
  * | 28 | session id, then per command u32 length with bit 31 = {@link ONLY_READS}, and its bytes |
  */
-export const GroupKind = { commands: 1, expire: 2, sweep: 3, open: 4 } as const
+export const GroupKind = { commands: 1, expire: 2, sweep: 3, open: 4, tick: 5 } as const
 export type GroupKind = (typeof GroupKind)[keyof typeof GroupKind]
 
 export const GROUP_HEADER_BYTES = 28
@@ -118,6 +119,16 @@ export function encodeSweep(generation: number): Uint8Array {
   writeU32(group, 0, group.length)
   group[4] = GroupKind.sweep
   writeU64(group, 12, generation)
+  return group
+}
+
+/** Encodes the claim that a tick of the sessions' clock is over (age.ts). Made and sent like a sweep. */
+export function encodeTick(tick: number, epoch: number): Uint8Array {
+  const group = new Uint8Array(GROUP_HEADER_BYTES)
+  writeU32(group, 0, group.length)
+  group[4] = GroupKind.tick
+  writeU64(group, 12, tick)
+  writeU64(group, 20, epoch)
   return group
 }
 
@@ -233,6 +244,9 @@ export class GroupReader {
     } else if (this.kind === GroupKind.sweep) {
       if (this.hasSession || count !== 0 || acknowledged !== 0 || !Number.isSafeInteger(first))
         throw malformed('a sweep')
+    } else if (this.kind === GroupKind.tick) {
+      const areWhole = Number.isSafeInteger(first) && Number.isSafeInteger(acknowledged)
+      if (this.hasSession || count !== 0 || !areWhole) throw malformed('a tick')
     } else if (this.kind === GroupKind.open) {
       const isName =
         this.sessionEnd - this.sessionStart === OPENED_NAME_BYTES && this.#bytes[this.sessionStart] === OPENED_MARK
@@ -298,7 +312,7 @@ export function prepareGroup(group: Uint8Array, machine: StateMachine, keys: Foo
   try {
     reader.open(group, 0)
     if (reader.end !== group.length) throw malformed('its size')
-    if (reader.kind === GroupKind.sweep) throw malformed('its kind')
+    if (reader.kind === GroupKind.sweep || reader.kind === GroupKind.tick) throw malformed('its kind')
     const updates = prepareCommands(group, reader, machine, keys)
     if (reader.hasSession && (updates > 0 || reader.kind !== GroupKind.commands)) writeSessionKey(group, reader, keys)
     if (keys.keys > MAX_FOOTPRINT_KEYS) throw new EpaxosError(ErrorCode.tooLarge, 'a group names too many keys')

@@ -1,3 +1,4 @@
+import type { Reading } from './age.ts'
 import { fromLatin1 } from './bytes.ts'
 import { ChunkWriter } from './chunks.ts'
 import { GONE, type Session } from './session.ts'
@@ -13,28 +14,33 @@ export interface SessionTableTotals {
   readonly generation: number
   /** Sessions that are open, and tombstones. */
   readonly size: number
+  readonly tombstones: number
   /** The hash of the table, two lanes. */
   readonly lo: number
   readonly hi: number
+  readonly age: Reading
 }
 
-/** A session as it was; null for a tombstone. Results never change, so they are not copied. */
+/** A session as it was, or the generation of a tombstone. Results never change, so they are not copied. */
 export type SessionCopy = {
   readonly id: string
-  readonly session: {
-    readonly usedIn: number
-    readonly acknowledged: number
-    readonly entries: readonly (readonly [number, Uint8Array])[]
-  } | null
+  readonly session:
+    | {
+        readonly usedIn: number
+        readonly acknowledged: number
+        readonly entries: readonly (readonly [number, Uint8Array])[]
+      }
+    | number
 }
 
 /**
  * The sessions of a table as of one moment, written while the table goes on changing (copy on update): what changes
  * before its turn is copied first.
  *
- * Format: `u64 generation, u32 size, u32 lo, u32 hi`, and per session `u8 length, name, u8 0` for a tombstone, or `u8
- * 1, u64 used in, u64 acknowledged, u32 count` and per request `u64 number, u32 length, result`. The order is that of
- * the table, with the changed ones between.
+ * Format: `u64 generation, u32 size, u32 lo, u32 hi`; of the clock `u64 ticks, u64 epoch, u32 claims, u8 count` and
+ * `u64` for each beginning; and per session `u8 length, name`, then `u8 0, u64 generation` for a tombstone, or `u8 1,
+ * u64 used in, u64 acknowledged, u32 count` and per request `u64 number, u32 length, result`. The order is that of the
+ * table, with the changed ones between.
  */
 export class SessionImage {
   /** Iterated once. A step may give an empty chunk. */
@@ -43,20 +49,24 @@ export class SessionImage {
   readonly #released: () => void
   /** Copied, and not written yet. */
   #copies: SessionCopy[] = []
-  /** Names of tombstones that were made meanwhile. */
-  readonly #newTombstones = new Set<string>()
+  /** Tombstones go in the order of the table, oldest first: how many were written, and forgotten, of these. */
+  readonly #tombstones: number
+  #written = 0
+  #gone = 0
   #open = true
 
   /** @param number differs from that of the image before */
   constructor(
     number: number,
     totals: SessionTableTotals,
-    sessions: Iterable<readonly [string, Session | null]>,
+    sessions: Iterable<readonly [string, Session]>,
+    tombstones: Iterable<readonly [string, number]>,
     released: () => void,
   ) {
     this.#number = number
+    this.#tombstones = totals.tombstones
     this.#released = released
-    this.chunks = this.#walk(totals, sessions)
+    this.chunks = this.#walk(totals, sessions, tombstones)
   }
 
   /** Sessions that were copied and are not written yet. */
@@ -71,9 +81,12 @@ export class SessionImage {
     this.#copies.push(copyOf(id, session))
   }
 
-  /** The name has become a tombstone. */
-  closed(id: string): void {
-    this.#newTombstones.add(id)
+  /** The oldest tombstone of the table was forgotten. */
+  forgotten(id: string, generation: number): void {
+    const place = this.#gone++
+    if (place < this.#written || place >= this.#tombstones) return
+    this.#copies.push({ id, session: generation })
+    this.#written++
   }
 
   release(): void {
@@ -82,13 +95,24 @@ export class SessionImage {
     this.#released()
   }
 
-  *#walk(totals: SessionTableTotals, sessions: Iterable<readonly [string, Session | null]>): Iterable<Uint8Array> {
+  *#walk(
+    totals: SessionTableTotals,
+    sessions: Iterable<readonly [string, Session]>,
+    tombstones: Iterable<readonly [string, number]>,
+  ): Iterable<Uint8Array> {
     const out = new ChunkWriter()
     writeTotals(totals, out)
     let seen = 0
     for (const [id, session] of sessions) {
-      if (session !== null) this.save(id, session)
-      else if (!this.#newTombstones.has(id)) this.#copies.push({ id, session: null })
+      this.save(id, session)
+      yield* this.#writeCopies(out)
+      if (++seen % SESSIONS_PER_STEP === 0) yield out.take()
+      if (!this.#open) return
+    }
+    for (const [id, generation] of tombstones) {
+      if (this.#written >= this.#tombstones) break
+      this.#written++
+      this.#copies.push({ id, session: generation })
       yield* this.#writeCopies(out)
       if (++seen % SESSIONS_PER_STEP === 0) yield out.take()
       if (!this.#open) return
@@ -103,24 +127,30 @@ export class SessionImage {
   }
 }
 
-export function copyOf(id: string, session: Session | null): SessionCopy {
-  if (session === null) return { id, session }
+export function copyOf(id: string, session: Session | number): SessionCopy {
+  if (typeof session === 'number') return { id, session }
   const { usedIn, acknowledged } = session
   return { id, session: { usedIn, acknowledged, entries: [...session.entries()] } }
 }
 
-export function writeTotals({ generation, size, lo, hi }: SessionTableTotals, out: ChunkWriter): void {
+export function writeTotals({ generation, size, lo, hi, age }: SessionTableTotals, out: ChunkWriter): void {
   out.u64(generation)
   out.u32(size)
   out.u32(lo)
   out.u32(hi)
+  out.u64(age.ticks)
+  out.u64(age.epoch)
+  out.u32(age.claims)
+  out.u8(age.begins.length)
+  for (const generation of age.begins) out.u64(generation)
 }
 
 export function* writeSession({ id, session }: SessionCopy, out: ChunkWriter): Iterable<Uint8Array> {
   out.u8(id.length)
   out.bytes(fromLatin1(id))
-  out.u8(session === null ? 0 : 1)
-  if (session !== null) {
+  out.u8(typeof session === 'number' ? 0 : 1)
+  if (typeof session === 'number') out.u64(session)
+  else {
     out.u64(session.usedIn)
     out.u64(session.acknowledged)
     out.u32(session.entries.length)

@@ -8,10 +8,14 @@ export interface Limits {
   readonly numbers: number
   /** Open sessions. */
   readonly sessions: number
+  /** Names of closed sessions. */
+  readonly tombstones: number
 }
 
-/** Results: 256 MiB. Numbers: up to 200 MiB if they lie far apart. Sessions: up to 100 MiB. */
-export const SESSION_LIMITS: Limits = { bytes: 256 << 20, numbers: 1 << 22, sessions: 1 << 17 }
+/**
+ * Results: 256 MiB. Numbers: up to 200 MiB if they lie far apart. Sessions: up to 100 MiB. Tombstones: up to 150 MiB.
+ */
+export const SESSION_LIMITS: Limits = { bytes: 256 << 20, numbers: 1 << 22, sessions: 1 << 17, tombstones: 1 << 20 }
 
 /**
  * A sweep makes room above this share of a limit, down to this share, so that there is room for what executes
@@ -38,21 +42,27 @@ interface Table {
   readonly limits: Limits
   readonly kept: Limits
   expire(id: string): void
+  leavesTombstone(id: string): boolean
   beforeChange(id: string, session: Session): void
 }
 
 /** Whether a sweep would make room. */
-export function isFull({ kept, limits }: Table): boolean {
+export function isFull({ kept, limits }: Pick<Table, 'kept' | 'limits'>): boolean {
   return exceeds(kept, limits, FULL)
 }
 
-/** Whether more is kept than allowed. */
-export function isOverfull({ kept, limits }: Table): boolean {
-  return exceeds(kept, limits, 1)
+/** Whether sessions keep more than allowed: none is updated. */
+export function isOverfull({ kept, limits }: Pick<Table, 'kept' | 'limits'>): boolean {
+  return kept.bytes > limits.bytes || kept.numbers > limits.numbers
+}
+
+/** Whether there are more names than allowed: no session is opened, nor closed by its client. */
+export function isCrowded({ kept, limits }: Pick<Table, 'kept' | 'limits'>): boolean {
+  return kept.sessions > limits.sessions || kept.tombstones > limits.tombstones
 }
 
 /** Whether so much was added since `before` that a new generation is due. */
-export function isGenerationDue({ kept, limits }: Table, before: Limits): boolean {
+export function isGenerationDue({ kept, limits }: Pick<Table, 'kept' | 'limits'>, before: Contents): boolean {
   const come = {
     bytes: kept.bytes - before.bytes,
     numbers: kept.numbers - before.numbers,
@@ -61,7 +71,10 @@ export function isGenerationDue({ kept, limits }: Table, before: Limits): boolea
   return exceeds(come, limits, GENERATION)
 }
 
-function exceeds(kept: Limits, limits: Limits, share: number): boolean {
+/** What a sweep can make room for. */
+export type Contents = Omit<Limits, 'tombstones'>
+
+function exceeds(kept: Contents, limits: Limits, share: number): boolean {
   const { bytes, numbers, sessions } = kept
   return bytes > share * limits.bytes || numbers > share * limits.numbers || sessions > share * limits.sessions
 }
@@ -76,7 +89,7 @@ export function sweepSessions(table: Table, open: Iterable<readonly [string, Ses
   const { limits } = table
   let sessions: (readonly [string, Session])[] | null = null
   const each = (
-    kind: keyof Limits,
+    kind: keyof Contents,
     weight: (session: Session) => number,
     act: (id: string, session: Session) => void,
   ) => {
@@ -109,6 +122,8 @@ export function sweepSessions(table: Table, open: Iterable<readonly [string, Ses
     'sessions',
     () => 1,
     (id) => {
+      // The tombstones keep a promise; they go when they are old enough.
+      if (table.leavesTombstone(id) && table.kept.tombstones >= limits.tombstones) return
       table.expire(id)
       swept.expired.push(id)
     },

@@ -35,6 +35,8 @@ export interface Numbers {
   readonly sessions: number
   readonly sessionNumbers: number
   readonly sessionBytes: number
+  readonly tombstones: number
+  readonly ticks: number
   readonly sweeps: number
 
   /** Groups of commands that were done. */

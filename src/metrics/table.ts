@@ -60,7 +60,9 @@ export const TABLE: { readonly [N in keyof Shown]: Row } = {
   sessionBytes: gauge('epaxos_session_result_bytes', 'The cost of the results that sessions keep.', {
     status: 'sessions.bytes',
   }),
-  sweeps: counter('epaxos_session_sweeps_total', 'Sweeps of the sessions since the cluster was founded.'),
+  tombstones: gauge('epaxos_session_tombstones', 'Names of closed sessions that are remembered.'),
+  ticks: counter('epaxos_session_ticks_total', 'Ticks of the clock of the sessions since the cluster was founded.'),
+  sweeps: counter('epaxos_session_sweeps_total', 'Sweeps of the sessions, and ticks, since the cluster was founded.'),
 
   done: counter('epaxos_answers_total', ANSWERS, { labels: { outcome: 'done' } }),
   refused: counter('epaxos_answers_total', ANSWERS, { labels: { outcome: 'refused' }, by: 'code' }),

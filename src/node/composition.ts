@@ -9,7 +9,7 @@ import { Freshness } from './freshness.ts'
 import { Handshakes } from './handshakes.ts'
 import { Incarnations } from './incarnations.ts'
 import { JournalWriter } from './journal-writer.ts'
-import { BEHIND_BYTES, type MemberOptions, WINDOW } from './member-options.ts'
+import { BEHIND_BYTES, type MemberOptions, SESSION_LIFETIME_MS, WINDOW } from './member-options.ts'
 import { PeerFrames } from './peer-frames.ts'
 import { Proposals } from './proposals.ts'
 import { Readiness } from './readiness.ts'
@@ -90,6 +90,7 @@ export class Composition {
     })
     this.proposals = new Proposals({
       ...{ core: this.core, machine, window: options.window ?? WINDOW, requestTimeoutMs: options.requestTimeoutMs },
+      isKnown: (session) => this.executor.sessions.has(session),
       place: () => ({ row, slot: this.core.slot, epoch: members.epoch }),
     })
     this.reads = new QuorumReads({ core: this.core, machine, requestTimeoutMs: options.requestTimeoutMs })
@@ -109,13 +110,15 @@ export class Composition {
     })
     this.sweeper = new Sweeper({
       sessions: this.executor.sessions,
-      submitSweep: (generation, respond) => {
-        this.proposals.submitSweep(generation, clock.now(), respond)
+      ...{ row, epoch: members.epoch, lifetimeMs: options.sessionLifetimeMs ?? SESSION_LIFETIME_MS },
+      submit: (command, respond) => {
+        this.proposals.submitAlone(command, clock.now(), respond)
         hooks.arm()
       },
       ready: () => hooks.notReady === null,
-      full: (isFull) => {
+      full: (isFull, isCrowded) => {
         this.proposals.sessionsAreFull = isFull
+        this.proposals.sessionsAreCrowded = isCrowded
       },
     })
     const { checkpoints, space } = options

@@ -41,6 +41,8 @@ export interface MemberOptions {
   readonly workPerTurn?: number
   /** The limits of what sessions keep; the same at all replicas. */
   readonly sessionLimits?: Limits
+  /** How long a session is remembered after its last use, at least; {@link SESSION_LIFETIME_MS} by default. */
+  readonly sessionLifetimeMs?: number
   readonly linked: (peer: number, identity: Announcement) => void
   /** Called once if the member stops by itself: the storage failed, the peers refused it, or an invariant broke. */
   readonly failed: (error: Error) => void
@@ -62,3 +64,6 @@ export const BEHIND_BYTES = 256 << 10
 
 /** About 10 ms for a machine as fast as the key-value store. */
 export const WORK_PER_TURN = 8 << 20
+
+/** A day: no client should repeat a request for longer. */
+export const SESSION_LIFETIME_MS = 86_400_000

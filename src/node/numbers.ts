@@ -15,7 +15,7 @@ export function numbersOf(
   const { reads: readKeys, readsWaited, readsBlocked } = core.counts
   const { answered, inParts: in_parts, timedOut: timed_out, abandoned, refused } = reads.counts
   const { instances, commands, cycles, voidBatches } = executor.counts
-  const { sessions, numbers: sessionNumbers, bytes: sessionBytes } = executor.sessions.kept
+  const { sessions, numbers: sessionNumbers, bytes: sessionBytes, tombstones } = executor.sessions.kept
   const { members } = identity.members
   const up = members.map(({ id }, row) => [id, Number(core.alive(row))] as const)
   return {
@@ -27,7 +27,8 @@ export function numbersOf(
     executed: executor.executed.vector,
     oldestUncommittedMs: Math.round(core.oldestUncommittedMs),
     ...{ instances, commands, cycles, voidBatches },
-    ...{ sessions, sessionNumbers, sessionBytes, sweeps: executor.sessions.generation },
+    ...{ sessions, sessionNumbers, sessionBytes, tombstones },
+    ...{ ticks: executor.sessions.ticks, sweeps: executor.sessions.generation },
     reads: { answered, in_parts, timed_out, abandoned, refused },
     ...{ readKeys, readsWaited, readsBlocked },
     ...proposals.load,

@@ -5,6 +5,7 @@ import type { Address } from '../transport/links.ts'
 import type { ServerKind } from '../transport/server.ts'
 import { formatAddress, isLoopback, parseAddress, whyNotAdvertised } from './addresses.ts'
 import { type Logger, SILENT } from './logger.ts'
+import { SESSION_LIFETIME_MS } from './member-options.ts'
 
 export type Durability = 'fsync' | 'memory'
 export type EngineKind = 'wasm' | 'reference'
@@ -34,6 +35,11 @@ export interface ReplicaOptions {
   /** After this time a command is answered as unknown. Default 2000. */
   readonly requestTimeoutMs?: number
   /**
+   * How long a session is remembered after its last use, at least. It holds for the cluster as soon as a majority says
+   * so. Default 86,400,000, a day; at least a minute.
+   */
+  readonly sessionLifetimeMs?: number
+  /**
    * The URL at which clients reach this replica; clients and the other replicas learn it. By default they learn
    * nothing.
    */
@@ -44,6 +50,9 @@ export interface ReplicaOptions {
    */
   readonly onFailure?: (error: Error) => void
 }
+
+/** A duplicate of a request may be on its way for many times the request timeout. */
+export const MIN_SESSION_LIFETIME_MS = 60_000
 
 export interface ResolvedOptions {
   readonly id: number
@@ -57,6 +66,7 @@ export interface ResolvedOptions {
   readonly server: ServerKind | null
   readonly secret: Uint8Array | null
   readonly requestTimeoutMs: number
+  readonly sessionLifetimeMs: number
   /** Empty if nothing is advertised. */
   readonly clientUrl: string
   readonly logger: Logger
@@ -83,6 +93,9 @@ export function resolveOptions(options: ReplicaOptions): ResolvedOptions {
   const requestTimeoutMs = options.requestTimeoutMs ?? 2000
   const isTimeout = requestTimeoutMs >= 1 && requestTimeoutMs <= MAX_TIMER_MS
   check(isTimeout, `not a timeout from 1 to ${MAX_TIMER_MS} ms: ${requestTimeoutMs}`)
+  const sessionLifetimeMs = options.sessionLifetimeMs ?? SESSION_LIFETIME_MS
+  const isLifetime = sessionLifetimeMs >= MIN_SESSION_LIFETIME_MS && Number.isSafeInteger(sessionLifetimeMs)
+  check(isLifetime, `a session lives for at least ${MIN_SESSION_LIFETIME_MS} ms: ${sessionLifetimeMs}`)
   const secret =
     typeof options.secret === 'string' ? new TextEncoder().encode(options.secret) : (options.secret ?? null)
   check(secret === null || secret.length >= 8, 'a secret has at least 8 bytes')
@@ -102,6 +115,7 @@ export function resolveOptions(options: ReplicaOptions): ResolvedOptions {
     server: server ?? null,
     secret,
     requestTimeoutMs,
+    sessionLifetimeMs,
     clientUrl: advertise,
     logger: options.logger ?? SILENT,
     onFailure: options.onFailure ?? (() => {}),

@@ -2,7 +2,6 @@ import { FootprintBuilder, MAX_FOOTPRINT_KEYS } from '../engine/footprint.ts'
 import { EpaxosError, ErrorCode } from '../errors.ts'
 import { COMMAND_WORK } from '../execution/budget.ts'
 import {
-  encodeSweep,
   GROUP_HEADER_BYTES,
   GROUP_KIND_AT,
   GroupKind,
@@ -66,6 +65,8 @@ export interface ProposalsOptions {
   readonly window: number
   /** After this time a command is answered as unknown. */
   readonly requestTimeoutMs: number
+  /** Whether the session has a name that is known, so that its update adds none. */
+  readonly isKnown: (session: string) => boolean
   /** The parts of the names of sessions that are opened here. */
   readonly place: () => Omit<NameParts, 'count'>
 }
@@ -81,6 +82,8 @@ export class Proposals implements Part {
   onlyReads = false
   /** While sessions keep more than they may, no update of a session is accepted. */
   sessionsAreFull = false
+  /** While there are too many names of sessions, nothing is accepted that adds one. */
+  sessionsAreCrowded = false
   readonly #options: ProposalsOptions
   readonly #admission: Admission
   readonly #group = new GroupReader()
@@ -129,7 +132,8 @@ export class Proposals implements Part {
       this.#keys.rewind(this.#mark)
       throw new EpaxosError(ErrorCode.diskFull, 'the disk is nearly full: updates are refused')
     }
-    if (this.sessionsAreFull && fillsSessions(prepared)) {
+    const isCrowd = this.sessionsAreCrowded && this.#addsName(prepared)
+    if (isCrowd || (this.sessionsAreFull && fillsSessions(prepared))) {
       this.#keys.rewind(this.#mark)
       throw new EpaxosError(ErrorCode.busy, 'all sessions together keep too much: again in a moment')
     }
@@ -151,11 +155,10 @@ export class Proposals implements Part {
   }
 
   /**
-   * Proposes a sweep of the sessions, before everything that waits. It interferes with everything: every replica has
-   * executed the same before it.
+   * Proposes a command of the replicas for their sessions, before everything that waits. It interferes with everything:
+   * every replica has executed the same before it.
    */
-  submitSweep(generation: number, nowMs: number, respond: Respond): void {
-    const commands = encodeSweep(generation)
+  submitAlone(commands: Uint8Array, nowMs: number, respond: Respond): void {
     const deadlineMs = nowMs + this.#options.requestTimeoutMs
     const keys = new FootprintBuilder()
     keys.everything()
@@ -326,6 +329,13 @@ export class Proposals implements Part {
       if (entry.key !== null) this.#bySession.delete(entry.key)
       this.#answer(entry, { outcome: 'refused', code: ErrorCode.busy, message: BUSY })
     }
+  }
+
+  /** Whether there may be one more name of a session afterwards, open or closed. */
+  #addsName({ kind, session, updates }: PreparedGroup): boolean {
+    if (kind === GroupKind.open) return true
+    const isUse = kind === GroupKind.expire || (session !== '' && updates > 0)
+    return isUse && !this.#options.isKnown(session)
   }
 
   #isTooMuch(group: Uint8Array, nowMs: number): boolean {

@@ -79,7 +79,7 @@ export class Replica implements Requests {
   }
 
   private constructor(options: ResolvedOptions, engine: Engine, server: ChosenServer, disk: Disk | null) {
-    const { id, machine, peers, secret, logger, requestTimeoutMs } = options
+    const { id, machine, peers, secret, logger, requestTimeoutMs, sessionLifetimeMs } = options
     this.#options = options
     this.#server = server
     this.#disk = disk
@@ -100,6 +100,7 @@ export class Replica implements Requests {
       random: Math.random,
       logger,
       requestTimeoutMs,
+      sessionLifetimeMs,
       linked: (peer, { clientUrl }) => {
         this.#clientUrls.set(peer, whyNotAdvertised(clientUrl) === null ? clientUrl : '')
       },

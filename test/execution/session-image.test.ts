@@ -21,6 +21,7 @@ function change(table: SessionTable, random: Random, sessions: number): void {
   const choice = random.next()
   if (choice < 0.05) table.expire(id)
   else if (choice < 0.07) table.sweep(table.generation)
+  else if (choice < 0.09) table.tick(table.ticks, random.below(3), 0, 2)
   else if (choice < 0.2 && id.charCodeAt(0) === OPENED_MARK) table.openNew(id)
   else {
     const session = table.open(id)
@@ -42,7 +43,12 @@ test('is what the table held when it was begun, whatever changes while it is rea
   const random = new Random(seed)
   let steps = 0
   for (let round = 0; round < 300; round++) {
-    const limits = { bytes: 20_000, numbers: 300 + random.below(2000), sessions: 4 + random.below(2000) }
+    const limits = {
+      bytes: 20_000,
+      numbers: 300 + random.below(2000),
+      sessions: 4 + random.below(2000),
+      tombstones: 1 << 20,
+    }
     const table = new SessionTable(limits)
     const sessions = random.pick([3, 30, 1500])
     for (let i = random.below(4000); i > 0; i--) change(table, random, sessions)

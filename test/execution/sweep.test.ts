@@ -1,7 +1,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { FootprintBuilder } from '../../src/engine/footprint.ts'
-import { encodeSweep, prepareGroup } from '../../src/execution/groups.ts'
+import { encodeSweep, GroupReader, prepareGroup } from '../../src/execution/groups.ts'
 import { Status } from '../../src/execution/results.ts'
 import { RESULT_COST_BYTES, type Session } from '../../src/execution/session.ts'
 import { SessionTable } from '../../src/execution/sessions.ts'
@@ -13,7 +13,7 @@ import { volume } from '../support/volumes.ts'
 
 const test = suite('sweeps of sessions')
 
-const LIMITS: Limits = { bytes: 1 << 20, numbers: 1 << 20, sessions: 1 << 20 }
+const LIMITS: Limits = { bytes: 1 << 20, numbers: 1 << 20, sessions: 1 << 20, tombstones: 1 << 20 }
 
 /** Executes request `number` of a session, whose result has so many bytes. */
 function execute(table: SessionTable, id: string, number: number, size: number): Status {
@@ -33,7 +33,12 @@ test('what is swept does not depend on the order in which sessions came, and the
   const random = new Random(seed)
   let swept = 0
   for (let round = 0; round < 200; round++) {
-    const limits = { bytes: 2000 + random.below(4000), numbers: 20 + random.below(40), sessions: 4 + random.below(10) }
+    const limits = {
+      bytes: 2000 + random.below(4000),
+      numbers: 20 + random.below(40),
+      sessions: 4 + random.below(10),
+      tombstones: 20 + random.below(40),
+    }
     const [one, other] = [new SessionTable(limits), new SessionTable(limits)]
     for (let generation = 0; generation < 6; generation++) {
       const requests = Array.from({ length: random.below(30) }, () => ({
@@ -74,7 +79,7 @@ test('a result that was swept is gone, and its request is remembered: it is neve
   const { bytes, numbers } = table.kept
   assert.is(bytes, 8 * 100_000 + 10 + 9 * RESULT_COST_BYTES)
   assert.equal(table.sweep(0), { forgotten: ['large'], cut: [], expired: [] })
-  assert.equal(table.kept, { bytes: 10 + RESULT_COST_BYTES, numbers, sessions: 2 })
+  assert.equal(table.kept, { bytes: 10 + RESULT_COST_BYTES, numbers, sessions: 2, tombstones: 0 })
   for (let number = 1; number <= 8; number++) assert.is(judge(table, 'large', number), Status.gone)
   assert.is(judge(table, 'large', 9), Status.applied)
   assert.is(judge(table, 'small', 1), Status.kept)
@@ -135,13 +140,16 @@ test('a replica proposes a sweep when a table is full, one at a time, and now an
   let isFull = false
   const sweeper = new Sweeper({
     sessions: table,
-    submitSweep: (generation, respond) => {
-      proposed.push(generation)
+    ...{ row: 0, epoch: 0, lifetimeMs: 1e9 },
+    submit: (command, respond) => {
+      const reader = new GroupReader()
+      reader.open(command, 0)
+      proposed.push(reader.first)
       answer = () => respond({ outcome: 'unknown', code: 'timeout', message: '' })
     },
     ready: () => true,
-    full: (full) => {
-      isFull = full
+    full: (_, isCrowded) => {
+      isFull = isCrowded
     },
   })
   sweeper.turned(0)

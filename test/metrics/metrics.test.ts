@@ -35,6 +35,7 @@ counter epaxos_quorum_read_waits_total for
 counter epaxos_quorum_reads_total outcome
 counter epaxos_recoveries_total
 counter epaxos_session_sweeps_total
+counter epaxos_session_ticks_total
 counter epaxos_void_batches_total
 gauge epaxos_admission_flight_seconds
 gauge epaxos_admission_limit_work
@@ -56,6 +57,7 @@ gauge epaxos_replay_seconds
 gauge epaxos_running_instances
 gauge epaxos_session_requests
 gauge epaxos_session_result_bytes
+gauge epaxos_session_tombstones
 gauge epaxos_sessions
 gauge epaxos_waiting_bytes
 gauge epaxos_waiting_groups

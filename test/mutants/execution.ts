@@ -145,8 +145,8 @@ export const EXECUTION: readonly Mutant[] = [
     patches: [
       {
         file: 'execution/sessions.ts',
-        from: '    this.#sessions.set(id, null)\n',
-        to: '    this.#sessions.delete(id)\n',
+        from: '    if (this.leavesTombstone(id)) this.#bury(id, this.#generation)\n',
+        to: '',
       },
     ],
     hunter: { by: 'simulator' },
@@ -196,8 +196,8 @@ export const EXECUTION: readonly Mutant[] = [
     patches: [
       {
         file: 'execution/sessions.ts',
-        from: 'return isOpenedName(id) ? null : this.openNew(id)',
-        to: 'return this.openNew(id)',
+        from: 'return isOpenedName(id) || this.#tombstones.has(id) ? null',
+        to: 'return this.#tombstones.has(id) ? null',
       },
     ],
     hunter: { by: 'simulator' },
@@ -225,6 +225,32 @@ export const EXECUTION: readonly Mutant[] = [
         file: 'node/proposals.ts',
         from: '    keys.everything()\n    const entries',
         to: '    const entries',
+      },
+    ],
+    hunter: { by: 'simulator' },
+  },
+  {
+    name: 'one member alone ends a tick of the clock of sessions',
+    patches: [{ file: 'execution/age.ts', from: '(bits(this.#claims) < majority)', to: '(bits(this.#claims) < 1)' }],
+    hunter: { by: 'simulator' },
+  },
+  {
+    name: 'the age of a session counts from its opening',
+    patches: [{ file: 'execution/sessions.ts', from: '    session.usedIn = this.#generation\n', to: '' }],
+    hunter: { by: 'simulator' },
+  },
+  {
+    name: 'a tick is claimed when half of it is over',
+    patches: [{ file: 'node/sweeper.ts', from: 'lifetimeMs / LIFETIME_TICKS', to: 'lifetimeMs / LIFETIME_TICKS / 2' }],
+    hunter: { by: 'simulator' },
+  },
+  {
+    name: 'sessions are forgotten after one tick',
+    patches: [
+      {
+        file: 'execution/age.ts',
+        from: 'this.#begins.length > LIFETIME_TICKS ? (this.#begins[0] as number)',
+        to: 'this.#begins.length > 2 ? (this.#begins[2] as number)',
       },
     ],
     hunter: { by: 'simulator' },
@@ -262,7 +288,7 @@ export const EXECUTION: readonly Mutant[] = [
       {
         file: 'execution/sessions.ts',
         from: '  /** From now on no request of the session is applied. */\n',
-        to: '  reopen(id: string): void {\n    this.#sessions.delete(id)\n  }\n\n',
+        to: '  reopen(_id: string): void {\n    this.#tombstones = new Tombstones()\n  }\n\n',
       },
     ],
     hunter: { by: 'simulator' },

@@ -36,4 +36,12 @@ test('a timeout is one that a timer can wait for', () => {
   assert.is(resolveOptions({ ...good, requestTimeoutMs: 2 ** 31 - 1 }).requestTimeoutMs, 2 ** 31 - 1)
 })
 
+test('a session lives for a day, or as long as said, but for no less than a minute', () => {
+  for (const sessionLifetimeMs of [0, 59_999, 1e5 + 0.5, Number.NaN, Number.POSITIVE_INFINITY]) {
+    refused({ sessionLifetimeMs }, /a session lives/)
+  }
+  assert.is(resolveOptions({ ...good, sessionLifetimeMs: 60_000 }).sessionLifetimeMs, 60_000)
+  assert.is(resolveOptions(good).sessionLifetimeMs, 86_400_000)
+})
+
 test.run()

@@ -34,6 +34,7 @@ class Client {
     machine: new KeyValueStore(),
     window: WINDOW,
     requestTimeoutMs: TIMEOUT_MS,
+    isKnown: () => true,
     place: () => ({ row: 2, slot: 2 ** 40 + 7, epoch: 0 }),
   })
 

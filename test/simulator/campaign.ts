@@ -42,6 +42,8 @@ export const RARE_PATHS: readonly string[] = [
   'sessions forgotten by a sweep',
   'sessions cut by a sweep',
   'sessions expired by a sweep',
+  'ticks of sessions',
+  'sessions that aged',
   'answered without the result',
   'outcomes lost in a sweep',
   'coordinators crashed in mid-sentence',

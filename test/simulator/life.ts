@@ -127,6 +127,7 @@ export class Life {
       window: options.window,
       behindBytes: options.network.behindBytes,
       sessionLimits: options.sessions,
+      sessionLifetimeMs: options.sessionLifetimeMs,
       linked: () => {},
       failed: (error) => handlers.stopped(error),
     })

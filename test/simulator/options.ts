@@ -1,6 +1,7 @@
 import { COMMAND_WORK } from '../../src/execution/budget.ts'
 import { type Limits, SESSION_LIMITS } from '../../src/execution/sweep.ts'
 import type { CheckpointLimits } from '../../src/node/checkpointer.ts'
+import { SESSION_LIFETIME_MS } from '../../src/node/member-options.ts'
 import { quorums } from '../../src/protocol/quorums.ts'
 import { DEFAULT_TIMING, type Timing } from '../../src/protocol/timing.ts'
 import { MAX_BACKPRESSURE_BYTES } from '../../src/transport/transport.ts'
@@ -99,6 +100,8 @@ export interface Options {
   readonly clients: ClientOptions
   /** The limits of what sessions keep: small, so that they are reached. */
   readonly sessions: Limits
+  /** How long sessions are remembered; far longer than a run, except where each name occurs once. */
+  readonly sessionLifetimeMs: number
   readonly keys: KeyOptions
   readonly network: NetworkOptions
   readonly disk: DiskOptions
@@ -156,6 +159,7 @@ export function drawOptions(seed: number, durationMs?: number): Options {
     window: stream(seed, 'window').pick([1, 2, 16, 16, 16, 16, 16, 16]),
     clients,
     sessions: drawSessions(stream(seed, 'sessions')),
+    sessionLifetimeMs: drawLifetime(stream(seed, 'lifetime of sessions'), clients),
     keys: drawKeys(random, duel),
     network,
     disk,
@@ -206,7 +210,16 @@ function drawSessions(random: Random): Limits {
     bytes: random.pick([SESSION_LIMITS.bytes, 1000, 4000]),
     numbers: random.pick([SESSION_LIMITS.numbers, 10, 30]),
     sessions: random.pick([SESSION_LIMITS.sessions, 3, 8]),
+    tombstones: SESSION_LIMITS.tombstones,
   }
+}
+
+/**
+ * A lifetime shorter than a run would let late duplicates be applied again, as it may: names that clients choose open
+ * anew then. Names that a command has made do not.
+ */
+function drawLifetime(random: Random, { opens }: ClientOptions): number {
+  return opens && random.chance(0.4) ? random.pick([1200, 3000]) : SESSION_LIFETIME_MS
 }
 
 function drawTiming(random: Random, duel: boolean, roundMs: number): Timing {

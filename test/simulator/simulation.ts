@@ -2,6 +2,7 @@ import type { Message } from '../../src/protocol/messages.ts'
 import type { MemoryNetwork } from '../../src/transport/memory.ts'
 import type { EngineMaker } from '../support/engine-makers.ts'
 import type { Random } from '../support/random.ts'
+import { AgeWatch } from './age-watch.ts'
 import { SimulatedClient } from './client.ts'
 import { Counters } from './counters.ts'
 import { Faults } from './faults.ts'
@@ -55,7 +56,7 @@ export class Simulation implements World {
   healed = false
   readonly record = new Record()
   readonly operator: Operator
-  readonly sweeps = new SweepWatch(this.counters, this.record)
+  readonly sweeps: SweepWatch
   readonly #trace = new Trace()
   readonly #replicas: SimulatedReplica[]
   readonly #clients: SimulatedClient[]
@@ -63,6 +64,7 @@ export class Simulation implements World {
 
   constructor(options: Options, engine: EngineMaker, sabotage: Sabotage = {}) {
     this.options = options
+    this.sweeps = new SweepWatch(this.counters, this.record, new AgeWatch(this.counters, this.time, options))
     this.makeEngine = engine.make
     this.sabotage = sabotage
     this.network = makeNetwork(this)

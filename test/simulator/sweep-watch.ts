@@ -2,6 +2,7 @@ import { Status } from '../../src/execution/results.ts'
 import type { Session } from '../../src/execution/session.ts'
 import type { SessionTable } from '../../src/execution/sessions.ts'
 import type { Swept } from '../../src/execution/sweep.ts'
+import type { AgeWatch } from './age-watch.ts'
 import type { Counters } from './counters.ts'
 import type { Record } from './record.ts'
 import { Violation } from './violation.ts'
@@ -13,12 +14,14 @@ import { Violation } from './violation.ts'
 export class SweepWatch {
   readonly #counters: Counters
   readonly #record: Record
+  readonly #ages: AgeWatch
   /** What the sweep of each generation did where it was first executed. */
   readonly #swept: Swept[] = []
   /** Sessions that ever lost something, by what they lost. */
   readonly #lost = { forgotten: new Set<string>(), cut: new Set<string>(), expired: new Set<string>() }
 
-  constructor(counters: Counters, record: Record) {
+  constructor(counters: Counters, record: Record, ages: AgeWatch) {
+    this.#ages = ages
     this.#counters = counters
     this.#record = record
   }
@@ -35,6 +38,14 @@ export class SweepWatch {
       const swept = sweep(generation)
       if (swept !== null) this.#onSwept(generation, swept)
       return swept
+    }
+    const tick = table.tick.bind(table)
+    table.tick = (number, row, epoch, majority) => {
+      const aged = tick(number, row, epoch, majority)
+      if (aged === null) return aged
+      this.#ages.ended(number, aged)
+      for (const session of aged.sessions) this.#lost.expired.add(session)
+      return aged
     }
     this.#watchRequests(table)
   }
@@ -74,6 +85,7 @@ export class SweepWatch {
   #onApplied(request: string, applied: Set<string>): void {
     if (applied.has(request)) throw new Violation('Exactly once', `${request} is applied twice`)
     applied.add(request)
+    this.#ages.used(request)
     this.#record.applied(request)
   }
 }

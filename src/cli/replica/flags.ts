@@ -1,3 +1,5 @@
+import { SESSION_LIFETIME_MS } from '../../node/member-options.ts'
+import { MIN_SESSION_LIFETIME_MS } from '../../node/options.ts'
 import { choice, integer, list, text } from '../settings/flag.ts'
 import { secretFlags } from '../settings/secret.ts'
 
@@ -13,6 +15,12 @@ export const commonFlags = {
     'time after which a command is answered as unknown',
     { min: 1, max: 3_600_000 },
     2000,
+  ),
+  sessionLifetimeMs: integer(
+    'MS',
+    'how long a session is remembered after its last use, at least; a majority decides',
+    { min: MIN_SESSION_LIFETIME_MS },
+    SESSION_LIFETIME_MS,
   ),
   allowedOrigins: list('ORIGIN,…', 'web pages that may use this replica, besides its own'),
 } as const

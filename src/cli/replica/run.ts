@@ -69,7 +69,7 @@ function optionsOf(
   onFailure: (error: Error) => void,
 ): ReplicaOptions & { readonly logger: Logger } {
   const { settings } = given
-  const { id, peers, client, data, durability, engine, server, cluster, requestTimeoutMs } = settings
+  const { id, peers, client, data, durability, engine, server, cluster, requestTimeoutMs, sessionLifetimeMs } = settings
   if (id === undefined) throw wrong('--id is missing')
   if (peers.length === 0) throw wrong('--peers is missing')
   if (client === undefined) throw wrong('--client is missing')
@@ -89,6 +89,7 @@ function optionsOf(
     durability,
     engine,
     requestTimeoutMs,
+    sessionLifetimeMs,
     logger,
     onFailure,
     ...advertised(settings.advertise, address, logger),
