@@ -38,6 +38,18 @@ test('measures a cluster of its own, with and without sessions, and leaves nothi
     assert.equal(readdirSync(folder), [])
   }))
 
+test('reads are measured beside writes, and alone they make no instance', () =>
+  withFolder(async (folder) => {
+    const mixed = await measure(folder, '--outstanding', '100', '--reads', '60', '--reads-by', 'log')
+    const { reads, commands, fast } = mixed
+    assert.equal([reads?.percent, reads?.by], [60, 'log'])
+    assert.ok(reads !== null && reads.commands > 0 && reads.commands < commands)
+    assert.ok(reads !== null && reads.latencyMs.p50 > 0 && fast > 0)
+    const alone = await measure(folder, '--outstanding', '10', '--reads', '100')
+    assert.equal([alone.reads?.by, alone.reads?.commands], ['linearizable', alone.commands])
+    assert.equal([alone.fast, alone.slow, alone.fastPathRatio], [0, 0, null])
+  }))
+
 test('quantiles are exact to a hundredth', () => {
   const latencies = new Latencies()
   assert.ok(Number.isNaN(latencies.quantile(0.5)))

@@ -1,5 +1,6 @@
+import { readU32 } from '../../execution/bytes.ts'
 import { encodeGroup, type GroupOptions } from '../../execution/groups.ts'
-import { ITEM_HEADER_BYTES, putCommand } from '../../machine/commands.ts'
+import { getCommand, ITEM_HEADER_BYTES, putCommand } from '../../machine/commands.ts'
 
 /**
  * Keys that should not conflict are drawn from this many over all lanes, as in other benchmarks; each lane has its own
@@ -24,14 +25,23 @@ export interface LoadShape {
    */
   readonly lane: number
   readonly lanes: number
+  /** Gets instead of puts. */
+  readonly reads?: boolean
 }
 
+/** In the results of a group (results.ts): the header, and what each result takes beside its bytes. */
+const RESULTS_HEADER_BYTES = 8
+const RESULTS_COUNT_AT = 4
+/** Of a put: status, length, and one byte. */
+const PUT_RESULT_BYTES = 6
+
 /**
- * Makes groups of puts, without an object for each command: all have one layout, and only the first four bytes of the
- * keys differ.
+ * Makes groups of puts, or of gets, without an object for each command: all have one layout, and only the first four
+ * bytes of the keys differ.
  */
 export class CommandMaker {
   readonly #command: Uint8Array
+  readonly #reads: boolean
   readonly #conflicts: number
   readonly #lane: number
   readonly #lanes: number
@@ -39,8 +49,10 @@ export class CommandMaker {
   #largest: Uint8Array = new Uint8Array(0)
   #headLength = 0
 
-  constructor({ keySize, valueSize, conflicts, lane, lanes }: LoadShape) {
-    this.#command = putCommand(new Uint8Array(keySize).fill(0x6b), new Uint8Array(valueSize).fill(0x76))
+  constructor({ keySize, valueSize, conflicts, lane, lanes, reads = false }: LoadShape) {
+    const key = new Uint8Array(keySize).fill(0x6b)
+    this.#reads = reads
+    this.#command = reads ? getCommand(key) : putCommand(key, new Uint8Array(valueSize).fill(0x76))
     this.#conflicts = conflicts
     this.#lane = lane
     this.#lanes = lanes
@@ -49,6 +61,12 @@ export class CommandMaker {
   /** The bytes of one command in a group. */
   get bytesEach(): number {
     return 4 + this.#command.length
+  }
+
+  /** Whether these are the results of so many commands, all done. */
+  areDone(results: Uint8Array, count: number): boolean {
+    if (!this.#reads) return results.length === RESULTS_HEADER_BYTES + count * PUT_RESULT_BYTES
+    return readU32(results, RESULTS_COUNT_AT) === count
   }
 
   /** The next call reuses the bytes. */

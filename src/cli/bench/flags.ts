@@ -13,6 +13,8 @@ export const benchFlags = {
   data: text('DIR', 'data folder of its own cluster, removed at the end; by default in the temporary folder'),
   outstanding: integer('N', 'commands in flight at each replica', { min: 1, max: 100_000 }, 1000),
   conflicts: decimal('PERCENT', 'percentage of commands that all write one key', { min: 0, max: 100 }, 0),
+  reads: decimal('PERCENT', 'percentage of the commands in flight that read', { min: 0, max: 100 }, 0),
+  readsBy: choice(['linearizable', 'log', 'stale'], 'how reads are answered: log is through the log', 'linearizable'),
   keySize: integer('BYTES', 'size of each key', { min: MIN_KEY_BYTES, max: MAX_KEY_BYTES }, 8),
   valueSize: integer('BYTES', 'size of each value', { min: 0, max: MAX_VALUE_BYTES }, 8),
   sessions: toggle('use sessions: each command is done once, however often it is sent', true),

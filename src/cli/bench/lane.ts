@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Connection, GroupAnswer } from '../../client/connection.ts'
+import type { Consistency } from '../../codec/client-messages.ts'
 import type { CommandMaker } from './commands.ts'
 import type { Latencies } from './latencies.ts'
 
@@ -8,10 +9,6 @@ const MAX_GROUP_BYTES = 1 << 20
 
 /** The pause before the next try when a replica refuses. */
 const REFUSED_PAUSE_MS = 20
-
-/** The result of a command in the answer: status, length, and the one byte of a put. */
-const RESULT_BYTES = 6
-const RESULTS_HEADER_BYTES = 8
 
 /** What a lane counts; the measuring side reads and clears it. */
 export interface LaneCounts {
@@ -30,18 +27,29 @@ export class Lane {
   readonly #maker: CommandMaker
   readonly #latencies: Latencies
   readonly #session: string | null
+  readonly #consistency: Consistency
   /** The first request number of each unanswered group, in order. */
   readonly #open = new Set<number>()
   #next = 1
   #answered = 0
   #stopped = false
 
-  /** @param session null for commands that are not protected against being done twice */
-  constructor(connection: Connection, maker: CommandMaker, latencies: Latencies, session: string | null) {
+  /**
+   * @param session null for commands that are not protected against being done twice
+   * @param consistency how the commands are answered; anything but the log is for reads
+   */
+  constructor(
+    connection: Connection,
+    maker: CommandMaker,
+    latencies: Latencies,
+    session: string | null,
+    consistency: Consistency = 'log',
+  ) {
     this.#connection = connection
     this.#maker = maker
     this.#latencies = latencies
     this.#session = session
+    this.#consistency = consistency
   }
 
   start(outstanding: number): void {
@@ -49,9 +57,20 @@ export class Lane {
     for (let left = outstanding; left > 0; left -= most) this.#send(Math.min(left, most))
   }
 
+  /** Hangs up. */
   stop(): void {
-    this.#stopped = true
+    this.pause()
     this.#connection.close()
+  }
+
+  /** Nothing that is answered is replaced any more. */
+  pause(): void {
+    this.#stopped = true
+  }
+
+  /** Commands without an answer. */
+  get isIdle(): boolean {
+    return this.#open.size === 0
   }
 
   #send(count: number): void {
@@ -63,12 +82,13 @@ export class Lane {
     const session = this.#session
     const options = session === null ? undefined : { session, first, acknowledged: (oldest as number) - 1 }
     const sentAt = performance.now()
-    this.#connection.send(this.#maker.group(count, options), (answer) => this.#onAnswer(answer, first, count, sentAt))
+    const respond = (answer: GroupAnswer) => this.#onAnswer(answer, first, count, sentAt)
+    this.#connection.send(this.#maker.group(count, options), respond, { consistency: this.#consistency })
   }
 
   #onAnswer(answer: GroupAnswer, first: number, count: number, sentAt: number): void {
     this.#open.delete(first)
-    if (answer.outcome === 'done' && answer.results.length === RESULTS_HEADER_BYTES + count * RESULT_BYTES) {
+    if (answer.outcome === 'done' && this.#maker.areDone(answer.results, count)) {
       this.counts.done += count
       this.#latencies.add((performance.now() - sentAt) * 1000, count)
       this.#replace(count)

@@ -16,7 +16,7 @@ import { cpuMicros } from './cpu.ts'
 import type { benchFlags } from './flags.ts'
 import { Lane } from './lane.ts'
 import { Latencies } from './latencies.ts'
-import { type BenchResult, resultText } from './result.ts'
+import { type BenchResult, type KindResult, resultText } from './result.ts'
 import { ownCluster, runningReplicas, type Subject } from './subject.ts'
 
 /** Under a deliberate overload, a late replica is not a dead one. */
@@ -50,26 +50,28 @@ async function measure(
   settings: Settings<typeof benchFlags>,
   secret: string | undefined,
 ): Promise<BenchResult> {
-  const { outstanding, conflicts, keySize, valueSize, sessions, warmup, seconds } = settings
-  const latencies = new Latencies()
+  const { outstanding, conflicts, keySize, valueSize, sessions, warmup, seconds, reads, readsBy } = settings
   const shape = { keySize, valueSize, conflicts: conflicts / 100, lanes: urls.length }
   const run = randomBytes(6).toString('hex')
-  const lanes = await Promise.all(
-    urls.map(async (url, i) => {
-      const connection = await Connection.open(url, { silenceMs: SILENCE_MS, ...(secret !== undefined && { secret }) })
-      return new Lane(
-        connection,
-        new CommandMaker({ ...shape, lane: i }),
-        latencies,
-        sessions ? `bench-${run}-${i}` : null,
-      )
-    }),
-  )
-  for (const lane of lanes) lane.start(outstanding)
+  const reading = Math.round((outstanding * reads) / 100)
+  const kinds = [
+    { latencies: new Latencies(), lanes: [] as Lane[], outstanding: outstanding - reading, reads: false },
+    { latencies: new Latencies(), lanes: [] as Lane[], outstanding: reading, reads: true },
+  ] as const
+  for (const [i, url] of urls.entries()) {
+    const connection = await Connection.open(url, { silenceMs: SILENCE_MS, ...(secret !== undefined && { secret }) })
+    for (const { latencies, lanes, reads } of kinds) {
+      const session = sessions && !reads ? `bench-${run}-${i}` : null
+      const maker = new CommandMaker({ ...shape, lane: i, reads })
+      lanes.push(new Lane(connection, maker, latencies, session, reads ? readsBy : 'log'))
+    }
+  }
+  const lanes = kinds.flatMap((kind) => kind.lanes)
+  for (const kind of kinds) for (const lane of kind.lanes) lane.start(kind.outstanding)
   await pause(warmup * 1000)
 
   const before = await statuses(urls, secret)
-  latencies.clear()
+  for (const { latencies } of kinds) latencies.clear()
   for (const { counts } of lanes) Object.assign(counts, { done: 0, refused: 0, unknown: 0 })
   const cpuBefore = cpuMicros(pids)
   const ownCpuBefore = process.cpuUsage()
@@ -77,11 +79,14 @@ async function measure(
   await pause(seconds * 1000)
   const elapsed = (performance.now() - startedAt) / 1000
   const sum = (of: (lane: Lane) => number) => lanes.reduce((total, lane) => total + of(lane), 0)
-  const [done, refused, unknown] = [
-    sum((l) => l.counts.done),
-    sum((l) => l.counts.refused),
-    sum((l) => l.counts.unknown),
-  ]
+  const [refused, unknown] = [sum((l) => l.counts.refused), sum((l) => l.counts.unknown)]
+  const [written, read] = kinds.map((kind) => {
+    const commands = kind.lanes.reduce((total, lane) => total + lane.counts.done, 0)
+    const ms = (part: number) => round(kind.latencies.quantile(part) / 1000, 3)
+    const latencyMs = { p50: ms(0.5), p99: ms(0.99) }
+    return kind.outstanding === 0 ? null : { commands, commandsPerSecond: Math.round(commands / elapsed), latencyMs }
+  }) as [KindResult | null, KindResult | null]
+  const done = (written?.commands ?? 0) + (read?.commands ?? 0)
   const cpu = cpuMicros(pids) - cpuBefore
   const { user, system } = process.cpuUsage(ownCpuBefore)
   const after = await statuses(urls, secret)
@@ -102,7 +107,8 @@ async function measure(
     seconds: round(elapsed, 3),
     commands: done,
     commandsPerSecond: Math.round(done / elapsed),
-    latencyMs: { p50: round(latencies.quantile(0.5) / 1000, 3), p99: round(latencies.quantile(0.99) / 1000, 3) },
+    latencyMs: (written ?? read)?.latencyMs ?? { p50: Number.NaN, p99: Number.NaN },
+    reads: read === null ? null : { percent: reads, by: readsBy, ...read },
     cpuMicrosPerCommand: pids.length === 0 || done === 0 ? null : round(cpu / done, 3),
     generatorCpuMicrosPerCommand: done === 0 ? null : round((user + system) / done, 3),
     fast,
