@@ -18,7 +18,7 @@ import {
 import { openKeys } from './keys'
 import { exchangeScratch, Stack } from './memory'
 import { copyFootprint, endEdges, enterPayload, forget } from './payloads'
-import { findConflicts, findWriters, found } from './queries'
+import { findConflicts, findWriters, findWritersBeyond, found } from './queries'
 import { advanceExecuted, advanceKnown, rowAt, startRow } from './rows'
 import { clearComponents, components, emitNoop, executedCount, searchAll } from './search'
 import { sort } from './sort'
@@ -76,6 +76,15 @@ export function conflicts(words: u32): u32 {
 /** Puts the result into the vector's area. */
 export function writers(lo: u32, hi: u32): void {
   findWriters(lo, hi, vector)
+}
+
+/**
+ * Takes two words for each of the `keys` from the footprint's area, and the vector from its area. Returns how many
+ * triples (key, row, slot) the output holds.
+ */
+export function writersBeyond(keys: u32): u32 {
+  const start = outputArea(3 * replicas * keys)
+  return <u32>((findWritersBeyond(input, keys, vector, start) - start) / 24)
 }
 
 /** Takes the dependencies from the vector's area. Returns false, without effect, if the payload is not known. */

@@ -1,3 +1,4 @@
+import { findLoaded, GROUP, hi, lo, loadGroup } from './ahead'
 import { EVERYTHING, Instance, replicas } from './instance'
 import { findKey, highestWrite, Key, WRITES } from './keys'
 import { countUpTo, itemOf, lengthOf } from './list'
@@ -56,4 +57,30 @@ export function findWriters(lo: u32, hi: u32, result: usize): void {
     const barrier = rowAt(row).highestBarrier
     store<f64>(result + (row << 3), key ? max(barrier, highestWrite(key, row)) : barrier)
   }
+}
+
+/**
+ * Writes into `result`, for each of the `keys` at `lanes` and each row, its position, the row and the highest indexed
+ * slot that writes the key, if that is beyond the vector `beyond`. Returns where the result ends.
+ */
+export function findWritersBeyond(lanes: usize, keys: u32, beyond: usize, result: usize): usize {
+  let at = result
+  for (let first: u32 = 0; first < keys; first += GROUP) {
+    const group = lanes + (<usize>first << 3)
+    const count = min(GROUP, keys - first)
+    loadGroup(group, count)
+    for (let i: u32 = 0; i < count; ++i) {
+      const key = findLoaded(i, lo(group, i), hi(group, i))
+      for (let row: u32 = 0; row < replicas; ++row) {
+        const barrier = rowAt(row).highestBarrier
+        const slot = key ? max(barrier, highestWrite(key, row)) : barrier
+        if (slot <= load<f64>(beyond + (row << 3))) continue
+        store<f64>(at, <f64>(first + i))
+        store<f64>(at, <f64>row, 8)
+        store<f64>(at, slot, 16)
+        at += 24
+      }
+    }
+  }
+  return at
 }

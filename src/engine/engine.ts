@@ -43,6 +43,12 @@ export interface Engine {
    */
   writers(lo: number, hi: number): Vector
 
+  /**
+   * The same for many keys, two lanes each, as far as it is beyond the prefix `beyond`. The view is valid until the
+   * next call. It holds `key, row, slot, …`, where `key` is the position of the key, in the order of keys and rows.
+   */
+  writersBeyond(keys: Uint32Array, beyond: Vector): Float64Array
+
   /** The instance is committed with `deps`, or as a no-op (`null`). The order changes only with {@link execute}. */
   commit(row: number, slot: number, deps: Vector | null): void
 

@@ -30,3 +30,7 @@ export function checkFootprint(footprint: Footprint): void {
 export function checkKey(lo: number, hi: number): void {
   if (lo >>> 0 !== lo || hi >>> 0 !== hi) throw new RangeError(`no key hash (${lo}, ${hi})`)
 }
+
+export function checkKeys(keys: Uint32Array): void {
+  if (keys.length % 2 !== 0) throw new RangeError('half a key hash')
+}

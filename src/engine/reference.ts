@@ -1,6 +1,6 @@
 import { byInstance, type Engine, type InstanceId, type Vector } from './engine.ts'
 import { EVERYTHING, type Footprint } from './footprint.ts'
-import { checkFootprint, checkInstance, checkKey, checkReplicas, checkVector } from './ranges.ts'
+import { checkFootprint, checkInstance, checkKey, checkKeys, checkReplicas, checkVector } from './ranges.ts'
 import { components } from './tarjan.ts'
 
 /** Key hashes as text, without "everything". */
@@ -107,6 +107,18 @@ export class ReferenceEngine implements Engine {
     checkKey(lo, hi)
     const key = this.#keys.get(`${lo}:${hi}`)
     return this.#rows.map((row, r) => Math.max(row.highestBarrier, key?.writes[r] ?? 0))
+  }
+
+  writersBeyond(keys: Uint32Array, beyond: Vector): Float64Array {
+    checkKeys(keys)
+    checkVector(this.replicas, beyond)
+    const found: number[] = []
+    for (let key = 0; 2 * key < keys.length; key++) {
+      for (const [row, slot] of this.writers(keys[2 * key] as number, keys[2 * key + 1] as number).entries()) {
+        if (slot > (beyond[row] as number)) found.push(key, row, slot)
+      }
+    }
+    return Float64Array.from(found)
   }
 
   commit(row: number, slot: number, deps: Vector | null): void {

@@ -1,7 +1,7 @@
 import { EpaxosError, ErrorCode } from '../errors.ts'
 import { byInstance, type Engine, type InstanceId, type Vector } from './engine.ts'
 import type { Footprint } from './footprint.ts'
-import { checkFootprint, checkInstance, checkKey, checkReplicas, checkVector } from './ranges.ts'
+import { checkFootprint, checkInstance, checkKey, checkKeys, checkReplicas, checkVector } from './ranges.ts'
 
 /** What assembly/index.ts exports. */
 export interface EngineExports {
@@ -15,6 +15,7 @@ export interface EngineExports {
   enter(row: number, slot: number, words: number): void
   conflicts(words: number): number
   writers(lo: number, hi: number): void
+  writersBeyond(keys: number): number
   commit(row: number, slot: number): number
   commitNoop(row: number, slot: number): void
   execute(): number
@@ -107,6 +108,18 @@ export class WasmEngine implements Engine {
     checkKey(lo, hi)
     this.#wasm.writers(lo, hi)
     return this.#readVector()
+  }
+
+  writersBeyond(keys: Uint32Array, beyond: Vector): Float64Array {
+    checkKeys(keys)
+    checkVector(this.replicas, beyond)
+    const at = this.#wasm.footprintArea(keys.length) >>> 2
+    this.#refresh()
+    this.#words.set(keys, at)
+    this.#layVector(beyond)
+    const triples = this.#wasm.writersBeyond(keys.length >>> 1)
+    if (triples === 0) return NOTHING
+    return new Float64Array(this.#wasm.memory.buffer, this.#wasm.outputAddress() >>> 0, 3 * triples)
   }
 
   commit(row: number, slot: number, deps: Vector | null): void {

@@ -23,6 +23,9 @@ export const MAX_OPEN_READ_BYTES = 32 << 20
  */
 const PARTS_AFTER_MS = 100
 
+/** How many keys are remembered within a turn, so that reads of one key share everything. */
+const LATELY = 1 << 10
+
 /** A read that its owner gave to the core. */
 export interface OwnedRead extends Read {
   /** The state may be read for it. */
@@ -41,28 +44,43 @@ interface ReadGroup {
   open: boolean
 }
 
-/** All reads of one key that arrived in one turn. */
+/** All reads of one key that arrived in one turn: mostly one. */
 class KeyRead implements OwnedRead {
   readonly lo: number
   readonly hi: number
+  /** The turn in which it arrived. */
+  readonly turn: number
   readonly everything = false
-  readonly groups: ReadGroup[] = []
   done = false
+  readonly #group: ReadGroup
+  #others: ReadGroup[] | null = null
   readonly #ready: ReadGroup[]
 
-  constructor(lo: number, hi: number, ready: ReadGroup[]) {
+  constructor(lo: number, hi: number, turn: number, group: ReadGroup, ready: ReadGroup[]) {
     this.lo = lo
     this.hi = hi
+    this.turn = turn
+    this.#group = group
     this.#ready = ready
   }
 
+  add(group: ReadGroup): void {
+    this.#others ??= []
+    this.#others.push(group)
+  }
+
   get wanted(): boolean {
-    return this.groups.some(({ open }) => open)
+    return this.#group.open || (this.#others?.some(({ open }) => open) ?? false)
   }
 
   finished(): void {
     this.done = true
-    for (const group of this.groups) if (--group.left === 0 && group.open) this.#ready.push(group)
+    this.#finish(this.#group)
+    if (this.#others !== null) for (const group of this.#others) this.#finish(group)
+  }
+
+  #finish(group: ReadGroup): void {
+    if (--group.left === 0 && group.open) this.#ready.push(group)
   }
 }
 
@@ -97,9 +115,11 @@ export class QuorumReads implements Part {
   readonly #results = new ResultWriter()
   /** The lanes of the keys of one group. */
   #lanes = new Uint32Array(64)
-  /** The keys of this turn, for which no probe was sent yet; and the same by a part of their hash. */
+  /** The keys of this turn, for which no probe was sent yet. */
   #gathered: KeyRead[] = []
-  readonly #byKey = new Map<number, KeyRead>()
+  #turn = 0
+  /** By a part of the hash: the last key that had it, of whichever turn. */
+  readonly #lately: (KeyRead | undefined)[] = new Array(LATELY).fill(undefined)
   #upTo: { readonly read: KeyRead; readonly vector: Vector }[] = []
   /** In the order of their arrival. */
   readonly #open = new Set<ReadGroup>()
@@ -142,9 +162,7 @@ export class QuorumReads implements Part {
     for (let i = 0; i < count; i++) {
       const lo = this.#lanes[2 * i] as number
       const hi = this.#lanes[2 * i + 1] as number
-      const read = upTo === null ? this.#keyRead(lo, hi) : this.#readUpTo(lo, hi, upTo)
-      read.groups.push(group)
-      group.keys.push(read)
+      group.keys.push(upTo === null ? this.#keyRead(lo, hi, group) : this.#readUpTo(lo, hi, group, upTo))
     }
     this.#open.add(group)
     this.#openReads += count
@@ -158,7 +176,7 @@ export class QuorumReads implements Part {
     if (this.#gathered.length > 0) {
       const gathered = this.#gathered
       this.#gathered = []
-      this.#byKey.clear()
+      this.#turn++
       this.#options.core.read(gathered)
     }
     for (const { read, vector } of this.#upTo.splice(0)) this.#options.core.readUpTo(read, vector)
@@ -195,7 +213,7 @@ export class QuorumReads implements Part {
 
   abandon(code: ErrorCode, message: string): void {
     this.#gathered = []
-    this.#byKey.clear()
+    this.#turn++
     this.#upTo = []
     this.#ready.length = 0
     this.#next = 0
@@ -223,18 +241,21 @@ export class QuorumReads implements Part {
     return true
   }
 
-  #keyRead(lo: number, hi: number): KeyRead {
-    const part = (hi & 0x1f_ffff) * 2 ** 32 + lo
-    const known = this.#byKey.get(part)
-    if (known !== undefined && known.hi === hi) return known
-    const read = new KeyRead(lo, hi, this.#ready)
-    this.#byKey.set(part, read)
+  /** Most reads of a key in one turn share one; a few may have one of their own. */
+  #keyRead(lo: number, hi: number, group: ReadGroup): KeyRead {
+    const known = this.#lately[lo % LATELY]
+    if (known !== undefined && known.turn === this.#turn && known.lo === lo && known.hi === hi) {
+      known.add(group)
+      return known
+    }
+    const read = new KeyRead(lo, hi, this.#turn, group, this.#ready)
+    this.#lately[lo % LATELY] = read
     this.#gathered.push(read)
     return read
   }
 
-  #readUpTo(lo: number, hi: number, vector: Vector): KeyRead {
-    const read = new KeyRead(lo, hi, this.#ready)
+  #readUpTo(lo: number, hi: number, group: ReadGroup, vector: Vector): KeyRead {
+    const read = new KeyRead(lo, hi, this.#turn, group, this.#ready)
     this.#upTo.push({ read, vector })
     return read
   }

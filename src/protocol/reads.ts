@@ -71,20 +71,16 @@ function keysOf(reads: readonly Read[]): Uint32Array {
  */
 function writersBeyond(context: Context, keys: Uint32Array, executed: Vector): Writer[] {
   const writers: Writer[] = []
-  const add = (key: number, highest: Vector): void => {
-    for (let row = 0; row < highest.length; row++) {
-      const slot = highest[row] as number
-      if (slot > (executed[row] as number)) writers.push({ key, row, slot })
-    }
-  }
   if (keys.length === 0) {
-    add(
-      0,
-      context.rows.map(({ highest }) => highest),
-    )
+    for (const { row, highest: slot } of context.rows) {
+      if (slot > (executed[row] as number)) writers.push({ key: 0, row, slot })
+    }
+    return writers
   }
-  for (let i = 0; i < keys.length; i += 2) {
-    add(i >>> 1, context.engine.writers(keys[i] as number, keys[i + 1] as number))
+  const found = context.engine.writersBeyond(keys, executed)
+  for (let at = 0; at < found.length; at += 3) {
+    const [key, row, slot] = [found[at] as number, found[at + 1] as number, found[at + 2] as number]
+    writers.push({ key, row, slot })
   }
   return writers
 }
@@ -146,7 +142,16 @@ function finishProbe(context: Context, { reads, writers, floor }: OpenProbe): vo
     // All slots up to there are asked for, and recovered, if nobody finishes them.
     context.row(row).mention(slot)
   }
-  for (const [key, read] of reads.entries()) settle(context, read, upTo.get(key) ?? floor)
+  const isCovered = floor.every((slot, row) => slot <= context.executed.prefix(row))
+  for (let key = 0; key < reads.length; key++) {
+    const read = reads[key] as Read
+    const vector = upTo.size === 0 ? undefined : upTo.get(key)
+    if (vector !== undefined || !isCovered) settle(context, read, vector ?? floor)
+    else {
+      context.counts.reads++
+      context.answer(read)
+    }
+  }
 }
 
 function settle(context: Context, read: Read, upTo: Vector): void {

@@ -78,6 +78,22 @@ for (const { name, open } of engines) {
     assert.equal(engine.writers(1, 1), [0, 1, 0])
   })
 
+  test('the writers of many keys are those of each, beyond a prefix', (engine) => {
+    engine.enter(0, 2, write(1))
+    engine.enter(2, 5, write(1, 3))
+    const keys = Uint32Array.of(1, 0, 2, 0, 3, 0, 1, 0)
+    assert.equal([...engine.writersBeyond(keys, [0, 0, 0])], [0, 0, 2, 0, 2, 5, 2, 2, 5, 3, 0, 2, 3, 2, 5])
+    assert.equal([...engine.writersBeyond(keys, [2, 0, 4])], [0, 2, 5, 2, 2, 5, 3, 2, 5])
+    assert.equal([...engine.writersBeyond(keys, [2, 0, 5])], [])
+    assert.equal([...engine.writersBeyond(Uint32Array.of(), [0, 0, 0])], [])
+    engine.enter(1, 1, barrier)
+    assert.equal([...engine.writersBeyond(Uint32Array.of(9, 9), [0, 0, 0])], [0, 1, 1])
+    const many = Uint32Array.from({ length: 400 }, (_, i) => (i % 2 === 0 ? i / 2 : 0))
+    for (let i = 100; i < 200; i++) engine.enter(1, 2 + i, write(i))
+    const expected = Array.from({ length: 200 }, (_, i) => [i, 1, i < 100 ? 1 : 2 + i])
+    assert.equal([...engine.writersBeyond(many, [2, 0, 5])], expected.flat())
+  })
+
   test('conflicts are all that interferes outside a prefix, executed and no-op alike, by slot', (engine) => {
     engine.enter(0, 1, write(1))
     engine.enter(0, 2, read(1))
@@ -153,6 +169,8 @@ for (const { name, open } of engines) {
     refused(() => engine.commit(0, 1, [0, 0, 0]))
     refused(() => engine.truncate([1, 0, 0]))
     refused(() => engine.writers(-1, 0))
+    refused(() => engine.writersBeyond(Uint32Array.of(1), [0, 0, 0]))
+    refused(() => engine.writersBeyond(Uint32Array.of(1, 2), [0, 0]))
     assert.equal(engine.dependencies(1, 1, barrier), [0, 0, 0])
     assert.is(engine.pending, 0)
   })

@@ -35,6 +35,10 @@ export class Pair implements Engine {
     return this.#both(`writers(${lo}, ${hi})`, (engine) => engine.writers(lo, hi))
   }
 
+  writersBeyond(keys: Uint32Array, beyond: Vector): Float64Array {
+    return this.#both(`writersBeyond(${keys}, ${beyond})`, (engine) => engine.writersBeyond(keys, beyond))
+  }
+
   commit(row: number, slot: number, deps: Vector | null): void {
     this.#both(`commit(${row}, ${slot}, ${deps})`, (engine) => engine.commit(row, slot, deps))
   }

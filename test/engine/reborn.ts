@@ -44,6 +44,10 @@ export class Reborn implements Engine {
     return this.#engine.writers(lo, hi)
   }
 
+  writersBeyond(keys: Uint32Array, beyond: Vector): Float64Array {
+    return this.#engine.writersBeyond(keys, beyond)
+  }
+
   commit(row: number, slot: number, deps: Vector | null): void {
     this.#engine.commit(row, slot, deps)
     const known = this.#know(row, slot)

@@ -199,7 +199,7 @@ export class Schedule {
     const row = this.#random.below(this.#shape.replicas)
     const slots = this.#rows[row] as Planned[]
     const choice = this.#random.below(4)
-    if (choice === 0) this.#engine.writers(...this.#key())
+    if (choice === 0) this.#askForWriters()
     else if (choice === 3) this.#engine.footprint(row, 1 + this.#random.below(slots.length + 1))
     else if (choice === 1) {
       const beyond = this.#rows.map((other) => this.#random.below(other.length + 1))
@@ -209,6 +209,13 @@ export class Schedule {
       if (instance === undefined) return
       if (this.#engine.blocker(instance.row, instance.slot) !== null) this.blocked++
     }
+  }
+
+  #askForWriters(): void {
+    const keys = Array.from({ length: this.#random.pick([1, 3, 70]) }, () => this.#key())
+    for (const key of keys.slice(0, 3)) this.#engine.writers(...key)
+    const beyond = this.#rows.map((other) => this.#random.below(other.length + 1))
+    this.#engine.writersBeyond(Uint32Array.from(keys.flat()), beyond)
   }
 
   /** Repeats earlier calls, also about executed or forgotten instances: nothing changes. */

@@ -30,6 +30,7 @@ export function orderOfCommits(replicas: number): Engine {
     enter: unused,
     conflicts: unused,
     writers: unused,
+    writersBeyond: unused,
     blocker: unused,
     truncate: unused,
     restart: unused,

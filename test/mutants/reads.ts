@@ -115,8 +115,8 @@ export const READ_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: READS,
-        from: '      if (slot > (executed[row] as number)) writers',
-        to: '      if (slot > (executed[row] as number) && context.row(row).find(slot)?.committed) writers',
+        from: '    writers.push({ key, row, slot })\n',
+        to: '    if (context.find(row, slot)?.committed) writers.push({ key, row, slot })\n',
       },
     ],
     hunter: { by: 'model-check', bounds: '--instances 1 --proposers 0 --recoveries 0 --reads 1' },
@@ -126,8 +126,8 @@ export const READ_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: READS,
-        from: '      if (slot > (executed[row] as number)) writers',
-        to: '      if (slot > (executed[row] as number) && context.row(row).find(slot)?.gate) writers',
+        from: '    writers.push({ key, row, slot })\n',
+        to: '    if (context.find(row, slot)?.gate) writers.push({ key, row, slot })\n',
       },
     ],
     hunter: { by: 'model-check', bounds: '--instances 1 --proposers 0 --recoveries 0 --restarts 1 --reads 1' },
@@ -137,13 +137,8 @@ export const READ_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: 'node/reads.ts',
-        from: '      this.#byKey.clear()\n      this.#options.core.read(gathered)\n',
-        to: '      this.#options.core.read(gathered)\n',
-      },
-      {
-        file: 'node/reads.ts',
-        from: '    if (known !== undefined && known.hi === hi) return known\n',
-        to: '    if (known !== undefined && known.hi === hi && !known.done) return known\n',
+        from: 'known !== undefined && known.turn === this.#turn && known.lo',
+        to: 'known !== undefined && !known.done && known.lo',
       },
     ],
     hunter: { by: 'simulator' },

@@ -44,6 +44,10 @@ export class WatchedEngine implements Engine {
     return this.#engine.writers(lo, hi)
   }
 
+  writersBeyond(keys: Uint32Array, beyond: Vector): Float64Array {
+    return this.#engine.writersBeyond(keys, beyond)
+  }
+
   commit(row: number, slot: number, deps: Vector | null): void {
     this.#watch.committed(row, slot, deps)
     this.#engine.commit(row, slot, deps)
