@@ -6,6 +6,7 @@ import { decide } from './commit.ts'
 import type { Context } from './context.ts'
 import type { Instance } from './instance.ts'
 import { type Batch, Command, MessageType, Mode, Phase, type PreAccept, type PreAcceptOk } from './messages.ts'
+import { wakeReads } from './reads.ts'
 import { RecordType } from './records.ts'
 import { requested } from './request.ts'
 import { equal, union } from './vector.ts'
@@ -52,6 +53,7 @@ function preAccept(context: Context, instance: Instance, mode: Mode, initDeps: V
     batch,
   })
   context.mention(deps)
+  wakeReads(context, instance.row, instance.slot)
 }
 
 function preAcceptMessage(context: Context, instance: Instance): PreAccept {

@@ -105,13 +105,14 @@ export function onProbeOk(context: Context, from: number, message: ProbeOk): voi
   const open = message.start === context.start ? context.reads.probes.get(message.number) : undefined
   if (open === undefined || hasVote(open.answered, from)) return
   const keys = open.reads.length
-  if (message.writers.some(({ key }) => key >= keys)) {
+  const most = keys * context.quorums.replicas
+  if (message.writers.length > most || message.writers.some(({ key }) => key >= keys)) {
     context.counts.drops.field++
     return
   }
   open.answered = addVote(open.answered, from)
   open.floor = union(open.floor, message.floor)
-  open.writers.push(...message.writers)
+  for (const writer of message.writers) open.writers.push(writer)
   if (!isAnswered(context, open)) return
   context.reads.probes.delete(message.number)
   finishProbe(context, open)

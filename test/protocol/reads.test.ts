@@ -118,6 +118,20 @@ each('what does not write the key is not waited for: other keys, reads, and what
   assert.is(ofB?.done, false, 'each read waits for its own key only')
 })
 
+each('a PreAccept that brings another key lets a read go on that waited for the unknown slot', (maker) => {
+  const story = new Story(3, maker)
+  story.propose(1, 'b')
+  story.propose(1, 'a')
+  story.deliver({ type: preAccept, to: 2 })
+  const [read] = story.at(0).read('a')
+  answer(story, 0, 2)
+  const noop = { type: MessageType.commit, epoch: 0, row: 1, slot: 2, ballot: 4, command: 2, batch: null } as const
+  story.at(0).receive(2, { ...noop, deps: [0, 0, 0] })
+  assert.is(read?.done, false, '1.1 may write the key')
+  story.deliver({ type: preAccept, to: 0 })
+  assert.is(read?.done, true)
+})
+
 each('an instance counts in every phase: validated only, a no-op that was a write, and "everything"', (maker) => {
   const story = new Story(3, maker)
   const about = { epoch: 0, row: 1, slot: 1 }
@@ -361,11 +375,12 @@ test('an answer out of its range is dropped, counted, and changes nothing', () =
     { floor: [0, 0, 2 ** 30] },
     { writers: [{ key: 0, row: 1, slot: 2 ** 30 }] },
     { writers: [{ key: 1, row: 1, slot: 1 }] },
+    { writers: Array.from({ length: 2 ** 17 }, () => ({ key: 0, row: 1, slot: 1 })) },
   ]
   const { core } = story.at(0)
   for (const [i, change] of wrong.entries()) {
     story.at(0).receive(2, { ...valid, ...change })
-    assert.is(core.counts.dropped, i + 1, JSON.stringify(change))
+    assert.is(core.counts.dropped, i + 1, `answer ${i}`)
   }
   assert.is(read?.done, false)
   assert.equal(core.committed, [0, 0, 0])
