@@ -5,12 +5,10 @@ import { onCommit } from './commit.ts'
 import { Context, type CoreOptions, type Counts } from './context.ts'
 import type { Effects } from './effects.ts'
 import type { ExecutedSet } from './executed.ts'
-import { forget } from './floor.ts'
-import { onTruncated, peersWithCheckpoint } from './forgotten.ts'
 import { onHeartbeat, sendHeartbeats, suspect } from './heartbeat.ts'
 import { Image, type ImagePart, restore } from './image.ts'
 import type { Instance } from './instance.ts'
-import { encourage, hurry, lookAfter, onAsk, onNack, onTryRecover } from './liveness.ts'
+import { hurry, lookAfter, onAsk, onNack, onTryRecover } from './liveness.ts'
 import { type Batch, Command, type Message, MessageType } from './messages.ts'
 import type { Read } from './open-reads.ts'
 import { onPreAccept, onPreAcceptOk, propose } from './preaccept.ts'
@@ -107,24 +105,6 @@ export class Core {
   /** What has executed here. */
   get executed(): ExecutedSet {
     return this.#context.executed
-  }
-
-  /** Per row: every slot up to here has executed, durably, at every member, as far as is known here. */
-  get floor(): Vector {
-    return this.#context.floor
-  }
-
-  /** Per row: every slot up to here is forgotten. */
-  get dropped(): Vector {
-    return this.#context.dropped
-  }
-
-  /**
-   * The peers that have forgotten what is still open here: this replica is behind, and needs a checkpoint of one of
-   * them.
-   */
-  get peersWithCheckpoint(): number[] {
-    return peersWithCheckpoint(this.#context)
   }
 
   /** Every own slot up to here is in use. */
@@ -285,8 +265,6 @@ export class Core {
         return onTryRecover(context, from, message)
       case MessageType.ask:
         return onAsk(context, from, message)
-      case MessageType.truncated:
-        return onTruncated(context, from, message)
     }
   }
 
@@ -304,7 +282,6 @@ export class Core {
     if (!context.founded) return
     sendHeartbeats(context)
     followRows(context)
-    forget(context)
     // Without a disk nothing can be finished.
     if (!context.isDiskHung) {
       lookAfter(context)
@@ -330,7 +307,6 @@ export class Core {
     // How far this replica is comes first: it tells the peer what to believe of everything that follows (reach.ts).
     this.#context.heartbeatMs = Math.min(this.#context.heartbeatMs, this.#context.nowMs)
     probePeer(this.#context, peer)
-    encourage(this.#context)
   }
 
   linkDown(peer: number): void {

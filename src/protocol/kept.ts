@@ -146,6 +146,11 @@ export class Kept {
     block.indexes[at] = index
   }
 
+  /** Every member has executed what is up to this slot. */
+  releaseBatches(upTo: number): void {
+    for (const slot of this.#batches.keys()) if (slot <= upTo) this.#batches.delete(slot)
+  }
+
   /** The lowest journal value that holds a batch of a slot above `slot`; Infinity if none does. */
   lowestValueAfter(slot: number): number {
     let lowest = Number.POSITIVE_INFINITY

@@ -86,11 +86,6 @@ export class Row {
     this.mention(slot)
   }
 
-  /** Forgets every slot up to this one; all have executed. */
-  drop(upTo: number): void {
-    while (this.#dropped < upTo) this.kept.drop(++this.#dropped)
-  }
-
   advanceCommitted(): void {
     while (this.isCommitted(this.committedPrefix + 1)) this.committedPrefix++
   }
