@@ -23,9 +23,19 @@ export interface CheckpointLimits {
   /** What is written in one turn ends with the first of these. */
   readonly sliceBytes: number
   readonly sliceMs: number
+  /**
+   * Of a checkpoint, besides twice what the journal grows by: on one disk, the journal waits for what the checkpoint
+   * writes.
+   */
+  readonly bytesPerMs: number
 }
 
-export const CHECKPOINT_LIMITS: CheckpointLimits = { leastBytes: 64 << 20, sliceBytes: 256 << 10, sliceMs: 3 }
+export const CHECKPOINT_LIMITS: CheckpointLimits = {
+  leastBytes: 64 << 20,
+  sliceBytes: 64 << 10,
+  sliceMs: 3,
+  bytesPerMs: 16 << 10,
+}
 
 /** After a checkpoint that could not be written. */
 const RETRY_MS = 10_000
@@ -134,12 +144,22 @@ export class Checkpointer implements Part {
     writing.waits = true
     if (slice === 'end') return this.#finish(writing)
     writing.writer.append(...slice).then(
-      () => {
-        writing.waits = false
-        this.#options.arm()
-      },
+      () => this.#goOnInTime(writing),
       (error) => this.#giveUp(writing, error as Error),
     )
+  }
+
+  #goOnInTime(writing: Writing): void {
+    const { clock, limits, journalWriter } = this.#options
+    const grownBytes = journalWriter.bytes - this.#baseBytes
+    const spentMs = clock.now() - writing.sinceMs
+    const pauseMs = (writing.writer.bytes - 2 * grownBytes) / limits.bytesPerMs - spentMs
+    const goOn = () => {
+      writing.waits = false
+      this.#options.arm()
+    }
+    if (pauseMs < 1) goOn()
+    else clock.after(pauseMs, goOn)
   }
 
   /** What is unfinished is given up: the disk needs the space, or the replica ends. */

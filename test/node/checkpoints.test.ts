@@ -18,7 +18,7 @@ import { until } from '../support/until.ts'
 
 const test = suite('checkpoints of a replica')
 
-const LIMITS = { leastBytes: 4000, sliceBytes: 500, sliceMs: 3 }
+const LIMITS = { leastBytes: 4000, sliceBytes: 500, sliceMs: 3, bytesPerMs: 1000 }
 
 /** A replica of one, on disks in memory. */
 class Subject {

@@ -15,7 +15,7 @@ import { members } from '../support/members.ts'
 import { until } from '../support/until.ts'
 
 /** Checkpoints often. */
-const LIMITS = { leastBytes: 20_000, sliceBytes: 4000, sliceMs: 3 }
+const LIMITS = { leastBytes: 20_000, sliceBytes: 4000, sliceMs: 3, bytesPerMs: 1000 }
 
 export interface OnDisk {
   readonly member: Member

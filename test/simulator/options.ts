@@ -282,7 +282,12 @@ function drawDisk(random: Random): DiskOptions {
 }
 
 function drawCheckpoints(random: Random): CheckpointLimits {
-  return { leastBytes: random.pick([100, 500, 3000, 20_000]), sliceBytes: random.pick([1, 1000, 1 << 20]), sliceMs: 1 }
+  return {
+    leastBytes: random.pick([100, 500, 3000, 20_000]),
+    sliceBytes: random.pick([1, 1000, 1 << 20]),
+    sliceMs: 1,
+    bytesPerMs: random.pick([10, 1000]),
+  }
 }
 
 function drawSurvivors(random: Random, replicas: number): number[] {
