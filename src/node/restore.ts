@@ -52,8 +52,11 @@ export async function restoreCheckpoint(options: RestoreOptions): Promise<Restor
     })
     if (reader === null) continue
     const { header, bytes } = reader
-    if (journal.first > header.journal + 1 || journal.last < header.journal) {
-      damages.push(`the journal has the values ${journal.first} to ${journal.last}, not those after ${header.journal}`)
+    const has = `the journal has the values ${journal.first} to ${journal.last}`
+    // A checkpoint is written when the values before it are durable: what is missing now was lost.
+    if (journal.last < header.journal) throw damaged([...damages, `${has}, not ${header.journal}`])
+    if (journal.first > header.journal + 1) {
+      damages.push(`${has}, not those after ${header.journal}`)
       break
     }
     takeOver(options, reader)
@@ -64,16 +67,20 @@ export async function restoreCheckpoint(options: RestoreOptions): Promise<Restor
   }
   if (journal.first > 1) {
     if (damages.length === 0) damages.push(`the journal begins with value ${journal.first}, and there is no checkpoint`)
-    throw new EpaxosError(ErrorCode.damaged, `${damages.join('; ')}. ${WHAT_TO_DO}`)
+    throw damaged(damages)
   }
   return { number: 0, bytes: 0 }
+}
+
+function damaged(damages: readonly string[]): EpaxosError {
+  return new EpaxosError(ErrorCode.damaged, `${damages.join('; ')}. ${WHAT_TO_DO}`)
 }
 
 /** A reader of which every chunk is what was written; null otherwise. */
 async function readUndamaged(
   { store, identity, clock }: RestoreOptions,
   number: number,
-  damaged: (message: string) => void,
+  onDamage: (message: string) => void,
 ): Promise<CheckpointReader | null> {
   let reader: CheckpointReader | null = null
   try {
@@ -91,7 +98,7 @@ async function readUndamaged(
   } catch (error) {
     reader?.close()
     if (!(error instanceof EpaxosError) || error.code !== ErrorCode.damaged) throw error
-    damaged(error.message)
+    onDamage(error.message)
     return null
   }
 }

@@ -82,12 +82,21 @@ export class LmdbJournal implements Journal {
   private constructor(path: string) {
     this.#environment = openEnvironment(path)
     try {
+      const databases = this.#databases
       this.#values = this.#environment.openDB<Uint8Array, number>('journal', { encoding: 'binary', useVersions: true })
+      if (databases > 0 && this.#databases > databases) {
+        throw new EpaxosError(ErrorCode.damaged, 'the name of the journal in its file was overwritten')
+      }
       this.#findEnds()
     } catch (error) {
       void this.#environment.close()
       throw error
     }
+  }
+
+  /** The number of databases in the file. LMDB makes a new and empty one if it does not find the name. */
+  get #databases(): number {
+    return (this.#environment.getStats() as { entryCount: number }).entryCount
   }
 
   #findEnds(): void {

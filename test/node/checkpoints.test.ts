@@ -124,6 +124,17 @@ test('a checkpoint that is gone is damage, where the journal was trimmed', async
   assert.match(error.message, /the journal begins with value \d+, and there is no checkpoint/)
 })
 
+test('a journal that ends before the checkpoint was taken is damage, an empty one, too', async () => {
+  const subject = new Subject()
+  await subject.start()
+  await subject.take(1)
+  await subject.member.close()
+  Object.assign(subject, { disk: new MemoryDisk({ schedule: (written) => setImmediate(written) }) })
+  const error = (await subject.restart().catch((error) => error)) as EpaxosError
+  assert.is(error.code, 'damaged')
+  assert.match(error.message, /the journal has the values \d+ to 0, not \d+/)
+})
+
 test('a damaged checkpoint is left out where the journal still reaches back to its beginning', async () => {
   const subject = new Subject()
   await subject.start()

@@ -28,12 +28,12 @@ export interface OnDisk {
 export async function openMember(path: string): Promise<OnDisk> {
   const owner = { cluster: 'on-disk', id: 0, replicas: 1, formatVersion: FORMAT_VERSION }
   const directory = await DataDirectory.open(path, owner)
+  const failures: Error[] = []
   try {
     const journal = await LmdbJournal.open(directory.journalPath)
     const { incarnation } = directory
     const identity = { cluster: 'on-disk', members: members(1), id: 0, incarnation, clientUrl: '' }
     const network = new MemoryNetwork({ schedule: (ms, action) => setTimeout(action, ms).unref() })
-    const failures: Error[] = []
     const member = new Member({
       startNonce: randomBytes(START_NONCE_BYTES),
       ...{ identity, engine: wasmEngine.make(1), machine: new KeyValueStore(), journal },
@@ -52,7 +52,8 @@ export async function openMember(path: string): Promise<OnDisk> {
     return { member, failure: () => failures[0] ?? null, close }
   } catch (error) {
     await directory.close()
-    throw error
+    // What ended it says more than what was under way then.
+    throw failures[0] ?? error
   }
 }
 

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { open } from 'lmdb'
@@ -42,6 +42,25 @@ async function verified(directory: string): Promise<number> {
   await journal.close()
   return last
 }
+
+lmdb('a journal whose name was overwritten in its file is damaged, not new and empty', () =>
+  withDirectory(async (directory) => {
+    const journal = await LmdbJournal.open(directory)
+    journal.onDurable(() => {}, assert.unreachable)
+    journal.append(testValue(1))
+    await journal.close()
+    const file = join(directory, 'data.mdb')
+    const bytes = await readFile(file)
+    for (let at = bytes.indexOf('journal'); at >= 0; at = bytes.indexOf('journal', at + 1)) {
+      bytes[at] = (bytes[at] as number) ^ 1
+    }
+    await writeFile(file, bytes)
+    await LmdbJournal.open(directory).then(
+      () => assert.unreachable(),
+      (error) => assert.is(error.code, 'damaged', error.message),
+    )
+  }),
+)
 
 lmdb('after kill -9, in the middle of appending and trimming, all that was durable is there', () =>
   withDirectory(async (directory, start) => {
