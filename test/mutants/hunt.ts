@@ -20,7 +20,7 @@ function run(folder: string, program: string, flags: string, minutes: number): {
   // A defect may turn a turn into an endless loop.
   const timeout = minutes * 60_000 + GRACE_MS
   const { stdout, stderr, status } = spawnSync(process.execPath, args, { cwd: folder, encoding: 'utf8', timeout })
-  if (status !== 0 && status !== 1) throw new Error(`${program} ended with ${status}: ${stderr}`)
+  if ((status !== 0 && status !== 1) || stdout === '') throw new Error(`${program} ended with ${status}: ${stderr}`)
   return { text: stdout, found: status === 1 }
 }
 

@@ -357,16 +357,17 @@ export class Life {
             if ('row' in message) this.#watched.touch(message.row, message.slot)
           }
         },
-        claims: ({ start }) => {
-          if (directory.refresh().starts === start.number) return
-          this.#world.fail(new Violation('Start', `${id} is linked before its start is durable`))
-        },
-        admits: (peer, claim) => {
-          const known = directory.refresh().peers.get(peer)
-          const isKnown = isSame(known?.incarnation, claim.incarnation) && isSame(known?.start.nonce, claim.start.nonce)
-          if (isKnown) return
-          this.#world.fail(new Violation('Peers', `${id} admits ${peer} before it has written down who that is`))
-        },
+        claims: ({ start }) =>
+          this.#judge(() => {
+            if (directory.refresh().starts === start.number) return
+            throw new Violation('Start', `${id} is linked before its start is durable`)
+          }),
+        admits: (peer, claim) =>
+          this.#judge(() => {
+            const known = directory.refresh().peers.get(peer)
+            if (isSame(known?.incarnation, claim.incarnation) && isSame(known?.start.nonce, claim.start.nonce)) return
+            throw new Violation('Peers', `${id} admits ${peer} before it has written down who that is`)
+          }),
         refused: (reason) => {
           if (kind === 'stranger' && reason === 'foreign') this.#world.counters.add('strangers refused')
           if (reason === 'copy') this.#world.counters.add('copies refused')
@@ -409,8 +410,13 @@ export class Life {
 
   #announces(heartbeat: Heartbeat): void {
     if (this.boot.kind !== 'own' || this.overtaken) return
+    this.#judge(() => this.#world.watcher.announces(this.boot.id, heartbeat))
+  }
+
+  /** What a judge throws is a failure of the run, wherever in the code under test it is called. */
+  #judge(check: () => void): void {
     try {
-      this.#world.watcher.announces(this.boot.id, heartbeat)
+      check()
     } catch (error) {
       this.#world.fail(error as Error)
     }

@@ -141,9 +141,10 @@ export class Operator {
     )
   }
 
+  /** What counts is the directory that belongs to the members: a member may be away, on a disk of another one. */
   #everyOther(replica: number, holds: (known: Start | undefined) => boolean): boolean {
     return this.#replicas.every(
-      ({ id, directory }) => id === replica || holds(directory.refresh().peers.get(replica)?.start),
+      (other) => other.id === replica || holds(this.choose(other).refresh().peers.get(replica)?.start),
     )
   }
 }

@@ -73,6 +73,7 @@ const FOUND: readonly (readonly [number, string])[] = [
   [20261125927, 'heartbeats that are farther apart than the patience with a silent peer'],
   [20261126286, 'several replicas at a time that come back without their disks'],
   [710003230, 'a repetition after the end of its session that joins an instance of before'],
+  [771000141, 'a copy that the directory of a member which was away had never met a later start of'],
 ]
 
 for (const [seed, what] of FOUND) {
