@@ -10,6 +10,7 @@ const LOADS = {
   incr: async () => (await import('./keys/command.ts')).incr,
   cas: async () => (await import('./keys/command.ts')).cas,
   status: async () => (await import('./status/command.ts')).status,
+  inspect: async () => (await import('./inspect/command.ts')).inspect,
   demo: async () => (await import('./demo/command.ts')).demo,
   'demo-replica': async () => (await import('./demo/command.ts')).demoReplica,
   bench: async () => (await import('./bench/command.ts')).bench,

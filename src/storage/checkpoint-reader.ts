@@ -6,7 +6,7 @@ import type { CheckpointHeader, CheckpointReader, CheckpointSection } from './ch
 /** Reads a whole checkpoint, and checks each chunk against its checksum and its place. */
 export class SealedReader implements CheckpointReader {
   readonly number: number
-  readonly #file: RecordFile
+  readonly #file: Pick<RecordFile, 'read'>
   readonly #where: string
   readonly #seal: Seal
   readonly seal: Uint8Array
@@ -18,7 +18,7 @@ export class SealedReader implements CheckpointReader {
    * @param closed called once
    * @throws EpaxosError `damaged` if the seal cannot be read
    */
-  constructor(number: number, file: RecordFile, where: string, closed: () => void) {
+  constructor(number: number, file: Pick<RecordFile, 'read'>, where: string, closed: () => void) {
     const record = file.read(SEAL_KEY)
     const seal = record === null ? 'is missing' : decodeSeal(record)
     if (typeof seal === 'string') throw damaged(where, `its seal ${seal}`)

@@ -43,18 +43,22 @@ interface Meta {
  * once, shortly before LMDB reads them.
  *
  * @param what the file is part of, for people
+ * @param readOnly a file that is too short is not extended: it counts as damaged
  * @throws EpaxosError `damaged`
  */
-export function checkDataFile(what: string, path: string): void {
+export function checkDataFile(what: string, path: string, readOnly = false): void {
   const where = `The ${what} ${path}`
-  const file = openSync(path, 'r+')
+  const file = openSync(path, readOnly ? 'r' : 'r+')
   try {
     const first = readMeta(file, 0, where)
     const second = readMeta(file, first.pageSize, where)
     if (second.pageSize !== first.pageSize) throw damaged(where, 'its meta pages contradict each other')
     const newest = first.transaction > second.transaction ? first : second
     const bytes = (Math.max(first.lastPage, second.lastPage) + 1) * first.pageSize
-    if (fstatSync(file).size < bytes) {
+    const isShort = fstatSync(file).size < bytes
+    if (isShort && readOnly)
+      throw damaged(where, 'it is cut off; a start of the replica tells whether it lacks anything')
+    if (isShort) {
       ftruncateSync(file, bytes)
       fsyncSync(file)
     }

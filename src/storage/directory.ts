@@ -7,8 +7,8 @@ import { LmdbJournal } from './lmdb.ts'
 import { DirectoryLock, LOCK_FOLDER, PREPARED_LOCK_FOLDER } from './lock.ts'
 
 const IDENTITY_FILE = 'identity.json'
-const JOURNAL = 'journal'
-const CHECKPOINTS = 'checkpoints'
+export const JOURNAL = 'journal'
+export const CHECKPOINTS = 'checkpoints'
 /** The journal of a directory that has no identity yet. */
 const NEW_JOURNAL = '.new-journal'
 
@@ -24,7 +24,7 @@ export interface Owner {
   readonly formatVersion: number
 }
 
-interface IdentityFile extends Owner {
+export interface IdentityFile extends Owner {
   /** 16 random bytes, in hexadecimal. */
   readonly incarnation: string
 }
@@ -108,7 +108,8 @@ async function refuseForeign(path: string): Promise<void> {
   if (other !== undefined) throw foreign(path, `is not empty and not a replica's: it contains ${other}`)
 }
 
-async function readIdentity(path: string): Promise<IdentityFile | null> {
+/** Null if the directory has none. Throws an `EpaxosError` with code `foreign_directory` if it is damaged. */
+export async function readIdentity(path: string): Promise<IdentityFile | null> {
   const file = join(path, IDENTITY_FILE)
   if (!(await exists(file))) return null
   const text = await readFile(file, 'utf8')

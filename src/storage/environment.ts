@@ -22,6 +22,11 @@ const ONE_TRANSACTION_PER_TURN = { txnStartThreshold: Number.MAX_SAFE_INTEGER }
  */
 const DAMAGE_CODES = new Set([-30796, -30797, -30793, -30794, -30781])
 
+/** Opens an LMDB environment that another process may be writing. Only its lock file is written. */
+export function openReadOnly(path: string): RootDatabase<Uint8Array, number> {
+  return open({ path, noSubdir: false, mapSize: MAP_BYTES, encoding: 'binary', readOnly: true })
+}
+
 /**
  * Opens an LMDB environment in a directory that exists: bytes under numbers. The writes of one turn of the event loop
  * form one transaction with one sync; the promise of a write resolves when the data and the meta page are on the disk.

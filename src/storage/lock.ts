@@ -70,6 +70,14 @@ export class DirectoryLock {
   }
 }
 
+/** Whether a process that is running holds the lock of the directory. */
+export async function isLocked(directory: string): Promise<boolean> {
+  const folder = join(resolve(directory), LOCK_FOLDER)
+  const numbers = await generations(folder).catch(() => [])
+  if (numbers.length === 0) return false
+  return (await withShortPath(folder, (short) => holderOf(join(short, `${Math.max(...numbers)}`)))) === 'alive'
+}
+
 async function acquireIn(folder: string, path: string): Promise<Server> {
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const current = Math.max(...(await generations(folder)))

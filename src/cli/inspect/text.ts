@@ -1,0 +1,41 @@
+import type { CheckpointContents, Contents } from './contents.ts'
+
+/** The contents of a data directory, for people. */
+export function contentsText({
+  path,
+  inUse,
+  identity,
+  starts,
+  peers,
+  journal,
+  checkpoints,
+  damages,
+}: Contents): string {
+  const { cluster, id, replicas, formatVersion, incarnation } = identity
+  const records = Object.entries(journal.records).filter(([, count]) => count > 0)
+  const lines: [name: string, ...texts: string[]][] = [
+    ['directory', path],
+    ['in use', inUse ? 'yes: a replica that is running uses it' : 'no'],
+    ['replica', `${id} of ${replicas} of cluster ${cluster}`],
+    ['format', String(formatVersion)],
+    ['incarnation', incarnation],
+    ['starts', String(starts)],
+    ['peers', ...peers.map((peer) => `${peer.id}: ${peer.incarnation}, start ${peer.start}${peer.met ? ', met' : ''}`)],
+    [
+      'journal',
+      journal.last === 0 ? 'no values' : `values ${journal.first} to ${journal.last}, ${journal.bytes} bytes`,
+    ],
+    ['records', records.map(([name, count]) => `${name} ${count}`).join(', ')],
+    ['checkpoints', ...checkpoints.map(checkpointText)],
+    ['damage', ...damages],
+  ]
+  const rows = lines.flatMap(([name, ...texts]) =>
+    (texts.length === 0 ? ['none'] : texts).map((text, i) => `${(i === 0 ? name : '').padEnd(12)} ${text}`.trimEnd()),
+  )
+  return `${rows.join('\n')}\n`
+}
+
+function checkpointText({ number, header, sections }: CheckpointContents): string {
+  const parts = sections.map(({ name, bytes }) => `${name} ${bytes}`).join(', ')
+  return `${number}: as of value ${header.journal}, executed ${header.executed.join(' ')}; bytes: ${parts}`
+}
