@@ -1,4 +1,4 @@
-import { FootprintBuilder } from '../../src/engine/footprint.ts'
+import { EVERYTHING, type Footprint, FootprintBuilder } from '../../src/engine/footprint.ts'
 import { fromLatin1, latin1 } from '../../src/execution/bytes.ts'
 import { encodeExpire, encodeGroup, encodeOpen } from '../../src/execution/groups.ts'
 import type { StateMachine } from '../../src/execution/machine.ts'
@@ -9,6 +9,7 @@ import { stream } from './options.ts'
 import { type Record, type Recorded, sessionGroup } from './record.ts'
 import type { SimulatedReplica } from './simulated-replica.ts'
 import { Violation } from './violation.ts'
+import { WeakReads } from './weak-reads.ts'
 import type { Ask } from './workload.ts'
 import type { World } from './world.ts'
 
@@ -56,6 +57,8 @@ const PAUSE_MS = 20
 const MAX_GROUP = 3
 /** The part of the reads of one key that asks a quorum; the others go through the log. */
 const UNLOGGED = 0.7
+/** The part of the reads after an update that asks nobody. */
+const WEAK = 0.4
 
 /**
  * A client as surface.md promises it. With a session it sends again, anywhere, until it has an answer. Without a
@@ -69,6 +72,9 @@ export class SimulatedClient {
   readonly #random: Random
   /** Which way reads take: draws of its own, so that all others stay what they were. */
   readonly #readRandom: Random
+  readonly #weakReads: WeakReads
+  /** Of the last answer. */
+  #token = ''
   /** The probability that a read follows an update at once. */
   readonly #chases: number
   readonly #hasSession: boolean
@@ -93,6 +99,7 @@ export class SimulatedClient {
     this.#record = record
     this.#random = stream(seed, `client ${id}`)
     this.#readRandom = stream(seed, `reads of client ${id}`)
+    this.#weakReads = new WeakReads(world, replicas)
     this.#chases = this.#readRandom.pick([0, 0.3, 1])
     this.#machine = world.workload.machine()
     this.#hasSession = id < clients.withSession
@@ -246,7 +253,8 @@ export class SimulatedClient {
     const command = this.#world.workload.command(input)
     this.#machine.footprint(command, 0, command.length, keys)
     const onlyReads = keys.writes === 0
-    return this.#record.call(this.id, input, group, onlyReads, onlyReads ? null : request)
+    const writes = writtenKeys(keys.take())
+    return this.#record.call({ process: this.id, input, group, onlyReads, request: onlyReads ? null : request, writes })
   }
 
   #send(request: Request): void {
@@ -264,11 +272,13 @@ export class SimulatedClient {
     time.after(HOP_MS, () => {
       this.#replicas[replica]?.submit(
         request.group,
-        request.how,
+        { consistency: request.how, min: '' },
         (answer) => {
+          const token = this.#replicas[replica]?.life?.member.token ?? ''
           const copy = answer.outcome === 'done' ? { ...answer, results: answer.results.slice() } : answer
           time.after(HOP_MS, () => {
             heard = true
+            this.#token = token
             this.#heard(request, attempt, copy)
           })
         },
@@ -353,14 +363,16 @@ export class SimulatedClient {
     }
     const output = this.#world.workload.output(input, result)
     this.#world.happened('answered', this.id, input.text, output)
-    this.#record.answered(operation, output)
-    if (!operation.onlyReads && !this.#stopped && this.#readRandom.chance(this.#chases)) this.#chase(input)
+    this.#record.answered(operation, output, this.#world.time.now)
+    if (!operation.onlyReads && !this.#stopped && this.#readRandom.chance(this.#chases)) this.#chase(operation)
   }
 
   /** Reads at another replica, at once, what was just written: it must see that. */
-  #chase({ pool }: Ask): void {
+  #chase(update: Recorded): void {
     const { workload, pools } = this.#world
-    const reads = workload.readAll(pools.named(pool)).filter((ask) => this.#readsOneKey(workload.command(ask)))
+    const all = workload.readAll(pools.named(update.input.pool))
+    const reads = all.filter((ask) => this.#readsOneKey(workload.command(ask)))
+    if (this.#readRandom.chance(WEAK)) return this.#weakReads.follow(update, this.#token, reads, this.#readRandom)
     if (reads.length === 0) return
     const some = this.#readRandom.chance(0.5) ? reads : [this.#readRandom.pick(reads)]
     const request = this.#quorumRead(some.map((input) => this.#record.read(this.id, input)))
@@ -395,3 +407,9 @@ const FRESH = {
 
 /** Refusals that may not happen again at another time, or at another replica. */
 const RETRIED: ReadonlySet<string> = new Set(['not_ready', 'busy', 'disk_full'])
+
+/** The written keys of a footprint, as texts. */
+function writtenKeys(footprint: Footprint): string[] {
+  const count = (footprint[0] as number) % EVERYTHING
+  return Array.from({ length: count }, (_, i) => `${footprint[1 + 2 * i]}:${footprint[2 + 2 * i]}`)
+}

@@ -2,6 +2,7 @@ import { check } from '../linearizability/checker.ts'
 import type { Operation } from '../linearizability/history.ts'
 import type { Executed, Recorded } from './record.ts'
 import { Violation } from './violation.ts'
+import type { WeakRead } from './weak-reads.ts'
 import type { Ask, Workload } from './workload.ts'
 
 /** Operations shown before the one that has no place. */
@@ -12,8 +13,9 @@ const SHOWN = 12
  * call and its return, every answer equal to the model's. It must be a witness: everything before an operation in the
  * order of execution was called when the operation was first executed anywhere, and everything after it had not
  * returned.
+ * @param reads answered without the log
  */
-export function judge(workload: Workload, executed: readonly Executed[], reads: readonly Recorded[]): void {
+export function judge(workload: Workload, executed: readonly Executed[], reads: readonly WeakRead[]): void {
   const { model } = workload
   const states = new Map<string, unknown>()
   const histories = new Map<string, State[]>()
@@ -61,7 +63,7 @@ interface State {
  */
 function isExplained(
   { model }: Workload,
-  { input, output, calledAt, returnedAt }: Recorded,
+  { input, output, calledAt, returnedAt }: WeakRead,
   past: readonly State[],
 ): boolean {
   let first = past.length
@@ -72,7 +74,7 @@ function isExplained(
   return states.some((state) => model.step(state, input, output) !== null)
 }
 
-function explanation({ model }: Workload, { input, output }: Recorded, past: readonly string[] = []): string {
+function explanation({ model }: Workload, { input, output }: WeakRead, past: readonly string[] = []): string {
   return [...past.slice(-SHOWN), model.describe(input, output)].join('\n')
 }
 

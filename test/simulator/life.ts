@@ -34,6 +34,12 @@ import type { World } from './world.ts'
  */
 export type LifeKind = 'own' | 'copy' | 'stranger'
 
+/** How a request is answered; with the token of a min read. */
+export interface How {
+  readonly consistency: Consistency
+  readonly min: string
+}
+
 /** The parameters of the start of a process. */
 export interface Boot {
   readonly id: number
@@ -183,12 +189,13 @@ export class Life {
   }
 
   /** Gives a request to the member; calls `lost` instead of `respond` if the process ends before the answer. */
-  submit(group: Uint8Array, how: Consistency, respond: Respond, lost: () => void): void {
+  submit(group: Uint8Array, { consistency, min }: How, respond: Respond, lost: () => void): void {
     this.#held.add(lost)
     this.process.run(() => {
-      this.member.read(group, how, (answer) => {
+      const answered: Respond = (answer) => {
         if (this.#held.delete(lost)) respond(answer)
-      })
+      }
+      this.member.read(group, consistency, answered, min)
     })
   }
 

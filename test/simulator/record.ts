@@ -1,6 +1,7 @@
 import { latin1 } from '../../src/execution/bytes.ts'
 import { GroupReader } from '../../src/execution/groups.ts'
 import { Violation } from './violation.ts'
+import type { WeakRead } from './weak-reads.ts'
 import type { Ask } from './workload.ts'
 
 /** An operation as a client sees it, so far. */
@@ -15,11 +16,15 @@ export interface Recorded {
   readonly onlyReads: boolean
   /** Answered without the log: no execution says when. */
   readonly unlogged: boolean
+  /** The hashes of the keys that it writes. */
+  readonly writes: readonly string[]
   readonly calledAt: number
   output: string | null
   /** It is done, and what came of it is not known any more. */
   isGone: boolean
   returnedAt: number
+  /** In virtual ms; infinite without an answer. */
+  answeredMs: number
 }
 
 /**
@@ -31,6 +36,9 @@ export interface Executed {
   readonly executedAt: number
 }
 
+/** What is known of an operation when it is called. */
+export type Called = Pick<Recorded, 'process' | 'input' | 'group' | 'request' | 'onlyReads' | 'writes'>
+
 /** The name of a group that is sent as part of a session, by the number of its first command. */
 export function sessionGroup(session: string, first: number): string {
   return `${session}:${first}`
@@ -39,6 +47,7 @@ export function sessionGroup(session: string, first: number): string {
 /** All that clients saw, and when their groups were first executed anywhere. */
 export class Record {
   readonly operations: Recorded[] = []
+  readonly weakReads: WeakRead[] = []
   /** By group: each instance that it was part of, by when that was first executed anywhere. */
   readonly #executedAt = new Map<string, number[]>()
   /** Requests of sessions that were applied anywhere. */
@@ -46,20 +55,44 @@ export class Record {
   readonly #reader = new GroupReader()
   #moment = 0
 
-  call(process: number, input: Ask, group: string, onlyReads: boolean, request: string | null): Recorded {
-    const calledAt = ++this.#moment
-    const returnedAt = Number.POSITIVE_INFINITY
-    const fresh = { calledAt, output: null, isGone: false, returnedAt }
-    const operation = { process, input, group, request, onlyReads, unlogged: false, ...fresh }
+  call(called: Called): Recorded {
+    const operation: Recorded = {
+      ...{ ...called, unlogged: false, calledAt: ++this.#moment, output: null, isGone: false },
+      ...{ returnedAt: Number.POSITIVE_INFINITY, answeredMs: Number.POSITIVE_INFINITY },
+    }
     this.operations.push(operation)
     return operation
   }
 
   /** A read without the log is called. */
   read(process: number, input: Ask): Recorded {
-    const operation = { ...this.call(process, input, '', true, null), unlogged: true }
+    const operation = this.call({ process, input, group: '', onlyReads: true, request: null, writes: [] })
+    return this.#replaceLast({ ...operation, unlogged: true })
+  }
+
+  #replaceLast(operation: Recorded): Recorded {
     this.operations[this.operations.length - 1] = operation
     return operation
+  }
+
+  /** A read that asked no quorum is answered. */
+  weak(read: Omit<WeakRead, 'returnedAt'>): void {
+    this.weakReads.push({ ...read, returnedAt: ++this.#moment })
+  }
+
+  /** When an update was first executed anywhere; null if that is not known. */
+  firstExecuted(operation: Recorded): number | null {
+    return this.#momentsOf(operation)[0] ?? null
+  }
+
+  /** The last first execution of an update of the key that was answered before this time; 0 if there is none. */
+  answeredBefore(ms: number, key: string): number {
+    let last = 0
+    for (const operation of this.operations) {
+      if (operation.answeredMs >= ms || operation.isGone || !operation.writes.includes(key)) continue
+      last = Math.max(last, this.firstExecuted(operation) ?? 0)
+    }
+    return last
   }
 
   /** Reads without the log that were answered. */
@@ -67,8 +100,9 @@ export class Record {
     return this.operations.filter(({ unlogged, output }) => unlogged && output !== null)
   }
 
-  answered(operation: Recorded, output: string): void {
+  answered(operation: Recorded, output: string, nowMs: number): void {
     operation.output = output
+    operation.answeredMs = nowMs
     operation.returnedAt = ++this.#moment
   }
 

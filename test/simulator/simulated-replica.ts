@@ -1,11 +1,11 @@
 import { EpaxosError, ErrorCode } from '../../src/errors.ts'
-import type { Consistency, Respond } from '../../src/node/requests.ts'
+import type { Respond } from '../../src/node/requests.ts'
 import { MessageType } from '../../src/protocol/messages.ts'
 import { MemoryDisk, type MemoryDiskOptions } from '../../src/storage/memory.ts'
 import { MemoryCheckpoints } from '../../src/storage/memory-checkpoints.ts'
 import type { Damage } from './damaged-journal.ts'
 import { Directory } from './directory.ts'
-import { bytesOf, Life, type LifeKind } from './life.ts'
+import { bytesOf, type How, Life, type LifeKind } from './life.ts'
 import { stream } from './options.ts'
 import { Violation } from './violation.ts'
 import type { World } from './world.ts'
@@ -185,7 +185,7 @@ export class SimulatedReplica {
   }
 
   /** As a connection to the replica. */
-  submit(group: Uint8Array, how: Consistency, respond: Respond, lost: () => void): void {
+  submit(group: Uint8Array, how: How, respond: Respond, lost: () => void): void {
     if (this.#life === null) lost()
     else this.#life.submit(group, how, respond, lost)
   }

@@ -216,7 +216,7 @@ export class Simulation implements World {
     const executed = this.record.executedOperations()
     const { reads } = this.record
     this.counters.add('reads without the log', reads.length)
-    judge(this.workload, executed, reads)
+    judge(this.workload, executed, [...reads, ...this.record.weakReads])
     if (search(this.workload, executed, reads)) this.counters.add('histories searched')
   }
 
