@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { connect } from '../../src/client/index.ts'
+import { type CommandError, connect } from '../../src/client/index.ts'
 import { volume } from '../support/volumes.ts'
 import { LiveCluster } from './cluster.ts'
 
@@ -16,39 +16,66 @@ const READS = 6
 interface Read {
   readonly status: number
   readonly value: number
+  /** Of a stale read, in ms. */
+  readonly age: string | null
 }
 
 test('a replica that was stopped and goes on never answers a read from the past (scenario 27)', () =>
   LiveCluster.use({}, async (cluster) => {
     const read = async (consistency: string): Promise<Read> => {
       const response = await fetch(`${cluster.url(0)}/kv/k?consistency=${consistency}`)
-      return { status: response.status, value: Number(await response.text()) }
+      const age = response.headers.get('epaxos-age-ms')
+      return { status: response.status, value: Number(await response.text()), age }
     }
     const writer = await connect(cluster.urls(1))
-    let last = 0
-    let stale = 0
+    const reader = await connect(cluster.urls(0).slice(0, 1), { learn: false, requestTimeoutMs: 4000 })
+    /** When each value was answered. */
+    const answeredAt: number[] = [0]
+    const write = async (): Promise<void> => {
+      await writer.put('k', `${answeredAt.length}`)
+      answeredAt.push(performance.now())
+    }
+    let old = 0
     for (const writes of WRITES) {
-      await writer.put('k', `${++last}`)
+      await write()
       // Their connections stay open: the next reads have arrived when it wakes.
       await Promise.all(Array.from({ length: 2 * READS }, () => read('linearizable')))
+      await reader.get('k')
       cluster.signal(0, 'SIGSTOP')
-      for (let n = 0; n < writes; n++) await writer.put('k', `${++last}`)
+      for (let n = 0; n < writes; n++) await write()
+      const last = answeredAt.length - 1
       const reads = Array.from({ length: READS }, () => read('linearizable'))
       const staleReads = Array.from({ length: READS }, () => read('stale'))
+      const minReads = Array.from({ length: READS }, () => reader.get('k', { consistency: 'min', token: writer.token }))
+      const own = Array.from({ length: READS }, () => reader.get('k'))
       // Until their requests have left this process.
       await pause(SENT_MS)
+      const continuedAt = performance.now()
       cluster.signal(0, 'SIGCONT')
       for (const { status, value } of await Promise.all(reads)) {
         if (status !== 200) assert.ok(status === 503 || status === 504, `status ${status}`)
         else assert.is(value, last)
         volume('reads of a replica that was stopped', 1)
       }
-      stale += (await Promise.all(staleReads)).filter(({ status, value }) => status === 200 && value < last).length
+      for (const outcome of await Promise.allSettled([...own, ...minReads])) {
+        if (outcome.status === 'fulfilled') assert.is(Number(outcome.value), last)
+        else assert.is((outcome.reason as CommandError).outcome, 'refused')
+        volume('reads of a replica that was stopped', 1)
+      }
+      for (const { status, value, age } of await Promise.all(staleReads)) {
+        if (status !== 200 || value === last) continue
+        old++
+        const missed = answeredAt[value + 1] as number
+        assert.ok(
+          continuedAt - missed <= Number(age),
+          `${age} ms old, and misses what is ${continuedAt - missed} ms old`,
+        )
+      }
       await cluster.allReady()
     }
-    assert.ok(stale > 0, 'it was asked before it had caught up')
-    volume('stale reads that were from the past', stale)
-    await writer.close()
+    assert.ok(old > 0, 'it was asked before it had caught up')
+    volume('stale reads that were from the past', old)
+    await Promise.all([writer.close(), reader.close()])
   }))
 
 test.run()

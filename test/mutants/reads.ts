@@ -165,4 +165,44 @@ export const READ_MUTANTS: readonly Mutant[] = [
     ],
     hunter: { by: 'simulator' },
   },
+  {
+    name: 'a min read is answered from the state as it is',
+    patches: [
+      { file: READS, from: '  settle(context, read, upTo)\n}', to: '  if (upTo.length > 0) context.answer(read)\n}' },
+    ],
+    hunter: { by: 'simulator' },
+  },
+  {
+    name: 'a token leaves out what has executed after a gap',
+    patches: [
+      {
+        file: 'protocol/executed.ts',
+        from: 'if (slot > highest) highest = slot\n',
+        to: 'if (slot < 0) highest = slot\n',
+      },
+    ],
+    hunter: { by: 'simulator' },
+  },
+  {
+    name: 'the age of a stale read counts from the last check, finished or not',
+    patches: [
+      {
+        file: 'node/freshness.ts',
+        from: 'nowMs - this.#freshMs\n',
+        to: 'nowMs - this.#begunMs\n',
+      },
+    ],
+    hunter: { by: 'simulator' },
+  },
+  {
+    name: 'a read of everything waits for unknown payloads only',
+    patches: [
+      {
+        file: READS,
+        from: '  if (!instance.known || read.everything) return false\n',
+        to: '  if (!instance.known) return false\n',
+      },
+    ],
+    hunter: { by: 'simulator' },
+  },
 ]

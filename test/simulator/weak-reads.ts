@@ -18,8 +18,8 @@ export interface WeakRead {
 }
 
 /**
- * Reads that ask no quorum, once each, at a replica that may be anything but up to date: with the token of an answer, or
- * stale, with the age that the replica tells. Whether they are answered does not matter; what they show does.
+ * Reads that ask no quorum, once each, at a replica that may be anything but up to date: with the token of an answer,
+ * or stale, with the age that the replica tells. Whether they are answered does not matter; what they show does.
  */
 export class WeakReads {
   readonly #world: World
