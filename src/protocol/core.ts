@@ -8,7 +8,7 @@ import type { ExecutedSet } from './executed.ts'
 import { onHeartbeat, sendHeartbeats, suspect } from './heartbeat.ts'
 import { Image, type ImagePart, restore } from './image.ts'
 import type { Instance } from './instance.ts'
-import { hurry, lookAfter, onAsk, onNack, onTryRecover } from './liveness.ts'
+import { hurry, lookAfter, onAsk, onNack, onTryRecover, tryAnew } from './liveness.ts'
 import { type Batch, Command, type Message, MessageType } from './messages.ts'
 import type { Read } from './open-reads.ts'
 import { onPreAccept, onPreAcceptOk, propose } from './preaccept.ts'
@@ -226,6 +226,7 @@ export class Core {
       peer.alive = true
       context.counts.falseSuspicions++
       peer.patience.suspectedInVain(context.nowMs - peer.heardMs)
+      tryAnew(context)
     }
     peer.heardMs = context.nowMs
     if (message.type === MessageType.heartbeat) return onHeartbeat(context, from, message)
@@ -301,9 +302,11 @@ export class Core {
 
   linkUp(peer: number): void {
     const p = this.#context.peers.of(peer)
+    const isBack = !p.alive
     p.linked = true
     p.alive = true
     p.heardMs = this.#context.nowMs
+    if (isBack) tryAnew(this.#context)
     // How far this replica is comes first: it tells the peer what to believe of everything that follows (reach.ts).
     this.#context.heartbeatMs = Math.min(this.#context.heartbeatMs, this.#context.nowMs)
     probePeer(this.#context, peer)

@@ -56,18 +56,36 @@ export function lookAfter(context: Context): void {
 /** A peer went down: what it coordinates is due soon, and nobody waits for its answers any more. */
 export function hurry(context: Context, peer: number): void {
   for (const instance of [...context.impatient]) reconsider(context, instance)
-  const row = context.row(peer)
-  const last = Math.min(row.highest, row.committedPrefix + OPEN_PER_ROW)
-  for (let slot = row.committedPrefix + 1; slot <= last; slot++) {
-    const instance = row.find(slot)
-    if (instance === undefined || instance.committed) continue
-    const soon = context.nowMs + context.timing.recoverMs * (1 + context.random())
-    instance.dueMs = instance.dueMs === 0 ? soon : Math.min(instance.dueMs, soon)
-  }
+  for (const instance of openIn(context.row(peer))) dueSoon(context, instance)
   for (let slot = context.row(context.id).committedPrefix + 1; slot <= context.slot; slot++) {
     const own = context.find(context.id, slot)
     if (own?.attempt?.kind === 'preAccepting') reconsider(context, own)
   }
+}
+
+/** A peer is back: what this replica tried in vain without it is tried anew, with the pauses of a first try. */
+export function tryAnew(context: Context): void {
+  for (const row of context.rows) {
+    const isMine = context.peers.responsible(row.row) === context.id
+    for (const instance of openIn(row)) {
+      if (instance.tries === 0 || (instance.attempt === null && !isMine)) continue
+      instance.tries = 0
+      dueSoon(context, instance)
+    }
+  }
+}
+
+function* openIn(row: Row): Iterable<Instance> {
+  const last = Math.min(row.highest, row.committedPrefix + OPEN_PER_ROW)
+  for (let slot = row.committedPrefix + 1; slot <= last; slot++) {
+    const instance = row.find(slot)
+    if (instance !== undefined && !instance.committed) yield instance
+  }
+}
+
+function dueSoon(context: Context, instance: Instance): void {
+  const soon = context.nowMs + context.timing.recoverMs * (1 + context.random())
+  instance.dueMs = instance.dueMs === 0 ? soon : Math.min(instance.dueMs, soon)
 }
 
 function expirePatience(context: Context): void {

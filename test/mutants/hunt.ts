@@ -6,7 +6,13 @@ import type { Hunted, Mutant } from './mutant.ts'
 const GRACE_MS = 120_000
 
 /** Hunts the mutant in a copy of the project, for at most this time. Throws if the hunt itself fails. */
-export function hunt({ patches, hunter }: Mutant, minutes: number): Hunted {
+export function hunt(mutant: Mutant, minutes: number): Hunted {
+  const hunted = huntInCopy(mutant, minutes)
+  if (/ is not defined$/.test(hunted.verdict)) throw new Error(`the defect is no program: ${hunted.verdict}`)
+  return hunted
+}
+
+function huntInCopy({ patches, hunter }: Mutant, minutes: number): Hunted {
   return inCopy(patches, (folder) => {
     if (hunter.by === 'model-check') return checked(run(folder, 'model-checker/main.ts', hunter.bounds, minutes))
     const engine = `--engine ${hunter.engine ?? 'wasm'}`

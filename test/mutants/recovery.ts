@@ -90,6 +90,13 @@ export const RECOVERY: readonly Mutant[] = [
     patches: [
       {
         file: 'protocol/recover.ts',
+        from: "import { assert } from './assert.ts'\n",
+        to:
+          "import { startAccept } from './accept.ts'\nimport { assert } from './assert.ts'\n" +
+          "import { learnBatch } from './commit.ts'\nimport { Command } from './messages.ts'\n",
+      },
+      {
+        file: 'protocol/recover.ts',
         from:
           '  startValidate(context, instance, attempt, agreeing.length, first.batch as Batch, first.deps as ' +
           'Vector)\n',

@@ -398,6 +398,38 @@ each('nothing is sent again to a peer to whom it is still on its way', (maker) =
   assert.ok(cluster.find({ type: preAccept, to: 1 }).length > 1)
 })
 
+/** Commits after the cut, in ms; `heal` tells replica 0 that it ended. */
+function commitsAfterCut(cluster: Cluster, heal: () => void): number {
+  const at0 = cluster.replica(0)
+  at0.propose(batch('0.1', 'a'))
+  for (let ms = 0; ms < 30_000; ms += 10) {
+    cluster.nowMs += 10
+    for (const replica of cluster.replicas) replica.tick()
+    cluster.messages = []
+  }
+  heal()
+  const healedMs = cluster.nowMs
+  cluster.run(() => at0.core.instance(0, 1)?.committed !== false, 5000)
+  return cluster.nowMs - healedMs
+}
+
+each('22: what could not be decided during a long cut is tried at once when a link comes back', (maker) => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const cluster = new Cluster({ replicas: 3, makeEngine: maker.make, random: new Random(seed).next })
+    for (const peer of [1, 2]) cluster.replica(0).core.linkDown(peer)
+    const waited = commitsAfterCut(cluster, () => cluster.replica(0).core.linkUp(1))
+    assert.ok(waited <= 150, `${waited} ms after the link came back`)
+  }
+})
+
+each('22: the same where the links stood and nothing arrived', (maker) => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const cluster = new Cluster({ replicas: 3, makeEngine: maker.make, random: new Random(seed).next })
+    const waited = commitsAfterCut(cluster, () => assert.not(cluster.replica(0).core.hasQuorum))
+    assert.ok(waited <= 150 + 100, `${waited} ms, of which a heartbeat may take 100`)
+  }
+})
+
 for (const replicas of [1, 2, 3, 4, 5, 7, 9]) {
   each(`24: n = ${replicas}: a minority down makes progress, a majority down makes none and says so`, (maker) => {
     const story = new Story(replicas, maker)
