@@ -58,6 +58,9 @@ export const MAX_ASK_SLOTS = 1 << 16
 /** Distinguishes clusters: a hash of the incarnations of the members. */
 export const CLUSTER_ID_BYTES = 16
 
+/** Distinguishes backups: a SHA-256 hash of everything in one. */
+export const ORIGIN_BYTES = 32
+
 /** One start of a data directory: random, so that nobody guesses it and no two are equal. */
 export const START_NONCE_BYTES = 16
 

@@ -78,9 +78,11 @@ export function encodeExpire(session: string | Uint8Array): Uint8Array {
 /**
  * The name of a session that was opened by a command has this many bytes: 0, the row of the replica that took the
  * command, the last slot of that row at that time (6 bytes), the number of earlier openings in the process (4 bytes),
- * and the epoch (4 bytes). Slots are never used again, so no name occurs twice.
+ * the epoch (4 bytes), and the first 8 bytes of the cluster's id. Slots are never used again, so no name occurs twice
+ * in a cluster; a cluster that was restored from a backup keeps the names of the old one, and gives no name that the
+ * old one gave, before or after the backup.
  */
-export const OPENED_NAME_BYTES = 16
+export const OPENED_NAME_BYTES = 24
 
 /** The first byte of such a name. A session with such a name exists only between its opening and its expiry. */
 export const OPENED_MARK = 0
@@ -91,6 +93,8 @@ export interface NameParts {
   readonly slot: number
   readonly count: number
   readonly epoch: number
+  /** Hexadecimal, at least 16 digits. */
+  readonly clusterId: string
 }
 
 /** Encodes the opening of a session. The replica that takes it makes the name, which is the result. */
@@ -100,7 +104,7 @@ export function encodeOpen(): Uint8Array {
 }
 
 /** Writes the name into a group that opens a session, in place. Any other group stays as it is. */
-export function giveName(group: Uint8Array, { row, slot, count, epoch }: NameParts): void {
+export function giveName(group: Uint8Array, { row, slot, count, epoch, clusterId }: NameParts): void {
   if (group.length !== GROUP_HEADER_BYTES + OPENED_NAME_BYTES) return
   group[GROUP_HEADER_BYTES] = OPENED_MARK
   group[GROUP_HEADER_BYTES + 1] = row
@@ -108,6 +112,9 @@ export function giveName(group: Uint8Array, { row, slot, count, epoch }: NamePar
   writeU32(group, GROUP_HEADER_BYTES + 4, slot % 0x1_0000_0000)
   writeU32(group, GROUP_HEADER_BYTES + 8, count)
   writeU32(group, GROUP_HEADER_BYTES + 12, epoch)
+  for (let at = 0; at < 8; at++) {
+    group[GROUP_HEADER_BYTES + 16 + at] = Number.parseInt(clusterId.slice(2 * at, 2 * at + 2), 16)
+  }
 }
 
 /**

@@ -78,7 +78,7 @@ export class Composition {
     })
     this.journal = new JournalWriter({ core: this.core, journal, arm: () => hooks.arm() })
     this.incarnations = new Incarnations({
-      ...{ id, members, incarnation: identity.incarnation, nonce: options.startNonce },
+      ...{ id, members, incarnation: identity.incarnation, origin: identity.origin, nonce: options.startNonce },
       write: (records) => this.journal.write(records),
       heard: (peer) => this.core.heardJournal(rowOf(members, peer)),
       superseded: (peer) => transport.drop(peer),
@@ -91,7 +91,10 @@ export class Composition {
     this.proposals = new Proposals({
       ...{ core: this.core, machine, window: options.window ?? WINDOW, requestTimeoutMs: options.requestTimeoutMs },
       isKnown: (session) => this.executor.sessions.has(session),
-      place: () => ({ row, slot: this.core.slot, epoch: members.epoch }),
+      place: () => {
+        const clusterId = this.incarnations.standing.clusterId ?? ''
+        return { row, slot: this.core.slot, epoch: members.epoch, clusterId }
+      },
     })
     this.reads = new QuorumReads({ core: this.core, machine, requestTimeoutMs: options.requestTimeoutMs })
     this.freshness = new Freshness(this.core)

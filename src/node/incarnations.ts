@@ -2,12 +2,13 @@ import { createHash } from 'node:crypto'
 import { CLUSTER_ID_BYTES, EARLIER_START_BYTES, MAX_EARLIER_STARTS } from '../codec/limits.ts'
 import type { Membership } from '../protocol/membership.ts'
 import { type MemberRecord, type PeerRecord, RecordType, type Start } from '../protocol/records.ts'
-import type { Claim, Refusal, Standing, Verdict } from '../transport/transport.ts'
+import type { Claim, Identity, Refusal, Standing, Verdict } from '../transport/transport.ts'
 
 export interface IncarnationsOptions {
   readonly id: number
   readonly members: Membership
   readonly incarnation: Uint8Array
+  readonly origin?: Identity['origin'] | undefined
   /** Of this start: 16 random bytes. */
   readonly nonce: Uint8Array
   /** Writes records into one journal value; resolves with its number when it is durable. */
@@ -178,8 +179,9 @@ export class Incarnations {
   /** The cluster has a name as soon as all its members are durably known. */
   #name(): void {
     if (this.#clusterId !== null || this.#written.size < this.#peers.length) return
-    const { id: self, members, incarnation } = this.#options
-    const hash = createHash('sha256')
+    const { id: self, members, incarnation, origin = '' } = this.#options
+    // Members that begin with different states name different ids, so they never found a cluster.
+    const hash = createHash('sha256').update(origin, 'hex')
     for (const { id } of members.members) {
       hash.update(id === self ? incarnation : (this.#known.get(id) as PeerRecord).incarnation)
     }

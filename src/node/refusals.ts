@@ -12,6 +12,7 @@ const MEANINGS: { readonly [reason in Refusal]: string } = {
   cluster: "it has another cluster's name",
   replicas: 'it belongs to a cluster of another size',
   row: 'another replica is expected at that address',
+  origin: 'its data directory was not restored from the same backup',
   secret: 'it has another secret',
   foreign: 'it belongs to another cluster, by its cluster id',
   amnesiac: 'it has another data directory under this id',

@@ -8,9 +8,9 @@ export interface Versioned extends Claim {
 }
 
 /** All that a replica says about itself in a handshake. */
-export function claimOf({ cluster, members, id, incarnation, clientUrl }: Identity, standing: Standing): Claim {
+export function claimOf({ members, ...identity }: Identity, standing: Standing): Claim {
   const { epoch, quorums } = members
-  return { cluster, epoch, replicas: quorums.replicas, id, incarnation, clientUrl, ...standing }
+  return { ...identity, epoch, replicas: quorums.replicas, ...standing }
 }
 
 /**
@@ -32,12 +32,16 @@ function mismatch(own: Identity, theirs: Versioned, rowMatches: boolean): Refusa
   if (theirs.version !== FORMAT_VERSION) return 'version'
   if (theirs.cluster !== own.cluster) return 'cluster'
   if (theirs.replicas !== own.members.quorums.replicas) return 'replicas'
-  return rowMatches ? null : 'row'
+  if (!rowMatches) return 'row'
+  // Only those who found the cluster must begin with the same state: who joins it later takes the state of the others.
+  const found = own.members.epoch === 0 && theirs.epoch === 0
+  return found && theirs.origin !== own.origin ? 'origin' : null
 }
 
 /** Why a welcome is not accepted, for people. */
 export function wrongDirectory(refusal: Refusal): string {
   if (refusal === 'foreign') return 'another cluster id'
   if (refusal === 'amnesiac') return 'another incarnation'
+  if (refusal === 'origin') return 'a directory that was not made from the same backup'
   return refusal === 'copy' ? 'an older start, or an older copy of its disk' : `another ${refusal}`
 }

@@ -7,6 +7,7 @@ import {
   MAX_EARLIER_STARTS,
   MAX_URL_BYTES,
   NONCE_BYTES,
+  ORIGIN_BYTES,
   START_NONCE_BYTES,
 } from '../codec/limits.ts'
 import { EpaxosError } from '../errors.ts'
@@ -151,19 +152,21 @@ export function readAnswer(bytes: Uint8Array): Challenge | Welcome | Refused {
 }
 
 const CLAIM_FIELDS = [
-  ...(['version', 'cluster', 'epoch', 'replicas', 'id', 'incarnation', 'clientUrl'] as const),
+  ...(['version', 'cluster', 'epoch', 'replicas', 'id', 'incarnation', 'clientUrl', 'origin'] as const),
   ...(['start', 'startNonce', 'earlier', 'journal', 'clusterId', 'founded'] as const),
 ]
 const REASONS: readonly string[] = [
-  ...(['version', 'cluster', 'replicas', 'row', 'secret', 'foreign', 'amnesiac', 'copy'] satisfies Refusal[]),
+  ...(['version', 'cluster', 'replicas', 'row', 'origin', 'secret'] satisfies Refusal[]),
+  ...(['foreign', 'amnesiac', 'copy'] satisfies Refusal[]),
 ]
 
 type Fields = Readonly<Record<string, unknown>>
 
 function writtenClaim(claim: Claim): Fields {
-  const { cluster, epoch, replicas, id, incarnation, clientUrl, start, earlier, journal, clusterId, founded } = claim
+  const { cluster, epoch, replicas, id, incarnation, clientUrl, origin = null } = claim
+  const { start, earlier, journal, clusterId, founded } = claim
   return {
-    ...{ version: FORMAT_VERSION, cluster, epoch, replicas, id, incarnation: hex(incarnation), clientUrl },
+    ...{ version: FORMAT_VERSION, cluster, epoch, replicas, id, incarnation: hex(incarnation), clientUrl, origin },
     ...{ start: start.number, startNonce: hex(start.nonce), earlier: hex(earlier), journal, clusterId, founded },
   }
 }
@@ -214,6 +217,7 @@ function readClaim(fields: Fields, version: number): Versioned {
     id: wholeNumber(fields, 'id'),
     incarnation: bytes(fields, 'incarnation', INCARNATION_BYTES),
     clientUrl: url(fields, 'clientUrl'),
+    ...(fields.origin === null ? {} : { origin: hexadecimal(fields, 'origin', ORIGIN_BYTES) }),
     start: { number: wholeNumber(fields, 'start'), nonce: bytes(fields, 'startNonce', START_NONCE_BYTES) },
     earlier: readEarlier(fields),
     journal: wholeNumber(fields, 'journal'),

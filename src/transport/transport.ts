@@ -21,6 +21,11 @@ export interface Identity {
    * clients.
    */
   readonly clientUrl: string
+  /**
+   * The digest of the backup that the directory was made from, 64 hexadecimal digits; absent if there was none. All
+   * members that found a cluster begin with the same state.
+   */
+  readonly origin?: string
 }
 
 /** An {@link Identity} as others learn it: of the members only their number. */
@@ -55,8 +60,9 @@ export interface Claim extends Announcement, Standing {}
  * - `cluster`: another cluster's name · `foreign`: another cluster, by its id
  * - `amnesiac`: it knows this row with another incarnation, so this directory lacks votes
  * - `copy`: it knows a later start of this directory, or what this directory lacks
+ * - `origin`: it would found the cluster with another state: its directory was not made from the same backup
  */
-export type Refusal = 'version' | 'cluster' | 'replicas' | 'row' | 'secret' | 'foreign' | 'amnesiac' | 'copy'
+export type Refusal = 'version' | 'cluster' | 'replicas' | 'row' | 'origin' | 'secret' | 'foreign' | 'amnesiac' | 'copy'
 
 /**
  * Whether a peer may link. `again`: it may, but is not useful yet, and is dialled again. Only a dialler gets this

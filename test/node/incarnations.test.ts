@@ -22,13 +22,16 @@ class Subject {
   #waiting: (() => void)[] = []
   #durable = 0
 
-  constructor() {
+  readonly origin: string | undefined
+
+  constructor(origin?: string) {
+    this.origin = origin
     this.incarnations = this.#make()
   }
 
   #make(): Incarnations {
     return new Incarnations({
-      ...{ id: 0, members: members(3), incarnation: nonce(1), nonce: this.startNonce },
+      ...{ id: 0, members: members(3), incarnation: nonce(1), origin: this.origin, nonce: this.startNonce },
       write: (records) => {
         this.journal.push(...records)
         const number = this.journal.length
@@ -117,6 +120,20 @@ test('the cluster has a name when all are durably known, and is founded when all
   assert.equal([incarnations.missing, subject.founded], [[2], 0])
   assert.is(await subject.admits(claimOf(2, 3, { clusterId }), true), 'yes')
   assert.equal([incarnations.missing, subject.founded, incarnations.standing.founded], [[], 1, true])
+})
+
+test('members that begin with the states of different backups have no common name: they are not founded', async () => {
+  const names = new Set<string>()
+  for (const origin of [undefined, 'a'.repeat(64), 'b'.repeat(64), 'a'.repeat(64)]) {
+    names.add(await new Subject(origin).found())
+  }
+  assert.is(names.size, 3)
+  const subject = new Subject('a'.repeat(64))
+  for (const id of [1, 2]) await subject.admits(claimOf(id, 3), true)
+  const clusterId = await new Subject('b'.repeat(64)).found()
+  for (const id of [1, 2]) assert.is(await subject.admits(claimOf(id, 3, { clusterId }), true), 'again')
+  assert.is(await subject.admits(claimOf(1, 3, { clusterId, founded: true })), 'foreign')
+  assert.is(subject.founded, 0)
 })
 
 test('who hears of the founding from one member needs nothing from the others', async () => {

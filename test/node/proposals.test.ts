@@ -35,7 +35,7 @@ class Client {
     window: WINDOW,
     requestTimeoutMs: TIMEOUT_MS,
     isKnown: () => true,
-    place: () => ({ row: 2, slot: 2 ** 40 + 7, epoch: 0 }),
+    place: () => ({ row: 2, slot: 2 ** 40 + 7, epoch: 0, clusterId: 'a1b2c3d4e5f60718293a4b5c6d7e8f90' }),
   })
 
   submit(keys: readonly string[], session?: GroupOptions, nowMs = 0): void {
@@ -121,7 +121,7 @@ test('while only reads are taken, an update is refused and leaves nothing behind
   assert.equal(client.propose(), [1 + 2 * 1])
 })
 
-test('each opening of a session gets a name of its own from the row, the slot, and how many there were', () => {
+test('each opening of a session gets a name of its own from row, slot, how many there were, and cluster', () => {
   const client = new Client()
   const names: string[] = []
   for (let i = 0; i < 3; i++) client.proposals.submit(encodeOpen(), 0, () => {})
@@ -135,7 +135,7 @@ test('each opening of a session gets a name of its own from the row, the slot, a
   const slot = '000107000000'
   assert.equal(
     names,
-    ['00000000', '01000000', '02000000'].map((count) => `0002${slot}${count}00000000`),
+    ['00000000', '01000000', '02000000'].map((count) => `0002${slot}${count}00000000a1b2c3d4e5f60718`),
   )
 })
 

@@ -223,6 +223,18 @@ function refusalTests(test: Test, newFabric: () => Promise<Fabric>): void {
     )
   refusal('a replica of another cluster is refused', 'cluster', { identity: identityOf(1, 2, { cluster: 'other' }) })
   refusal('a replica of a larger cluster is refused', 'replicas', { identity: identityOf(1, 3) })
+  const restored = (id: number, backup: string) => ({ identity: identityOf(id, 2, { origin: backup.repeat(64) }) })
+  refusal('a replica with the state of another backup is refused', 'origin', restored(1, 'a'), restored(0, 'b'))
+  refusal('a replica that begins empty is refused', 'origin', { identity: identityOf(1, 2) }, restored(0, 'b'))
+  refusal('a replica with the state of a backup is refused by one that began empty', 'origin', restored(1, 'a'))
+
+  test('a replica that joined later was not restored, and links with those that were', () =>
+    withFabric(newFabric, async (fabric, open) => {
+      const a = await open(restored(0, 'a'))
+      const b = await open({ identity: identityOf(1, 2, { members: membersIn(1, 2) }) })
+      await fabric.until(() => a.seen.linked.has(1) && b.seen.linked.has(0), 'both links')
+    }))
+
   const [right, wrong] = [Uint8Array.of(1, 2), Uint8Array.of(1, 3)]
   const guarded = { identity: identityOf(0, 2), secret: right }
   refusal('a wrong secret is refused', 'secret', { identity: identityOf(1, 2), secret: wrong }, guarded)

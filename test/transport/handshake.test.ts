@@ -69,6 +69,7 @@ test('a proof holds for one link, one receiver, one kind of message and one cont
     { epoch: 5 },
     { replicas: 5 },
     { clientUrl: 'http://elsewhere' },
+    { origin: 'ab'.repeat(32) },
     { incarnation: new Uint8Array(16) },
     { start: { ...own.start, number: 2 } },
     { start: { ...own.start, nonce: new Uint8Array(16) } },
