@@ -6,6 +6,12 @@ export const ErrorCode = {
   configuration: 'configuration',
   /** The data directory belongs to another cluster or replica, or has a newer format. */
   foreignDirectory: 'foreign_directory',
+  /** A file or a directory that is to be made is there already, and is not empty: it is left as it is. */
+  exists: 'exists',
+  /** A file is not a backup. */
+  notBackup: 'not_a_backup',
+  /** A backup was written by another version, whose format this one does not read. */
+  wrongFormat: 'wrong_format',
   /** Another process uses the data directory. */
   locked: 'locked',
   /** The disk is nearly full: updates are certainly not done until there is space again. */

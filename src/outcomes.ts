@@ -49,6 +49,9 @@ const { internal, configuration, directory, storage, refusedByPeers, contradicti
 export const MEANINGS: { readonly [code in ErrorCode]: Meaning } = {
   configuration: { status: 500, command: refused, replica: configuration },
   foreign_directory: { status: 500, command: refused, replica: directory },
+  exists: { status: 500, command: refused, replica: directory },
+  not_a_backup: { status: 500, command: refused, replica: directory },
+  wrong_format: { status: 500, command: refused, replica: directory },
   locked: { status: 500, command: refused, replica: directory },
   disk_full: { status: 503, command: refused, replica: storage },
   storage: { status: 500, command: refused, replica: storage },

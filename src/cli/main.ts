@@ -9,6 +9,7 @@ const EXIT_BEFORE_START = new Map([
   ['cluster', 0],
   ['demo-replica', 0],
   ['maelstrom', 0],
+  ['backup', 1],
   ['demo', 1],
   ['bench', 1],
 ])

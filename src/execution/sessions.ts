@@ -154,6 +154,11 @@ export class SessionTable {
     return aged
   }
 
+  /** Who has claimed the end of the present tick was a member of another cluster: these claims do not count. */
+  forgetClaims(): void {
+    this.#age.reading = { ...this.#age.reading, epoch: 0, claims: 0 }
+  }
+
   /** A hash of the whole table, equal for equal tables. It is kept up to date with every change. */
   hash(): string {
     const { lo, hi } = this.#totals

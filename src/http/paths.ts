@@ -7,7 +7,7 @@ export const MAX_HTTP_KEY_BYTES = 512
 /** What a path names; `key` holds all bytes that follow `/kv/`, percent-decoded. */
 export type Target =
   | { readonly name: 'value' | 'increment'; readonly key: Uint8Array }
-  | { readonly name: 'transaction' | 'status' | 'metrics' | 'livez' | 'readyz' }
+  | { readonly name: 'transaction' | 'status' | 'metrics' | 'backup' | 'livez' | 'readyz' }
 
 /** The methods of each target, in lower case; HEAD is answered like GET, without the body. */
 export const METHODS: Readonly<Record<Target['name'], readonly string[]>> = {
@@ -16,6 +16,7 @@ export const METHODS: Readonly<Record<Target['name'], readonly string[]>> = {
   transaction: ['post'],
   status: ['get', 'head'],
   metrics: ['get', 'head'],
+  backup: ['get'],
   livez: ['get', 'head'],
   readyz: ['get', 'head'],
 }
@@ -35,6 +36,7 @@ export function targetOf(method: string, path: string): Target {
   if (path === '/transaction') return { name: 'transaction' }
   if (path === '/status') return { name: 'status' }
   if (path === '/metrics') return { name: 'metrics' }
+  if (path === '/backup') return { name: 'backup' }
   if (path === '/livez') return { name: 'livez' }
   if (path === '/readyz') return { name: 'readyz' }
   throw new EpaxosError(ErrorCode.notFound, 'no such path')

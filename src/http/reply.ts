@@ -66,6 +66,34 @@ export class Reply {
     this.#write(status, { 'Content-Type': type, 'X-Content-Type-Options': 'nosniff', ...headers }, bytes)
   }
 
+  /** The answer will come: says so to the client, which may give up a silent connection. */
+  processing(): void {
+    this.#response?.writeProcessing()
+  }
+
+  /**
+   * Sends a body piece by piece, as fast as the client reads, one piece per turn of the event loop. If a piece cannot
+   * be had, the connection is cut, so that the client sees that the body is not whole. Resolves when all is sent, or
+   * the client is gone.
+   */
+  async stream(status: number, type: ContentType, bytes: number, pieces: Iterable<Uint8Array>): Promise<void> {
+    const response = this.#response
+    if (response === null) return
+    this.#end()
+    response.writeHead(status, { 'Content-Type': type, ...this.#marks, 'Content-Length': bytes })
+    this.#request.socket.setTimeout(STALLED_MS)
+    try {
+      for (const piece of pieces) {
+        const isTaken = response.write(piece)
+        await (isTaken ? new Promise<void>((resolve) => setImmediate(resolve)) : drained(response))
+        if (response.destroyed) return
+      }
+      response.end()
+    } catch {
+      response.destroy()
+    }
+  }
+
   json(status: number, value: unknown): void {
     this.send(status, ContentType.json, JSON.stringify(value))
   }
@@ -126,6 +154,17 @@ export class Reply {
     this.#connection.whileReading(null)
     this.#ended()
   }
+}
+
+/** Resolves when the response takes more, or its client is gone. */
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      response.off('drain', done).off('close', done)
+      resolve()
+    }
+    response.on('drain', done).on('close', done)
+  })
 }
 
 /** Reads and discards the rest of a request, within limits, before its connection is closed. */

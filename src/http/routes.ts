@@ -41,6 +41,12 @@ const MAX_IGNORED_BODY_BYTES = 64 << 10
 
 const OK = 200
 
+/** Each keeps a checkpoint on the disk until it is read. */
+const MAX_BACKUPS = 2
+
+/** While a backup is prepared, its client learns this often that it goes on. */
+const PROCESSING_MS = 1000
+
 /** One request, with everything that outlives the call that brought it. */
 interface Call extends Receiving {
   readonly method: string
@@ -57,6 +63,8 @@ export class Routes {
   readonly #port: () => PortNumbers
   readonly #prometheus: Prometheus
   readonly #bodies = new Bodies()
+  /** That are being taken or read. */
+  #backups = 0
 
   /** @param port the present numbers of the client port */
   constructor(replica: Requests, access: Access, port: () => PortNumbers) {
@@ -119,6 +127,7 @@ export class Routes {
     if (target.name === 'metrics') return this.#metrics(reply)
     if (notReady !== null && !needsNoQuorum(target, call)) return reply.refuse(ErrorCode.notReady, notReady)
     if (target.name === 'readyz') return reply.json(OK, { ready: true })
+    if (target.name === 'backup') return void this.#backup(reply)
     if (call.consistency !== 'linearizable' && !isRead(target, call))
       throw new EpaxosError(ErrorCode.malformed, `consistency=${call.consistency} is for reads`)
     if (!('key' in target)) this.#transact(call)
@@ -131,6 +140,24 @@ export class Routes {
   #metrics(reply: Reply): void {
     const numbers = { ...this.#replica.numbers(), ...this.#port() }
     void this.#prometheus.text(numbers).then((text) => reply.send(OK, ContentType.metrics, text))
+  }
+
+  /** Never rejects. */
+  async #backup(reply: Reply): Promise<void> {
+    if (this.#backups === MAX_BACKUPS) return reply.refuse(ErrorCode.busy, 'other backups are being read')
+    this.#backups++
+    const waiting = setInterval(() => reply.processing(), PROCESSING_MS)
+    try {
+      const backup = await this.#replica.backup()
+      clearInterval(waiting)
+      await reply.stream(OK, ContentType.bytes, backup.bytes, backup.pieces)
+      backup.close()
+    } catch (error) {
+      reply.fail(error)
+    } finally {
+      clearInterval(waiting)
+      this.#backups--
+    }
   }
 
   #get(key: Uint8Array, { reply, consistency, min }: Call): void {

@@ -1,20 +1,21 @@
-import { encodeImage } from '../codec/image.ts'
 import { FORMAT_VERSION } from '../codec/limits.ts'
-import { encodeRecords } from '../codec/records.ts'
+import { ErrorCode } from '../errors.ts'
 import type { Executor } from '../execution/executor.ts'
 import type { ExecutionImage } from '../execution/image.ts'
 import type { Numbers } from '../metrics/numbers.ts'
 import type { Core } from '../protocol/core.ts'
 import type { Image } from '../protocol/image.ts'
-import type { CheckpointStore, CheckpointWriter } from '../storage/checkpoints.ts'
+import type { CheckpointReader, CheckpointStore, CheckpointWriter } from '../storage/checkpoints.ts'
 import type { Journal } from '../storage/journal.ts'
 import type { Identity } from '../transport/transport.ts'
 import type { Clock } from './clock.ts'
+import { imagePieces, type Piece } from './image-pieces.ts'
 import type { Incarnations } from './incarnations.ts'
 import type { JournalWriter } from './journal-writer.ts'
 import type { Logger } from './logger.ts'
 import type { Part } from './part.ts'
 import { restoreCheckpoint } from './restore.ts'
+import { WantedCheckpoints } from './wanted-checkpoints.ts'
 
 /** When a checkpoint is taken, and how much of it is written in a turn. */
 export interface CheckpointLimits {
@@ -75,8 +76,6 @@ interface Writing {
   waits: boolean
 }
 
-type Piece = readonly [section: string, bytes: Uint8Array]
-
 /**
  * Takes checkpoints (protocol.md §10): the image of everything as of one point between two components, written in the
  * background, some of it in each turn. When it is whole and synced, the journal before that point goes, as far as no
@@ -84,6 +83,7 @@ type Piece = readonly [section: string, bytes: Uint8Array]
  */
 export class Checkpointer implements Part {
   readonly #options: CheckpointerOptions
+  readonly #wanted = new WantedCheckpoints()
   #writing: Writing | null = null
   /** What the journal had been given, in bytes, at the point of the last checkpoint. */
   #baseBytes = 0
@@ -117,6 +117,15 @@ export class Checkpointer implements Part {
 
   get numbers(): Pick<Numbers, 'checkpoints' | 'checkpointFailures' | 'checkpointBytes'> {
     return { checkpoints: this.#taken, checkpointFailures: this.#failures, checkpointBytes: this.#lastBytes }
+  }
+
+  /**
+   * Takes a checkpoint as of a point after this call, whether one is due or not. Resolves with it when it is whole:
+   * close the reader. Rejects with an `EpaxosError`: `disk_full`, `storage`, or `closed`.
+   */
+  take(): Promise<CheckpointReader> {
+    this.#options.arm()
+    return this.#wanted.want()
   }
 
   turn(nowMs: number): void {
@@ -166,6 +175,7 @@ export class Checkpointer implements Part {
   stop(): void {
     const writing = this.#writing
     this.#writing = null
+    this.#wanted.givenUp()
     if (writing === null) return
     release(writing)
     this.#retryMs = this.#options.clock.now() + RETRY_MS
@@ -174,9 +184,13 @@ export class Checkpointer implements Part {
 
   #isDue(nowMs: number): boolean {
     const { journalWriter, limits, hasSpace } = this.#options
-    if (this.#writing !== null || nowMs < this.#retryMs) return false
+    if (this.#writing !== null) return false
     const grownBytes = journalWriter.bytes - this.#baseBytes
-    return grownBytes >= Math.max(limits.leastBytes, this.#lastBytes) && hasSpace(this.#lastBytes + limits.leastBytes)
+    const isGrown = nowMs >= this.#retryMs && grownBytes >= Math.max(limits.leastBytes, this.#lastBytes)
+    if (!isGrown && !this.#wanted.any) return false
+    const fits = hasSpace(this.#lastBytes + limits.leastBytes)
+    if (!fits) this.#wanted.noSpace()
+    return fits
   }
 
   #begin(nowMs: number): void {
@@ -193,15 +207,11 @@ export class Checkpointer implements Part {
       return this.#tellFailure(error as Error)
     }
     const execution = executor.capture()
-    const membersBytes = encodeRecords(incarnations.image())
-    function* pieces(): Generator<Piece> {
-      yield ['members', membersBytes]
-      for (const chunk of encodeImage(image)) yield ['core', chunk]
-      for (const { name, chunks } of execution.sections) for (const chunk of chunks) yield [name, chunk]
-    }
+    const pieces = imagePieces(incarnations.image(), image, execution)
+    this.#wanted.begun()
     const progress = { held: null, waits: false }
     this.#writing = {
-      ...{ writer, number: journal.last, image, execution, pieces: pieces(), sinceMs: nowMs, ...progress },
+      ...{ writer, number: journal.last, image, execution, pieces, sinceMs: nowMs, ...progress },
     }
     this.#baseBytes = journalWriter.bytes
     this.#options.arm()
@@ -242,9 +252,8 @@ export class Checkpointer implements Part {
   }
 
   #finished(writing: Writing): void {
-    const { clock, logger } = this.#options
+    const { clock, logger, store } = this.#options
     release(writing)
-    if (this.#writing === writing) this.#writing = null
     const nowMs = clock.now()
     const { number, writer, sinceMs } = writing
     this.#taken++
@@ -252,15 +261,20 @@ export class Checkpointer implements Part {
     this.#lastBytes = writer.bytes
     logger.info({ journal: number, bytes: writer.bytes, ms: Math.round(nowMs - sinceMs) }, 'checkpoint taken')
     this.#trim(nowMs)
+    if (this.#writing !== writing) return
+    this.#writing = null
+    this.#wanted.finished(() => store.latest() as CheckpointReader)
   }
 
   #giveUp(writing: Writing, error: Error): void {
     if (this.#writing !== writing) return
+    this.#wanted.failed(ErrorCode.storage, error.message)
     this.stop()
     this.#tellFailure(error)
   }
 
   #tellFailure({ message }: Error): void {
+    this.#wanted.failed(ErrorCode.storage, message)
     this.#failures++
     this.#retryMs = this.#options.clock.now() + RETRY_MS
     this.#options.logger.error({ error: message }, 'the checkpoint could not be written: the one before it stays')

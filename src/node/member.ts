@@ -1,3 +1,4 @@
+import { FORMAT_VERSION } from '../codec/limits.ts'
 import { EpaxosError, ErrorCode } from '../errors.ts'
 import { Budget } from '../execution/budget.ts'
 import type { Executor } from '../execution/executor.ts'
@@ -5,13 +6,14 @@ import type { Core } from '../protocol/core.ts'
 import type { Effects } from '../protocol/effects.ts'
 import { rowOf } from '../protocol/membership.ts'
 import { type AnyMessage, Command, isCheckpointMessage } from '../protocol/messages.ts'
+import { takeBackup } from './backup.ts'
 import { Composition } from './composition.ts'
 import { type MemberOptions, WORK_PER_TURN } from './member-options.ts'
 import { type MemberNumbers, numbersOf } from './numbers.ts'
 import type { Part } from './part.ts'
 import type { OwnedRead, ReadCounts } from './reads.ts'
 import { replayJournal } from './replay.ts'
-import type { Consistency, Respond } from './requests.ts'
+import type { Backup, Consistency, Respond } from './requests.ts'
 import { decodeToken, encodeToken, type Place } from './token.ts'
 
 /** The core is ticked at least this often. */
@@ -219,6 +221,23 @@ export class Member {
   /** Reads from the state of this replica alone. See {@link StaleReads.read}. */
   readStale(command: Uint8Array): Uint8Array {
     return this.#composition.staleReads.read(command)
+  }
+
+  /** See `Requests.backup`. `takenAt`: now, in ISO 8601. */
+  async backup(takenAt: string): Promise<Backup> {
+    const { proposals, checkpointer } = this.#composition
+    if (this.notReady !== null) throw new EpaxosError(ErrorCode.notReady, this.notReady)
+    if (checkpointer === null) throw new EpaxosError(ErrorCode.configuration, 'without a disk there are no backups')
+    const { cluster, members } = this.#options.identity
+    const { replicas } = members.quorums
+    return await takeBackup({
+      about: { formatVersion: FORMAT_VERSION, cluster, clusterId: this.clusterId, replicas, takenAt },
+      barrier: (respond) => {
+        proposals.submitBarrier(this.#options.clock.now(), respond)
+        this.#arm()
+      },
+      checkpoint: () => checkpointer.take(),
+    })
   }
 
   /** See `Requests.onTurn`. */

@@ -75,6 +75,10 @@ export interface ResolvedOptions {
 
 const CLUSTER_NAME = /^[A-Za-z0-9._-]{1,64}$/
 
+export function isClusterName(text: string): boolean {
+  return CLUSTER_NAME.test(text)
+}
+
 /** A timer that is set for longer fires at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1
 
@@ -85,7 +89,7 @@ export function resolveOptions(options: ReplicaOptions): ResolvedOptions {
   check(peers.length >= 1 && peers.length <= MAX_REPLICAS, `1 to ${MAX_REPLICAS} peers, not ${peers.length}`)
   check(Number.isInteger(id) && id >= 0 && id < peers.length, `id ${id} is not a position in ${peers.length} peers`)
   check(new Set(peers.map(formatAddress)).size === peers.length, 'an address occurs twice among the peers')
-  check(CLUSTER_NAME.test(cluster), `not a cluster's name (letters, digits, . _ -): ${cluster}`)
+  check(isClusterName(cluster), `not a cluster's name (letters, digits, . _ -): ${cluster}`)
   check(durability === 'fsync' || durability === 'memory', `durability is fsync or memory, not ${durability}`)
   check(engine === 'wasm' || engine === 'reference', `engine is wasm or reference, not ${engine}`)
   check(server === undefined || server === 'uws' || server === 'node', `server is uws or node, not ${server}`)

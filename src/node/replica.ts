@@ -23,7 +23,7 @@ import { CHECKPOINT_LIMITS, type CheckpointLimits } from './checkpointer.ts'
 import { realClock } from './clock.ts'
 import { Member } from './member.ts'
 import { type ReplicaOptions, type ResolvedOptions, resolveOptions } from './options.ts'
-import type { Consistency, Requests, Respond } from './requests.ts'
+import type { Backup, Consistency, Requests, Respond } from './requests.ts'
 import type { Status } from './status.ts'
 
 /** What a replica has on its disk. */
@@ -200,6 +200,11 @@ export class Replica implements Requests {
     return this.#member.readStale(command)
   }
 
+  /** See {@link Requests.backup}. */
+  backup(): Promise<Backup> {
+    return this.#member.backup(new Date().toISOString())
+  }
+
   /** The URLs at which clients reach each member; empty if unknown. */
   get clientUrls(): readonly string[] {
     return this.#members.members.map(({ id }) => this.#clientUrls.get(id) ?? '')
@@ -254,7 +259,8 @@ export class Replica implements Requests {
   #identity(): Identity {
     const { id, cluster, clientUrl } = this.#options
     const incarnation = this.#disk?.directory.incarnation ?? randomBytes(INCARNATION_BYTES)
-    return { cluster, members: this.#members, id, incarnation, clientUrl }
+    const origin = this.#disk?.directory.origin ?? null
+    return { cluster, members: this.#members, id, incarnation, clientUrl, ...(origin !== null && { origin }) }
   }
 }
 

@@ -21,6 +21,19 @@ export type Respond = (answer: Answer) => void
  */
 export type { Consistency }
 
+/** A backup as a file's bytes. */
+export interface Backup {
+  /** Of the whole file. */
+  readonly bytes: number
+  /**
+   * The file from its beginning, iterated once; each step reads one chunk. Throws an `EpaxosError` with code `damaged`
+   * or `closed`: then the file is of no use.
+   */
+  readonly pieces: Iterable<Uint8Array>
+  /** It was read, or will not be. Closing twice is closing. */
+  close(): void
+}
+
 /** What a front end (HTTP, the WebSocket of clients, the library) needs of a replica: it sees nothing else of it. */
 export interface Requests {
   readonly id: number
@@ -52,6 +65,13 @@ export interface Requests {
 
   /** The state of this replica may lack what was answered elsewhere in so many last ms; null if that is not known. */
   readonly ageMs: number | null
+
+  /**
+   * The state as of one point, after everything that was answered by any replica before this call; `pieces` are the
+   * bytes of a file. A checkpoint is taken for it. Rejects with an `EpaxosError`: `not_ready`, `configuration` for
+   * durability "memory", `disk_full`, `storage`, or `closed`.
+   */
+  backup(): Promise<Backup>
 
   status(): Status
 

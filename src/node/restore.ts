@@ -12,7 +12,7 @@ import type { Incarnations } from './incarnations.ts'
 import type { Logger } from './logger.ts'
 
 export interface RestoreOptions {
-  readonly store: CheckpointStore
+  readonly store: Pick<CheckpointStore, 'whole' | 'read' | 'settle'>
   readonly journal: Journal
   readonly identity: Identity
   readonly core: Core

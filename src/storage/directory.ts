@@ -5,12 +5,18 @@ import { EpaxosError, ErrorCode } from '../errors.ts'
 import { syncDirectory, UNFINISHED, writeAtomically } from './files.ts'
 import { LmdbJournal } from './lmdb.ts'
 import { DirectoryLock, LOCK_FOLDER, PREPARED_LOCK_FOLDER } from './lock.ts'
+import { DiskSpace } from './space.ts'
 
 const IDENTITY_FILE = 'identity.json'
 export const JOURNAL = 'journal'
 export const CHECKPOINTS = 'checkpoints'
 /** The journal of a directory that has no identity yet. */
 const NEW_JOURNAL = '.new-journal'
+
+/** A file in a directory that is being restored. With it no replica starts there, and a restore may begin again. */
+const RESTORING = 'restoring'
+
+const REMOVE = { recursive: true, force: true } as const
 
 /** The owner of the data in a directory. */
 export interface Owner {
@@ -27,6 +33,8 @@ export interface Owner {
 export interface IdentityFile extends Owner {
   /** 16 random bytes, in hexadecimal. */
   readonly incarnation: string
+  /** The digest of the backup that the directory was made from, hexadecimal; absent if it began empty. */
+  readonly origin?: string
 }
 
 /**
@@ -41,11 +49,14 @@ export class DataDirectory {
   /** 16 random bytes, made with the directory. */
   readonly incarnation: Uint8Array
   readonly path: string
+  /** See {@link IdentityFile}; null if it began empty. */
+  readonly origin: string | null
   readonly #lock: DirectoryLock
 
-  private constructor(path: string, incarnation: Uint8Array, lock: DirectoryLock) {
+  private constructor(path: string, { incarnation, origin }: IdentityFile, lock: DirectoryLock) {
     this.path = path
-    this.incarnation = incarnation
+    this.incarnation = Buffer.from(incarnation, 'hex')
+    this.origin = origin ?? null
     this.#lock = lock
   }
 
@@ -66,17 +77,49 @@ export class DataDirectory {
       const identity = (await readIdentity(path)) ?? (await create(path, owner))
       compare(path, identity, owner)
       await finishCreation(path)
-      return new DataDirectory(path, Buffer.from(identity.incarnation, 'hex'), lock)
+      return new DataDirectory(path, identity, lock)
     } catch (error) {
       await lock?.release()
-      if (error instanceof EpaxosError) throw error
-      throw new EpaxosError(
-        ErrorCode.storage,
-        `The data directory ${path} cannot be used: ${(error as Error).message}`,
-        {
-          cause: error,
-        },
-      )
+      throw unusable(path, error)
+    }
+  }
+
+  /**
+   * Makes a directory that begins with a checkpoint: that of a new member, which is restored from a backup. `fill`
+   * writes the checkpoint into the store at the path that it gets. Until all of it is done, no replica starts on the
+   * directory, because it would begin empty; after a failure or a crash this is called again.
+   *
+   * @param origin the digest of the backup
+   * @param bytes about what `fill` writes
+   * @throws EpaxosError `exists` if the directory is not empty, what `fill` throws, `locked`, `storage`, or `disk_full`
+   */
+  static async restore(
+    directory: string,
+    owner: Owner,
+    origin: string,
+    bytes: number,
+    fill: (checkpoints: string) => Promise<void>,
+  ): Promise<void> {
+    const path = resolve(directory)
+    let lock: DirectoryLock | null = null
+    try {
+      await mkdir(path, { recursive: true, mode: 0o700 })
+      await refuseUsed(path)
+      // LMDB calls a full disk an error of input and output.
+      const free = await (await DiskSpace.of(path)).free()
+      if (free < bytes) throw full(path, `${bytes} bytes are needed, and ${free} are free`)
+      lock = await DirectoryLock.acquire(path)
+      await writeAtomically(join(path, RESTORING), '')
+      for (const name of [IDENTITY_FILE, JOURNAL, CHECKPOINTS]) await rm(join(path, name), REMOVE)
+      await fill(join(path, CHECKPOINTS))
+      await create(path, owner, origin)
+      await finishCreation(path)
+      await rm(join(path, RESTORING))
+      await syncDirectory(path)
+    } catch (error) {
+      throw unusable(path, error)
+    } finally {
+      await lock?.release()
     }
   }
 
@@ -99,6 +142,7 @@ export class DataDirectory {
 /** Checks, before anything is written, that a directory without an identity only holds files of ours. */
 async function refuseForeign(path: string): Promise<void> {
   const names = await readdir(path)
+  if (names.includes(RESTORING)) throw foreign(path, 'was not restored to the end: run epaxos restore again')
   if (names.includes(IDENTITY_FILE)) return
   const ours = (name: string) =>
     [LOCK_FOLDER, JOURNAL, NEW_JOURNAL, 'lost+found'].includes(name) ||
@@ -132,19 +176,30 @@ function isIdentity(value: Partial<Record<keyof IdentityFile, unknown>> | null):
     Number.isSafeInteger(value.replicas) &&
     Number.isSafeInteger(value.formatVersion) &&
     typeof value.incarnation === 'string' &&
-    /^[0-9a-f]{32}$/.test(value.incarnation)
+    /^[0-9a-f]{32}$/.test(value.incarnation) &&
+    (value.origin === undefined || (typeof value.origin === 'string' && /^[0-9a-f]{64}$/.test(value.origin)))
   )
 }
 
-async function create(path: string, { cluster, id, replicas, formatVersion }: Owner): Promise<IdentityFile> {
+/** Checks, before anything is written, that nobody has used the directory: at most, a restore was not finished. */
+async function refuseUsed(path: string): Promise<void> {
+  const isEmpty = (name: string) => [LOCK_FOLDER, 'lost+found'].includes(name) || name.startsWith(PREPARED_LOCK_FOLDER)
+  const names = await readdir(path)
+  const used = names.find((name) => !isEmpty(name))
+  if (used === undefined || names.includes(RESTORING)) return
+  throw new EpaxosError(ErrorCode.exists, `${path} is not empty: it contains ${used}; restore into a new directory`)
+}
+
+async function create(path: string, owner: Owner, origin?: string): Promise<IdentityFile> {
+  const { cluster, id, replicas, formatVersion } = owner
   if (await exists(join(path, JOURNAL))) {
     throw foreign(path, `has a journal but no ${IDENTITY_FILE}: a replica that lost its identity must not vote again`)
   }
   const journal = join(path, NEW_JOURNAL)
-  await rm(journal, { recursive: true, force: true })
+  await rm(journal, REMOVE)
   await (await LmdbJournal.open(journal)).close()
   const incarnation = randomBytes(16).toString('hex')
-  const identity = { cluster, id, replicas, formatVersion, incarnation }
+  const identity = { cluster, id, replicas, formatVersion, incarnation, ...(origin === undefined ? {} : { origin }) }
   await writeAtomically(join(path, IDENTITY_FILE), `${JSON.stringify(identity, null, 2)}\n`)
   return identity
 }
@@ -184,6 +239,17 @@ async function exists(path: string): Promise<boolean> {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
     throw error
   }
+}
+
+function full(path: string, why: string): EpaxosError {
+  return new EpaxosError(ErrorCode.diskFull, `The disk of ${path} is full: ${why}`)
+}
+
+function unusable(path: string, error: unknown): EpaxosError {
+  if (error instanceof EpaxosError) return error
+  const { code, message } = error as NodeJS.ErrnoException
+  if (code === 'ENOSPC') return full(path, message)
+  return new EpaxosError(ErrorCode.storage, `The data directory ${path} cannot be used: ${message}`, { cause: error })
 }
 
 function foreign(path: string, what: string): EpaxosError {

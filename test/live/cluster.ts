@@ -20,6 +20,10 @@ export interface LiveOptions {
   readonly flags?: readonly string[]
   /** The port at which `from` reaches the peer port of `to`: that of a proxy, for instance. */
   readonly via?: (from: number, to: number, port: number) => Promise<number>
+  /** Runs before the replicas start, whose data directories are `FOLDER/ID`. */
+  readonly prepare?: (folder: string) => Promise<void>
+  /** Does not wait until all are ready. */
+  readonly unready?: boolean
   /** Keeps the data directories if the body throws. */
   readonly keepOnFailure?: boolean
 }
@@ -50,8 +54,9 @@ export class LiveCluster {
     const cluster = new LiveCluster(options, peers, ports.slice(replicas))
     let failed = true
     try {
+      await options.prepare?.(cluster.folder)
       for (const id of cluster.ids) cluster.start(id)
-      await cluster.allReady()
+      if (options.unready !== true) await cluster.allReady()
       await body(cluster)
       failed = false
     } finally {

@@ -164,4 +164,54 @@ test('none is begun while there is no space for it', async () => {
   await subject.member.close()
 })
 
+const codeOf = (promise: Promise<unknown>): Promise<string> =>
+  promise.then(
+    () => 'done',
+    (error: EpaxosError) => error.code,
+  )
+
+test('a backup has what was done before it, also while another checkpoint is being written', async () => {
+  const subject = new Subject()
+  await subject.start()
+  const held: string[] = []
+  const backups: Promise<void>[] = []
+  for (let i = 0; i < 5; i++) {
+    await subject.submit(putCommand('k', `value ${i}`))
+    const taken = subject.member.backup('').then(({ pieces, close }) => {
+      held[i] = Buffer.concat([...pieces]).toString('latin1')
+      close()
+    })
+    backups.push(taken)
+  }
+  await Promise.all(backups)
+  const values = held.map((bytes) => Number(/value (\d)/.exec(bytes)?.[1]))
+  assert.ok(
+    values.every((value, i) => value >= i),
+    `${values}`,
+  )
+  assert.ok(subject.member.numbers.checkpoints <= 5)
+  assert.is(subject.checkpoints.count, 1, 'those that were read are gone')
+  await subject.member.close()
+})
+
+test('a backup ends with the reason where there is no checkpoint, and one is taken later', async () => {
+  let free = 1_000_000
+  const subject = new Subject({ nearlyFullBytes: 1, fullBytes: 1, free: async () => free })
+  await subject.start()
+  free = 100
+  await subject.submit(putCommand('k', 'v'))
+  await until(() => subject.member.numbers.freeBytes === free, 'the member to see that the disk is full')
+  assert.is(await codeOf(subject.member.backup('')), 'disk_full')
+  free = 1_000_000
+  await until(() => subject.member.numbers.freeBytes === free, 'the member to see that there is space')
+  subject.checkpoints.full = true
+  assert.is(await codeOf(subject.member.backup('')), 'storage')
+  subject.checkpoints.full = false
+  assert.is(await codeOf(subject.member.backup('')), 'done')
+  const last = codeOf(subject.member.backup(''))
+  await subject.member.close()
+  assert.ok(['closed', 'not_ready', 'done'].includes(await last))
+  assert.is(await codeOf(subject.member.backup('')), 'not_ready')
+})
+
 test.run()

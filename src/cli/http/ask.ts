@@ -1,4 +1,4 @@
-import { request as httpRequest } from 'node:http'
+import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'
 import { buffer } from 'node:stream/consumers'
 import { CommandError, ErrorCode } from '../../errors.ts'
 
@@ -22,30 +22,14 @@ export interface Answer {
  * the request certainly did not reach the replica, `unknown` otherwise.
  */
 export async function ask(target: Target, method: string, path: string, body?: string): Promise<Answer> {
-  const { protocol, hostname, port } = new URL(target.url)
-  const request = (await requestOf(protocol))({
-    host: hostname.replace(/^\[|\]$/g, ''),
-    port,
-    method,
-    // Not through URL, which treats `/kv/..` as a way up.
-    path,
-    agent: false,
-    headers: {
-      'content-length': Buffer.byteLength(body ?? ''),
-      // Each character of a header is written as one byte.
-      ...(target.secret !== undefined && { authorization: `Bearer ${Buffer.from(target.secret).toString('latin1')}` }),
-    },
-  })
-  let connected = false
-  request.on('socket', (socket) =>
-    socket.once(protocol === 'https:' ? 'secureConnect' : 'connect', () => (connected = true)),
-  )
+  const request = await requestTo(target, method, path, Buffer.byteLength(body ?? ''))
+  const connected = connectionOf(target, request)
   const timer = setTimeout(
     () => request.destroy(new Error(`no answer within ${target.timeoutMs} ms`)),
     target.timeoutMs,
   )
   try {
-    const response = await new Promise<import('node:http').IncomingMessage>((resolve, reject) => {
+    const response = await new Promise<IncomingMessage>((resolve, reject) => {
       request.once('response', resolve).once('error', reject).end(bytesOf(body))
     })
     const bytes = await buffer(response)
@@ -56,11 +40,37 @@ export async function ask(target: Target, method: string, path: string, body?: s
     }
   } catch (error) {
     const { message } = error as Error
-    if (connected) throw new CommandError(ErrorCode.timeout, 'unknown', `${target.url} did not answer: ${message}`)
+    if (connected()) throw new CommandError(ErrorCode.timeout, 'unknown', `${target.url} did not answer: ${message}`)
     throw new CommandError(ErrorCode.unreachable, 'refused', `${target.url} cannot be reached: ${message}`)
   } finally {
     clearTimeout(timer)
   }
+}
+
+/** A request that waits for its body. */
+export async function requestTo(target: Target, method: string, path: string, length: number): Promise<ClientRequest> {
+  const { protocol, hostname, port } = new URL(target.url)
+  return (await requestOf(protocol))({
+    host: hostname.replace(/^\[|\]$/g, ''),
+    port,
+    method,
+    // Not through URL, which treats `/kv/..` as a way up.
+    path,
+    agent: false,
+    headers: {
+      'content-length': length,
+      // Each character of a header is written as one byte.
+      ...(target.secret !== undefined && { authorization: `Bearer ${Buffer.from(target.secret).toString('latin1')}` }),
+    },
+  })
+}
+
+/** Tells whether the request has been connected. */
+function connectionOf(target: Target, request: ClientRequest): () => boolean {
+  let connected = false
+  const event = target.url.startsWith('https:') ? 'secureConnect' : 'connect'
+  request.on('socket', (socket) => socket.once(event, () => (connected = true)))
+  return () => connected
 }
 
 /** TLS is loaded late: it takes longer than a request without it. */
@@ -74,7 +84,7 @@ function bytesOf(body = ''): Uint8Array {
 }
 
 /** Errors are JSON, `{"error": {"code", "message"}}`. */
-function messageOf(status: number, body: Uint8Array): string {
+export function messageOf(status: number, body: Uint8Array): string {
   try {
     const { error } = JSON.parse(new TextDecoder().decode(body)) as { error: { code: string; message: string } }
     return `${error.message} (${error.code})`

@@ -12,6 +12,9 @@ export const inspect = command({
     'Exit codes: 0 nothing is damaged, 1 something is, 2 wrong usage, 3 not the data directory of a replica, 4 it',
     'cannot be read.',
   ].join('\n'),
-  examples: [['epaxos inspect ./data/0', 'identity, journal, checkpoints and damage']],
+  examples: [
+    ['epaxos inspect ./data/0', 'identity, journal, checkpoints and damage'],
+    ['epaxos inspect monday.backup', 'where it comes from, its digest, and whether all of it is undamaged'],
+  ],
   run: async (given) => (await import('./run.ts')).runInspect(given),
 })

@@ -11,7 +11,7 @@ export function contentsText({
   checkpoints,
   damages,
 }: Contents): string {
-  const { cluster, id, replicas, formatVersion, incarnation } = identity
+  const { cluster, id, replicas, formatVersion, incarnation, origin } = identity
   const records = Object.entries(journal.records).filter(([, count]) => count > 0)
   const lines: [name: string, ...texts: string[]][] = [
     ['directory', path],
@@ -19,6 +19,7 @@ export function contentsText({
     ['replica', `${id} of ${replicas} of cluster ${cluster}`],
     ['format', String(formatVersion)],
     ['incarnation', incarnation],
+    ['origin', origin === undefined ? 'none: it began empty' : `the backup ${origin}`],
     ['starts', String(starts)],
     ['peers', ...peers.map((peer) => `${peer.id}: ${peer.incarnation}, start ${peer.start}${peer.met ? ', met' : ''}`)],
     [
