@@ -4,6 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Cli, type CliResult, PROGRAM, runCli, withFolder } from '../support/cli.ts'
+import { freePorts } from '../support/ports.ts'
 import { LiveCluster, until } from './cluster.ts'
 
 const test = suite('live cluster, backup and restore')
@@ -77,7 +78,7 @@ const clusterOf = (file: string, replicas: number) => ({ replicas, prepare: rest
 /** Fills the cluster so that a backup of it takes a while. */
 async function fill(cluster: LiveCluster, mebibytes: number): Promise<void> {
   for (let i = 0; i < mebibytes; i++)
-    await put(cluster.url(i % 3), `large${i}`, `${i}`.repeat(MEBIBYTE).slice(0, MEBIBYTE))
+    await put(cluster.url(i % cluster.ids.length), `large${i}`, `${i}`.repeat(MEBIBYTE).slice(0, MEBIBYTE))
 }
 
 function unfinishedIn(folder: string): string[] {
@@ -170,6 +171,33 @@ test('a backup that is killed, or whose replica is, leaves no file under its nam
       assert.equal(readdirSync(folder), ['backup'])
       await succeeds('inspect', file)
     })
+  }))
+
+test('a restore that is killed leaves a directory on which no replica starts, and is done again', () =>
+  withFolder(async (folder) => {
+    const [file, data] = [join(folder, 'backup'), join(folder, 'data')]
+    await LiveCluster.use({ replicas: 1 }, async (cluster) => {
+      await fill(cluster, 24)
+      await succeeds('backup', file, '--url', cluster.url(0))
+    })
+    const restore = ['restore', file, '--data', data, '--id', '0', '--replicas', '1']
+    const killed = new Cli(restore)
+    const hasBegun = async () => existsSync(join(data, 'restoring'))
+    for (const end = performance.now() + 30_000; !(await hasBegun()); await pause(1)) {
+      assert.ok(performance.now() < end && !killed.ended, killed.stderr)
+    }
+    assert.is((await killed.kill()).code, null)
+    const [peer, client] = await freePorts(2)
+    const addresses = ['--peers', `127.0.0.1:${peer}`, '--client', `127.0.0.1:${client}`]
+    const started = await runCli(['replica', '--id', '0', ...addresses, '--data', data])
+    assert.is(started.code, 3)
+    assert.match(started.stderr, 'was not restored to the end: run epaxos restore again')
+    await succeeds(...restore)
+    await succeeds('inspect', data)
+    await LiveCluster.use(
+      { replicas: 1, prepare: async (folder) => renameSync(data, join(folder, '0')) },
+      async (cluster) => assert.is((await get(cluster.url(0), 'large23')).length, MEBIBYTE),
+    )
   }))
 
 test('members that were restored from different backups, or not at all, do not found a cluster', () =>

@@ -189,11 +189,14 @@ test('the state of a directory is read when its replica does not run, and only t
     await restore(file, join(folder, 'new'))
     await withReplica(join(folder, 'new'), async (replica) => {
       assert.is(await read(replica, 'k'), 'v')
-      await replica.propose(putCommand('k', 'w'))
+      await replica.propose(putCommand('k', 'in the checkpoint'))
+      await backUp(replica, join(folder, 'other'))
+      await replica.propose(putCommand('n', 'behind it'))
     })
-    // A restored directory has the state of its checkpoint, and what came after it.
+    // The last checkpoint, and what the journal has after it.
     const again = await readSurvivor(join(folder, 'new'), new KeyValueStore(), '')
-    assert.ok(Buffer.concat([...again.pieces]).includes('w'))
+    const bytes = Buffer.concat([...again.pieces])
+    for (const value of ['in the checkpoint', 'behind it']) assert.ok(bytes.includes(value), value)
     assert.is.not(again.about.clusterId, id)
     assert.is.not(again.about.clusterId, null)
   }))

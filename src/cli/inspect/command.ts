@@ -3,14 +3,14 @@ import { inspectFlags } from './flags.ts'
 
 export const inspect = command({
   name: 'inspect',
-  args: ['<DIR>'],
-  summary: 'Tells what is in a data directory, and reads all of it for damage. It changes nothing.',
+  args: ['<DIR|FILE>'],
+  summary: 'Tells what is in a data directory or a backup, and reads all of it for damage. It changes nothing.',
   flags: inspectFlags,
   notes: [
     'Works while a replica uses the directory; the report is then as of some moment, and space that the replica frees',
     'meanwhile is used again only afterwards.',
-    'Exit codes: 0 nothing is damaged, 1 something is, 2 wrong usage, 3 not the data directory of a replica, 4 it',
-    'cannot be read.',
+    'Exit codes: 0 nothing is damaged, 1 something is, 2 wrong usage, 3 no data directory and no backup, or of',
+    'another version, 4 it cannot be read.',
   ].join('\n'),
   examples: [
     ['epaxos inspect ./data/0', 'identity, journal, checkpoints and damage'],
