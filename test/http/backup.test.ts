@@ -1,7 +1,12 @@
 import { readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { HttpConnection } from '../../src/http/connection.ts'
+import { ContentType } from '../../src/http/error-body.ts'
+import { Reply } from '../../src/http/reply.ts'
 import { BackupFile } from '../../src/storage/backup-file.ts'
 import { runCli, withFolder } from '../support/cli.ts'
 import { Replicas } from '../support/replicas.ts'
@@ -57,6 +62,59 @@ test('two backups at a time are given, and the next is refused; later ones are g
   } finally {
     await replicas.close()
   }
+})
+
+test('a long body leaves turns of the event loop to others, however fast its client is', async () => {
+  let turns = 0
+  let counting = true
+  const count = () => {
+    turns++
+    if (counting) setImmediate(count)
+  }
+  count()
+  const seen: number[] = []
+  function* pieces(): Iterable<Uint8Array> {
+    for (let i = 0; i < 50; i++) {
+      seen.push(turns)
+      yield new Uint8Array(128 << 10)
+    }
+  }
+  const server = createServer((request, response) => {
+    const reply = new Reply(request, response, new HttpConnection(request.socket), false)
+    void reply.stream(200, ContentType.bytes, 50 * (128 << 10), pieces())
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  const body = await (await fetch(`http://127.0.0.1:${port}/`)).arrayBuffer()
+  counting = false
+  server.close()
+  assert.is(body.byteLength, 50 * (128 << 10))
+  assert.ok(
+    seen.every((turn, i) => i === 0 || turn > (seen[i - 1] as number)),
+    `${seen}`,
+  )
+})
+
+test('a body whose pieces end early is cut, not ended', async () => {
+  function* pieces(): Iterable<Uint8Array> {
+    yield new Uint8Array(1000)
+    throw new Error('damaged')
+  }
+  const server = createServer((request, response) => {
+    const reply = new Reply(request, response, new HttpConnection(request.socket), false)
+    void reply.stream(200, ContentType.bytes, 2000, pieces())
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  const read = fetch(`http://127.0.0.1:${port}/`).then((response) => response.arrayBuffer())
+  assert.is(
+    await read.then(
+      () => 'whole',
+      () => 'cut',
+    ),
+    'cut',
+  )
+  server.close()
 })
 
 test('a backup needs the secret, a quorum and a disk', async () => {
