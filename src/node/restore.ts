@@ -38,7 +38,8 @@ const WHAT_TO_DO =
 
 /**
  * Restores everything from the newest checkpoint, if there is one. A damaged one is never used: then it takes the one
- * before it, or no checkpoint, if the journal still reaches back so far.
+ * before it, or no checkpoint, if the journal still reaches back so far. A directory that was restored from a backup
+ * began with a checkpoint: its journal alone is never enough.
  *
  * @throws EpaxosError `damaged` if the journal does not reach back, with a message that says what to do
  */
@@ -65,7 +66,7 @@ export async function restoreCheckpoint(options: RestoreOptions): Promise<Restor
     logger.info({ checkpoint: number, journal: header.journal, bytes }, 'restored from a checkpoint')
     return { number: header.journal, bytes }
   }
-  if (journal.first > 1) {
+  if (journal.first > 1 || options.identity.origin !== undefined) {
     if (damages.length === 0) damages.push(`the journal begins with value ${journal.first}, and there is no checkpoint`)
     throw damaged(damages)
   }

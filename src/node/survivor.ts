@@ -85,7 +85,8 @@ async function readState(
   })
   // The one before the newest stays as well: this directory may be all that is left.
   const kept = { whole: store.whole, read: (number: number) => store.read(number), settle: () => {} }
-  const identity = { cluster, members, id, incarnation: bytes, clientUrl: '' }
+  const restored = origin === undefined ? {} : { origin }
+  const identity = { cluster, members, id, incarnation: bytes, clientUrl: '', ...restored }
   const parts = { core, executor, incarnations, clock: realClock, logger: SILENT }
   const { number } = await restoreCheckpoint({ ...parts, store: kept, journal, identity })
   const execute = () => {

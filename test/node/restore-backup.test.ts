@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -20,7 +20,7 @@ import { type Batch, Command, Mode } from '../../src/protocol/messages.ts'
 import { RecordType } from '../../src/protocol/records.ts'
 import { DataDirectory } from '../../src/storage/directory.ts'
 import { LmdbJournal } from '../../src/storage/lmdb.ts'
-import { withFolder } from '../support/cli.ts'
+import { runCli, withFolder } from '../support/cli.ts'
 import { freePorts } from '../support/ports.ts'
 import { until } from '../support/until.ts'
 
@@ -154,6 +154,32 @@ test('a restore that ended early is refused by a replica, and is done again', ()
     assert.not(readdirSync(data).includes('restoring'))
     await withReplica(data, async (replica) => assert.is(await read(replica, 'k'), 'v'))
     assert.is(await codeOf(restore(file, data)), 'exists')
+  }))
+
+test('a member whose restored checkpoint is damaged or gone does not begin empty', () =>
+  withFolder(async (folder) => {
+    const [file, data] = [join(folder, 'backup'), join(folder, 'data')]
+    await withReplica(join(folder, 'old'), async (replica) => {
+      await replica.propose(putCommand('k', 'a value to be found'))
+      await backUp(replica, file)
+    })
+    await restore(file, data)
+    // Its journal has all values from the first one on.
+    await withReplica(data, async (replica) => assert.is(await read(replica, 'k'), 'a value to be found'))
+    const [number = ''] = readdirSync(join(data, 'checkpoints'))
+    const path = join(data, 'checkpoints', number, 'data.mdb')
+    const content = readFileSync(path)
+    const at = content.lastIndexOf('a value to be found')
+    assert.ok(at > 0)
+    content[at] = (content[at] as number) ^ 1
+    writeFileSync(path, content)
+    for (const remove of [false, true]) {
+      if (remove) rmSync(join(data, 'checkpoints', number), { recursive: true })
+      assert.is(await codeOf(withReplica(data, async () => {})), 'damaged')
+      assert.is(await codeOf(readSurvivor(data, new KeyValueStore(), '')), 'damaged')
+      const { code, stdout } = await runCli(['inspect', data])
+      assert.equal([code, /damage +none/.test(stdout)], [1, false], stdout)
+    }
   }))
 
 test('nothing is restored into a used directory, or from anything but a whole backup', () =>

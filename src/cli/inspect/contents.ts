@@ -114,7 +114,8 @@ class Reading {
   checkLink(checkpoints: readonly CheckpointContents[], { first, last }: JournalContents): void {
     const newest = checkpoints.at(-1)
     const before = newest?.header.journal ?? 0
-    if (first <= before + 1 && last >= before) return
+    const beganEmpty = newest !== undefined || this.#directory.identity.origin === undefined
+    if (first <= before + 1 && last >= before && beganEmpty) return
     const start = newest === undefined ? 'there is no checkpoint' : `the last checkpoint is as of value ${before}`
     this.#damage(`the journal has the values ${first} to ${last}, and ${start}`)
   }
