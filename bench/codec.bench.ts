@@ -35,7 +35,7 @@ const messages: Readonly<Record<string, HotMessage>> = {
   Commit: { type: MessageType.commit, ...about, ballot: 0, command: Command.batch, deps, batch: null },
   Heartbeat: {
     ...{ type: MessageType.heartbeat, epoch: 0, sentMs: 1e6, echoMs: 1e6 },
-    ...{ committed: deps, executed: deps, journal: 7e6, state: 0 },
+    ...{ committed: deps, executed: deps, floor: deps, journal: 7e6, state: 0 },
   },
 }
 

@@ -5,7 +5,7 @@ import { ChunkReader, ChunkWriter } from '../execution/chunks.ts'
 import type { ExecutedPart, Image, ImageHead, ImagePart } from '../protocol/image.ts'
 import type { Membership } from '../protocol/membership.ts'
 import type { InstanceRecord } from '../protocol/records.ts'
-import { FORMAT_VERSION, MAX_FOOTPRINT_WORDS, MAX_FRAME_BYTES } from './limits.ts'
+import { FORMAT_VERSION, MAX_BATCH_BYTES, MAX_FOOTPRINT_WORDS, MAX_FRAME_BYTES } from './limits.ts'
 import { decodeRecords, encodeRecords } from './records.ts'
 
 /**
@@ -15,7 +15,8 @@ import { decodeRecords, encodeRecords } from './records.ts'
  * u32 identifier "EPXI" · u32 format version · u32 replicas
  * per part: u8 kind, then
  *   head      u32 epoch · u64 slot · floor, dropped, executed: vectors · per row: u32 count, u64 slots
- *   executed  u8 row · u64 slot · u8 flags · u64 value and u32 record of its batch · vector unless no-op · footprint
+ *   executed  u8 row · u64 slot · u8 flags · u64 value and u32 record of its batch · vector unless no-op ·
+ *             u32 words of the footprint, words · u32 bytes of the batch, bytes; the last two as the flags say
  *   open      u32 bytes · the record, as a journal value
  * u8 end
  * ```
@@ -24,6 +25,8 @@ const IDENTIFIER = 0x4958_5045
 const Kind = { end: 0, head: 1, executed: 2, open: 3 } as const
 const NOOP = 1
 const INDEXED = 2
+/** With its batch, whose footprint it is then. */
+const WHOLE = 4
 
 /** Reads the image to its end and releases it; the chunks may be taken over many turns. */
 export function* encodeImage(image: Image): Generator<Uint8Array> {
@@ -69,16 +72,20 @@ function writeHead(writer: ChunkWriter, { epoch, slot, floor, dropped, executed,
 }
 
 function writeExecuted(writer: ChunkWriter, part: ExecutedPart): void {
-  const { row, slot, isNoop, deps, footprint, batchNumber, batchIndex } = part
+  const { row, slot, isNoop, deps, batchNumber, batchIndex, batch } = part
+  const footprint = batch?.footprint ?? part.footprint
   writer.u8(row)
   writer.u64(slot)
-  writer.u8((isNoop ? NOOP : 0) | (footprint === null ? 0 : INDEXED))
+  writer.u8((isNoop ? NOOP : 0) | (footprint === null ? 0 : INDEXED) | (batch === null ? 0 : WHOLE))
   writer.u64(batchNumber)
   writer.u32(batchIndex)
   if (!isNoop) writeVector(writer, deps)
   if (footprint === null) return
   writer.u32(footprint.length)
   for (const word of footprint) writer.u32(word)
+  if (batch === null) return
+  writer.u32(batch.commands.length)
+  writer.bytes(batch.commands)
 }
 
 function writeVector(writer: ChunkWriter, vector: Vector): void {
@@ -137,9 +144,17 @@ function readExecuted(reader: ChunkReader, replicas: number): ExecutedPart {
   const isNoop = (flags & NOOP) !== 0
   const deps = isNoop ? new Array<number>(replicas).fill(0) : readVector(reader, replicas)
   const footprint = flags & INDEXED ? readFootprint(reader) : null
+  const commands = flags & WHOLE ? readCommands(reader) : null
   check(row < replicas && slot > 0, 'an instance of no row')
-  check(isNoop || footprint !== null, 'a batch without a footprint')
-  return { row, slot, isNoop, deps, footprint, batchNumber, batchIndex }
+  check((isNoop && commands === null) || footprint !== null, 'a batch without a footprint')
+  const batch = commands === null || footprint === null ? null : { footprint, commands }
+  return { row, slot, isNoop, deps, footprint, batchNumber, batchIndex, batch }
+}
+
+function readCommands(reader: ChunkReader): Uint8Array {
+  const size = reader.u32()
+  check(size <= MAX_BATCH_BYTES, 'a batch beyond the limit')
+  return reader.bytes(size)
 }
 
 function readFootprint(reader: ChunkReader): Footprint {

@@ -29,6 +29,7 @@ const HEARTBEAT = shape(peerLayout, MessageType.heartbeat, [
   'echo_us',
   'committed',
   'executed',
+  'floor',
   'journal',
   'state',
 ])
@@ -93,13 +94,14 @@ export function writeAcceptOk(to: Writer, message: AcceptOk): void {
 
 export function writeHeartbeat(to: Writer, message: Heartbeat): void {
   const { at, words } = HEARTBEAT
-  to.reserve(words + vectorWords(message.committed) + vectorWords(message.executed))
+  to.reserve(words + 3 * vectorWords(message.committed))
   to.begin(HEARTBEAT)
   to.uint32(at.epoch, message.epoch)
   to.whole(at.sent_us, Math.round(message.sentMs * 1000))
   to.whole(at.echo_us, Math.round(message.echoMs * 1000))
   to.vector(at.committed, message.committed)
   to.vector(at.executed, message.executed)
+  to.vector(at.floor, message.floor)
   to.whole(at.journal, message.journal)
   to.whole(at.state, message.state)
 }
@@ -214,6 +216,7 @@ function readHeartbeat(from: Reader, start: number, end: number): Heartbeat | nu
     echoMs: from.whole(at.echo_us) / 1000,
     committed: from.vector(at.committed),
     executed: from.vector(at.executed),
+    floor: from.vector(at.floor),
     journal: from.whole(at.journal),
     state: from.whole(at.state),
   }

@@ -150,6 +150,7 @@ const readers: { readonly [T in MessageType]: (root: PeerMessage, replicas: numb
       echoMs: wholeOf(body.echoUs(whole), 'echo') / 1000,
       committed: vectorOf(body.committedLength(), (i, lanes) => body.committed(i, lanes), 'committed', replicas),
       executed: vectorOf(body.executedLength(), (i, lanes) => body.executed(i, lanes), 'executed', replicas),
+      floor: vectorOf(body.floorLength(), (i, lanes) => body.floor(i, lanes), 'floor', replicas),
       journal: wholeOf(body.journal(whole), 'journal'),
       state: wholeOf(body.state(whole), 'state'),
     }

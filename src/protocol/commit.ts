@@ -2,6 +2,7 @@ import type { Vector } from '../engine/engine.ts'
 import { chargeAnswer, mayAnswer } from './allowance.ts'
 import { assert, contradiction } from './assert.ts'
 import type { Context } from './context.ts'
+import { answerTruncated } from './forgotten.ts'
 import type { Instance } from './instance.ts'
 import { type Batch, Command, type Commit, MessageType } from './messages.ts'
 import { wakeReads } from './reads.ts'
@@ -66,12 +67,14 @@ function batchOf(context: Context, instance: Instance): Batch | null {
 
 /** Any request about an instance that is committed here is answered with its Commit, including the batch. */
 export function answerCommit(context: Context, instance: Instance, to: number): void {
-  if (mayAnswer(context, to)) answerCommitSized(context, instance, to)
+  if (!mayAnswer(context, to)) return
+  if (sendCommit(context, instance, to) === null) answerTruncated(context, to, instance.row, instance.slot)
 }
 
-/** The same for an Ask, which has limits of its own; returns the bytes of the batch. */
-export function answerCommitSized(context: Context, instance: Instance, to: number): number {
+/** Sends the whole Commit; returns the bytes of the batch, or null, without effect, if the batch is gone. */
+export function sendCommit(context: Context, instance: Instance, to: number): number | null {
   const message = commitMessage(context, instance, true)
+  if (message.command === Command.batch && message.batch === null) return null
   const bytes = message.batch === null ? 0 : batchBytes(message.batch)
   chargeAnswer(context, to, bytes)
   context.send(to, instance, message)
@@ -124,6 +127,7 @@ export function enterCommitted(context: Context, instance: Instance): void {
 
 /** Decisions are final: a Commit counts whatever the own ballot is. */
 export function onCommit(context: Context, from: number, message: Commit): void {
+  if (context.isForgotten(message.row, message.slot)) return
   const instance = context.open(message.row, message.slot)
   if (instance.committed) {
     if (contradicts(context, instance, message)) {

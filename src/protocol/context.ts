@@ -64,6 +64,10 @@ export interface Counts {
   /** Those that had to wait for the execution of an instance, and those that waited for an unknown payload first. */
   readsWaited: number
   readsBlocked: number
+  /** Instances that were forgotten because every member has executed them. */
+  forgotten: number
+  /** Requests that were answered with Truncated. */
+  truncated: number
 }
 
 /**
@@ -108,6 +112,8 @@ export class Context {
     reads: 0,
     readsWaited: 0,
     readsBlocked: 0,
+    forgotten: 0,
+    truncated: 0,
   }
   /** Instances of which this replica coordinates the Waiting of a recovery. */
   readonly waits = new Set<Instance>()
@@ -188,12 +194,19 @@ export class Context {
     return this.rows.map((row) => row.dropped)
   }
 
+  isForgotten(row: number, slot: number): boolean {
+    return slot <= this.row(row).dropped
+  }
+
   /** What is known of the instance, if anything; changes nothing. */
   find(row: number, slot: number): Instance | undefined {
     return this.row(row).find(slot)
   }
 
-  /** The instance, made if nothing is known of it. An own slot that anybody mentions is in use (protocol.md §2). */
+  /**
+   * The instance, made if nothing is known of it; it is not forgotten. An own slot that anybody mentions is in use
+   * (protocol.md §2).
+   */
   open(row: number, slot: number): Instance {
     const known = this.find(row, slot)
     if (known !== undefined) return known

@@ -5,6 +5,8 @@ import { onCommit } from './commit.ts'
 import { Context, type CoreOptions, type Counts } from './context.ts'
 import type { Effects } from './effects.ts'
 import type { ExecutedSet } from './executed.ts'
+import { forget } from './floor.ts'
+import { onTruncated, peersWithCheckpoint } from './forgotten.ts'
 import { onHeartbeat, sendHeartbeats, suspect } from './heartbeat.ts'
 import { Image, type ImagePart, restore } from './image.ts'
 import type { Instance } from './instance.ts'
@@ -105,6 +107,24 @@ export class Core {
   /** What has executed here. */
   get executed(): ExecutedSet {
     return this.#context.executed
+  }
+
+  /** Per row: every slot up to here has executed, durably, at every member, as far as is known here. */
+  get floor(): Vector {
+    return this.#context.floor
+  }
+
+  /** Per row: every slot up to here is forgotten. */
+  get dropped(): Vector {
+    return this.#context.dropped
+  }
+
+  /**
+   * The peers that have forgotten what is still open here: this replica is behind, and needs a checkpoint of one of
+   * them.
+   */
+  get peersWithCheckpoint(): number[] {
+    return peersWithCheckpoint(this.#context)
   }
 
   /** Every own slot up to here is in use. */
@@ -266,6 +286,8 @@ export class Core {
         return onTryRecover(context, from, message)
       case MessageType.ask:
         return onAsk(context, from, message)
+      case MessageType.truncated:
+        return onTruncated(context, from, message)
     }
   }
 
@@ -283,6 +305,7 @@ export class Core {
     if (!context.founded) return
     sendHeartbeats(context)
     followRows(context)
+    forget(context)
     // Without a disk nothing can be finished.
     if (!context.isDiskHung) {
       lookAfter(context)

@@ -1,8 +1,10 @@
 import type { Context } from './context.ts'
+import { floorToSay, raiseFloor } from './floor.ts'
 import { type Heartbeat, MessageType } from './messages.ts'
 import { isHeartbeatInRange } from './ranges.ts'
 import { believeClaims } from './reach.ts'
 import { compareStates, stateToSay } from './states.ts'
+import { union } from './vector.ts'
 
 /** Weight of a new round-trip measurement in the smoothed one. */
 const SMOOTHING = 1 / 8
@@ -10,11 +12,12 @@ const SMOOTHING = 1 / 8
 export function sendHeartbeats(context: Context): void {
   if (context.nowMs < context.heartbeatMs) return
   context.heartbeatMs = context.nowMs + context.timing.heartbeatMs
-  releaseExecutedBatches(context)
+  raiseFloor(context, context.floor)
   const committed = context.rows.map((row) => row.committedPrefix)
   const executed = context.durably.set.vector
   const journal = context.durable
   const state = stateToSay(context)
+  const floor = floorToSay(context)
   for (const to of context.peers.others) {
     const peer = context.peers.of(to)
     const echoMs = peer.sentMs === 0 ? 0 : peer.sentMs + (context.nowMs - peer.heartbeatMs)
@@ -26,6 +29,7 @@ export function sendHeartbeats(context: Context): void {
       echoMs,
       committed,
       executed,
+      floor,
       journal,
       state,
     })
@@ -41,7 +45,9 @@ export function onHeartbeat(context: Context, from: number, message: Heartbeat):
   peer.sentMs = message.sentMs
   peer.heartbeatMs = context.nowMs
   peer.committed = message.committed
-  peer.executed = message.executed
+  peer.executed = union(peer.executed, message.executed)
+  peer.floor = union(peer.floor, message.floor)
+  raiseFloor(context, message.floor)
   peer.journal = Math.max(peer.journal, message.journal)
   compareStates(context, from, message)
   if (message.echoMs > 0) {
@@ -62,15 +68,4 @@ export function suspect(context: Context): number[] {
     silent.push(id)
   }
   return silent
-}
-
-/** A batch that is in no journal stays until every member has executed it. */
-function releaseExecutedBatches(context: Context): void {
-  for (const row of context.rows) {
-    let everywhere = context.durably.set.prefix(row.row)
-    for (const id of context.peers.others) {
-      everywhere = Math.min(everywhere, context.peers.of(id).executed[row.row] as number)
-    }
-    row.kept.releaseBatches(everywhere)
-  }
 }

@@ -33,6 +33,8 @@ export interface ExecutedPart {
   /** The journal value and the record in it that hold the batch; 0 if none does. */
   readonly batchNumber: number
   readonly batchIndex: number
+  /** The batch, if no journal holds it and some member may still ask for it. */
+  readonly batch: Batch | null
 }
 
 /** An image consists of its head, the executed instances, and what is known of the others, in this order. */
@@ -86,7 +88,8 @@ export class Image {
   }
 
   #executed(row: number, slot: number): ImagePart {
-    const outcome = this.#context.row(row).kept.outcome(slot)
+    const { kept } = this.#context.row(row)
+    const outcome = kept.outcome(slot)
     assert(outcome !== undefined, `${row}.${slot} is kept while an image is read`)
     const { command, deps, batchNumber, batchIndex } = outcome
     // What is not in the journal yet may never be, and another value may get its number.
@@ -101,6 +104,7 @@ export class Image {
         footprint: this.#context.engine.footprint(row, slot),
         batchNumber: isWritten ? batchNumber : 0,
         batchIndex: isWritten ? batchIndex : 0,
+        batch: kept.batch(slot),
       },
     }
   }
@@ -158,8 +162,8 @@ function restoreHead(context: Context, { slot, floor, dropped, executed, beyond 
 }
 
 function restoreExecuted(context: Context, part: ExecutedPart): void {
-  const { row, slot, isNoop, deps, footprint, batchNumber, batchIndex } = part
+  const { row, slot, isNoop, deps, footprint, batchNumber, batchIndex, batch } = part
   const command = isNoop ? Command.noop : Command.batch
-  context.row(row).restoreKept(slot, { command, deps, ballot: 0, voteBallot: 0, batchNumber, batchIndex })
+  context.row(row).restoreKept(slot, { command, deps, ballot: 0, voteBallot: 0, batchNumber, batchIndex }, batch)
   context.engine.enterExecuted(row, slot, footprint)
 }

@@ -125,6 +125,11 @@ export class Kept {
     }
   }
 
+  /** The batch, if no journal holds it and it is not forgotten. */
+  batch(slot: number): Batch | null {
+    return this.#batches.get(slot) ?? null
+  }
+
   /** The instance as far as it is kept; changing it has no effect. */
   find(slot: number): Instance | undefined {
     const outcome = this.outcome(slot)
@@ -133,7 +138,7 @@ export class Kept {
     instance.kept = true
     instance.phase = Phase.committed
     instance.known = outcome.command === Command.batch
-    instance.batch = this.#batches.get(slot) ?? null
+    instance.batch = this.batch(slot)
     return Object.assign(instance, outcome)
   }
 
@@ -144,11 +149,6 @@ export class Kept {
     if (block === undefined || block.state[at] !== BATCH) return
     block.numbers[at] = number
     block.indexes[at] = index
-  }
-
-  /** Every member has executed what is up to this slot. */
-  releaseBatches(upTo: number): void {
-    for (const slot of this.#batches.keys()) if (slot <= upTo) this.#batches.delete(slot)
   }
 
   /** The lowest journal value that holds a batch of a slot above `slot`; Infinity if none does. */

@@ -1,8 +1,9 @@
 import { resendAccept } from './accept.ts'
 import { chargeAnswer, mayAnswerAsk, mayBeginRecovery, renewAllowances } from './allowance.ts'
 import { jumps } from './ballots.ts'
-import { answerCommitSized, batchBytes } from './commit.ts'
+import { batchBytes, sendCommit } from './commit.ts'
 import type { Context } from './context.ts'
+import { answerTruncated } from './forgotten.ts'
 import type { Instance } from './instance.ts'
 import { type Ask, MessageType, type Nack, type TryRecover } from './messages.ts'
 import { decidePreAccept, onPreAcceptRefused, resendPreAccept } from './preaccept.ts'
@@ -208,12 +209,17 @@ export function onAsk(context: Context, from: number, message: Ask): void {
   const row = context.row(message.row)
   const end = message.slot + Math.min(message.count, ASK_COUNT)
   let bytes = 0
+  let gone: number | null = null
   for (let slot = message.slot; slot < end && bytes < ANSWER_BYTES && mayAnswerAsk(context, from); slot++) {
     context.peers.of(from).allowance.slots--
     const instance = row.find(slot)
-    if (instance === undefined) continue
-    if (instance.committed) bytes += answerCommitSized(context, instance, from)
-    else if (instance.attempt !== null) {
+    if (instance === undefined) {
+      if (context.isForgotten(message.row, slot)) gone ??= slot
+    } else if (instance.committed) {
+      const sent = sendCommit(context, instance, from)
+      if (sent === null) gone ??= slot
+      bytes += sent ?? 0
+    } else if (instance.attempt !== null) {
       // The asker lacks the batch.
       instance.attempt.holders &= ~addVote(0, from)
       resend(context, instance, addVote(0, from))
@@ -222,6 +228,8 @@ export function onAsk(context: Context, from: number, message: Ask): void {
       bytes += sent
     }
   }
+  // One for the whole range: the asker needs a checkpoint, whatever else it lacks.
+  if (gone !== null) answerTruncated(context, from, message.row, gone)
 }
 
 export function onNack(context: Context, from: number, message: Nack): void {

@@ -159,7 +159,9 @@ export interface Ask extends About {
   readonly count: number
 }
 
-/** The instance is forgotten: the sender has executed everything up to `executed`. */
+/**
+ * The instance is forgotten, or its batch is gone: the sender has executed it, and durably everything up to `executed`.
+ */
 export interface Truncated extends About {
   readonly type: typeof MessageType.truncated
   readonly executed: Vector
@@ -179,6 +181,8 @@ export interface Heartbeat {
   readonly committed: Vector
   /** Per row: every slot up to here has executed, durably, at the sender. */
   readonly executed: Vector
+  /** Per row: every slot up to here has executed, durably, at every member, as far as the sender knows. */
+  readonly floor: Vector
   /** The number of the sender's last durable journal value. */
   readonly journal: number
   /** A hash of the state after `executed`, below 2^53; 0 for none. */

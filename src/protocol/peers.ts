@@ -41,7 +41,12 @@ export interface Peer {
   sentMs: number
   heartbeatMs: number
   committed: readonly number[]
+  /** What it has executed durably: the most that it announced. */
   executed: readonly number[]
+  /** What it knows every member to have executed durably. */
+  floor: readonly number[]
+  /** An instance that is open here and forgotten there; null for none. */
+  lacking: { readonly row: number; readonly slot: number } | null
   /** How long its silence is tolerated. */
   readonly patience: Patience
   /** The rest of what its requests may make this replica do. */
@@ -73,6 +78,8 @@ export class Peers {
       heartbeatMs: 0,
       committed: zeros(replicas),
       executed: zeros(replicas),
+      floor: zeros(replicas),
+      lacking: null,
       patience: new Patience(suspectMs),
       allowance: { ...ALLOWANCE },
       journal: 0,

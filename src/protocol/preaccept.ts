@@ -16,7 +16,8 @@ import { addVote, countVotes, hasVote, type Votes } from './votes.ts'
 export function propose(context: Context, batch: Batch): Instance {
   const instance = context.open(context.id, context.slot + 1)
   assert(instance.phase === Phase.none && instance.ballot === 0, `own slot ${instance} is unused`)
-  const deps = context.engine.dependencies(instance.row, instance.slot, batch.footprint)
+  // What every member has executed may be forgotten, and is then in no index (protocol.md §10).
+  const deps = union(context.engine.dependencies(instance.row, instance.slot, batch.footprint), context.floor)
   instance.learn(batch)
   preAccept(context, instance, Mode.all, deps, deps)
   const self = addVote(0, context.id)
@@ -85,7 +86,7 @@ export function onPreAccept(context: Context, from: number, message: PreAccept):
   }
   if (instance.phase === Phase.none) {
     instance.learn(message.batch)
-    const known = context.engine.dependencies(row, slot, message.batch.footprint)
+    const known = union(context.engine.dependencies(row, slot, message.batch.footprint), context.dropped)
     preAccept(context, instance, message.mode, initDeps, union(initDeps, known))
   }
   // A repeated PreAccept gets the stored reply, never a recomputed one. If Accept(0) has overtaken it, it gets none.

@@ -53,16 +53,21 @@ function areFieldsInRange(context: Context, from: number, message: InstanceMessa
       return message.ballot > 0 && message.ballot <= MAX_BALLOT
     case MessageType.tryRecover:
     case MessageType.ask:
-      return true
     case MessageType.truncated:
-      // This version forgets nothing, so nobody sends this.
-      return false
+      return true
   }
 }
 
-/** Whether a correct peer can have sent the heartbeat: what has executed is committed. */
-export function isHeartbeatInRange(context: Context, { epoch, committed, executed }: Heartbeat): boolean {
-  return epoch === context.epoch && executed.every((slot, row) => slot <= (committed[row] as number))
+/**
+ * Whether a correct peer can have sent the heartbeat: what has executed is committed, and what has executed at every
+ * member has executed there, and is committed here.
+ */
+export function isHeartbeatInRange(context: Context, { epoch, committed, executed, floor }: Heartbeat): boolean {
+  return (
+    epoch === context.epoch &&
+    executed.every((slot, row) => slot <= (committed[row] as number)) &&
+    floor.every((slot, row) => slot <= Math.min(executed[row] as number, context.row(row).committedPrefix))
+  )
 }
 
 type Balloted = InstanceMessage & { readonly ballot: number }

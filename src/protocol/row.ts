@@ -81,9 +81,14 @@ export class Row {
   }
 
   /** An executed instance from a checkpoint. */
-  restoreKept(slot: number, outcome: Outcome): void {
-    this.kept.add(slot, outcome, null)
+  restoreKept(slot: number, outcome: Outcome, batch: Batch | null): void {
+    this.kept.add(slot, outcome, batch)
     this.mention(slot)
+  }
+
+  /** Forgets every slot up to this one; all have executed. */
+  drop(upTo: number): void {
+    while (this.#dropped < upTo) this.kept.drop(++this.#dropped)
   }
 
   advanceCommitted(): void {

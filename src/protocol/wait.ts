@@ -40,7 +40,7 @@ export function startWait(
   }
   instance.attempt = attempt
   instance.waitingHeard = Math.max(instance.waitingHeard, attempt.count)
-  for (const x of conflicts) context.open(x.row, x.slot)
+  for (const x of conflicts) if (!context.isForgotten(x.row, x.slot)) context.open(x.row, x.slot)
   context.waits.add(instance)
   resendWaiting(context, instance, attempt, ~0)
   decideWait(context, instance, attempt)
@@ -96,9 +96,17 @@ export function reconsiderWaits(context: Context): void {
   }
 }
 
+/** The outcome of one of I is not known here any more: a new recovery gets a new I. */
+function askAnew(context: Context, instance: Instance): void {
+  instance.attempt = null
+  context.waits.delete(instance)
+  instance.dueMs = context.nowMs
+}
+
 function decideWait(context: Context, instance: Instance, attempt: Waiting): void {
   const open: Conflict[] = []
   for (const x of attempt.conflicts) {
+    if (context.isForgotten(x.row, x.slot)) return askAnew(context, instance)
     const other = context.open(x.row, x.slot)
     if (other.committed) {
       if (invalidates(other, instance.row, instance.slot)) return acceptNoop(context, instance)

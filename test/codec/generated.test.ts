@@ -69,7 +69,8 @@ const messages: readonly [AnyMessage, string, object][] = [
   [
     {
       type: MessageType.heartbeat,
-      ...{ epoch: 3, sentMs: 1.5, echoMs: 0.25, committed: [1, 2, 3], executed: [0, 1, 2], journal: 9, state: 2 ** 33 },
+      ...{ epoch: 3, sentMs: 1.5, echoMs: 0.25, committed: [1, 2, 3], executed: [0, 1, 2], floor: [0, 0, 1] },
+      ...{ journal: 9, state: 2 ** 33 },
     },
     'Heartbeat',
     {
@@ -78,6 +79,7 @@ const messages: readonly [AnyMessage, string, object][] = [
       echo_us: { lo: 250, hi: 0 },
       committed: wholes(1, 2, 3),
       executed: wholes(0, 1, 2),
+      floor: wholes(0, 0, 1),
       journal: { lo: 9, hi: 0 },
       state: { lo: 0, hi: 2 },
     },

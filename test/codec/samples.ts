@@ -95,9 +95,9 @@ export function message(random: Random, type: MessageType, replicas: number): An
     case MessageType.heartbeat: {
       const ms = () => random.below(2 ** 41) + random.below(1000) / 1000
       const committed = vector(random, replicas)
-      const executed = vector(random, replicas)
+      const [executed, floor] = [vector(random, replicas), vector(random, replicas)]
       const [journal, state] = [whole(random), whole(random)]
-      return { type, epoch: id.epoch, sentMs: ms(), echoMs: ms(), committed, executed, journal, state }
+      return { type, epoch: id.epoch, sentMs: ms(), echoMs: ms(), committed, executed, floor, journal, state }
     }
     case MessageType.probe: {
       const keys = Uint32Array.from({ length: 2 * random.pick([0, 1, 2, random.below(100)]) }, () =>

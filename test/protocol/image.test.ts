@@ -130,11 +130,11 @@ for (const maker of engineMakers) {
           const none = new Array(replicas).fill(0)
           const index = restored.engine.conflicts(0, 2 ** 40, probe, none)
           const expected = whole.engine.conflicts(0, 2 ** 40, probe, none)
-          for (const x of expected)
-            assert.ok(
-              index.some(({ row, slot }) => row === x.row && slot === x.slot),
-              where,
-            )
+          const { dropped } = restored.core
+          for (const { row, slot } of expected) {
+            const isIndexed = index.some((x) => x.row === row && x.slot === slot)
+            assert.ok(isIndexed || slot <= (dropped[row] as number), where)
+          }
           volume('images restored', 1)
         }
       }
@@ -159,6 +159,34 @@ for (const maker of engineMakers) {
     }
     cluster.run(() => cluster.replicas.every(({ executed }) => executed.length === 60), 10_000)
     cluster.check()
+  })
+}
+
+for (const maker of engineMakers) {
+  test(`a batch stays in every checkpoint while a member may ask for it, in a journal or not (${maker.kind})`, () => {
+    const cluster = new Cluster({ replicas: 3, makeEngine: maker.make })
+    const replica = cluster.replica(1)
+    const restart = () => {
+      replica.checkpoint().write()
+      replica.trim()
+      cluster.crash(1)
+      cluster.restart(1)
+    }
+    // Open in the first checkpoint, because 0.1 is missing, and executed in the second one.
+    const commit = { type: MessageType.commit, epoch: 0, row: 0, ballot: 0 } as const
+    const [command, deps] = [Command.batch, [1, 0, 0]]
+    replica.receive(0, { ...commit, slot: 2, command, deps, batch: batch('γ', 'a') })
+    restart()
+    replica.receive(0, { ...commit, slot: 1, command: Command.noop, deps: [0, 0, 0], batch: null })
+    assert.equal(replica.executed, ['γ'])
+    for (let i = 0; i < 2; i++) {
+      restart()
+      cluster.messages = []
+      replica.receive(2, { type: MessageType.ask, epoch: 0, row: 0, slot: 2, count: 1 })
+      const [answer] = cluster.find({ from: 1, to: 2, type: MessageType.commit })
+      assert.ok(answer?.message.type === MessageType.commit)
+      assert.equal(answer.message.batch, batch('γ', 'a'))
+    }
   })
 }
 

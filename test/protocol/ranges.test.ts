@@ -49,7 +49,7 @@ const VALID: { readonly [name: string]: Fields } = {
   waiting: { row: 0, slot: 1, count: 1 },
   nack: { row: 0, slot: 1, ballot: 3 },
   tryRecover: { row: 0, slot: 1 },
-  heartbeat: { sentMs: 1, echoMs: 1, committed: [1, 1, 1], executed: [1, 1, 1] },
+  heartbeat: { sentMs: 1, echoMs: 1, committed: [1, 1, 1], executed: [1, 1, 1], floor: [0, 0, 0] },
 }
 
 function messageOf(name: string, changes: Fields = {}): Message {
@@ -72,6 +72,9 @@ function* wrongs(name: string): Generator<readonly [string, Message, number]> {
   yield change({ epoch: 2 ** 32 - 1 })
   if (name === 'heartbeat') {
     for (const far of HUGE) yield change({ executed: [0, far, 0] })
+    // Beyond what has executed there, and beyond what is committed here.
+    for (const far of [1, ...HUGE]) yield change({ executed: [0, 0, 0], floor: [0, far, 0] })
+    for (const far of [1, ...HUGE]) yield change({ committed: [0, far, 0], executed: [0, far, 0], floor: [0, far, 0] })
     return
   }
   for (const slot of HUGE) yield change({ slot, ...withEntry(valid, slot) })
@@ -136,7 +139,6 @@ test('a message with any field out of its range is dropped, counted, and changes
   }
   for (const name of Object.keys(VALID)) for (const [what, message, from] of wrongs(name)) drop(what, message, from)
   for (const [name, changes, from] of OTHERS) drop(`${name} ${JSON.stringify(changes)}`, messageOf(name, changes), from)
-  drop('truncated', { type: MessageType.truncated, epoch: 0, row: 0, slot: 1, executed: [0, 0, 0] }, 2)
   const { epoch, slot, field, heartbeat } = replica.core.counts.drops
   for (const reason of [epoch, slot, field, heartbeat]) assert.ok(reason > 0)
   assert.equal(replica.journal, [])

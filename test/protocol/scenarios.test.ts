@@ -467,7 +467,7 @@ each('25: slots around 2³²', (maker) => {
   // The others are there already, and say so.
   const committed = [2 ** 32 - 2, 0, 0]
   for (const peer of [0, 2]) {
-    const said = { committed, executed: committed, journal: 0, state: 0 }
+    const said = { committed, executed: committed, floor: [0, 0, 0], journal: 0, state: 0 }
     const heartbeat = { type: MessageType.heartbeat, epoch: 0, sentMs: 1, echoMs: 0, ...said }
     story.at(1).receive(peer, heartbeat)
   }

@@ -20,7 +20,7 @@ function coreOf(replicas: number): { core: Core; hear: (from: number, state: num
   core.start(0, 1000)
   let nowMs = 1000
   const executed = new Array(replicas).fill(0)
-  const said = { committed: executed, executed, journal: 1 }
+  const said = { committed: executed, executed, floor: executed, journal: 1 }
   return {
     core,
     hear: (from, state, afterMs) => {

@@ -8,7 +8,7 @@ import { type Outcome, Simulation } from './simulation.ts'
 import { Violation } from './violation.ts'
 
 /** Messages that are always there, or that nobody sends yet. */
-const UNSENT = ['heartbeat', 'truncated', 'checkpointAsk', 'checkpointChunk', 'notYet']
+const UNSENT = ['heartbeat', 'checkpointAsk', 'checkpointChunk', 'notYet']
 const SENT = Object.keys(MessageType).filter((name) => !UNSENT.includes(name))
 
 /** What a campaign must have reached: one that never did has not tested what it claims. */
@@ -36,6 +36,7 @@ export const RARE_PATHS: readonly string[] = [
   'duplicates',
   'frames lost',
   'restarts',
+  'instances forgotten',
   'suspected in vain',
   'requests sent again',
   'outcomes unknown',

@@ -236,6 +236,7 @@ export class Life {
     counters.add('reads that waited', core.counts.readsWaited)
     counters.add('reads that waited for an unknown payload', core.counts.readsBlocked)
     for (const [what, count] of Object.entries(this.member.readCounts)) counters.add(`reads: ${what}`, count)
+    counters.add('instances forgotten', core.counts.forgotten)
     const { dropped: outOfRange } = core.counts
     if (outOfRange > 0) {
       // The life may end after the simulation, when nobody catches the error.

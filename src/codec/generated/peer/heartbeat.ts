@@ -59,18 +59,28 @@ executedLength():number {
   return offset ? this.bb!.__vector_len(this.bb_pos + offset) : 0;
 }
 
-journal(obj?:Whole):Whole|null {
+floor(index: number, obj?:Whole):Whole|null {
   const offset = this.bb!.__offset(this.bb_pos, 14);
-  return offset ? (obj || new Whole()).__init(this.bb_pos + offset, this.bb!) : null;
+  return offset ? (obj || new Whole()).__init(this.bb!.__vector(this.bb_pos + offset) + index * 8, this.bb!) : null;
 }
 
-state(obj?:Whole):Whole|null {
+floorLength():number {
+  const offset = this.bb!.__offset(this.bb_pos, 14);
+  return offset ? this.bb!.__vector_len(this.bb_pos + offset) : 0;
+}
+
+journal(obj?:Whole):Whole|null {
   const offset = this.bb!.__offset(this.bb_pos, 16);
   return offset ? (obj || new Whole()).__init(this.bb_pos + offset, this.bb!) : null;
 }
 
+state(obj?:Whole):Whole|null {
+  const offset = this.bb!.__offset(this.bb_pos, 18);
+  return offset ? (obj || new Whole()).__init(this.bb_pos + offset, this.bb!) : null;
+}
+
 static startHeartbeat(builder:flatbuffers.Builder) {
-  builder.startObject(7);
+  builder.startObject(8);
 }
 
 static addEpoch(builder:flatbuffers.Builder, epoch:number) {
@@ -101,12 +111,20 @@ static startExecutedVector(builder:flatbuffers.Builder, numElems:number) {
   builder.startVector(8, numElems, 4);
 }
 
+static addFloor(builder:flatbuffers.Builder, floorOffset:flatbuffers.Offset) {
+  builder.addFieldOffset(5, floorOffset, 0);
+}
+
+static startFloorVector(builder:flatbuffers.Builder, numElems:number) {
+  builder.startVector(8, numElems, 4);
+}
+
 static addJournal(builder:flatbuffers.Builder, journalOffset:flatbuffers.Offset) {
-  builder.addFieldStruct(5, journalOffset, 0);
+  builder.addFieldStruct(6, journalOffset, 0);
 }
 
 static addState(builder:flatbuffers.Builder, stateOffset:flatbuffers.Offset) {
-  builder.addFieldStruct(6, stateOffset, 0);
+  builder.addFieldStruct(7, stateOffset, 0);
 }
 
 static endHeartbeat(builder:flatbuffers.Builder):flatbuffers.Offset {
@@ -115,8 +133,9 @@ static endHeartbeat(builder:flatbuffers.Builder):flatbuffers.Offset {
   builder.requiredField(offset, 8) // echo_us
   builder.requiredField(offset, 10) // committed
   builder.requiredField(offset, 12) // executed
-  builder.requiredField(offset, 14) // journal
-  builder.requiredField(offset, 16) // state
+  builder.requiredField(offset, 14) // floor
+  builder.requiredField(offset, 16) // journal
+  builder.requiredField(offset, 18) // state
   return offset;
 }
 

@@ -71,6 +71,7 @@ export const peerLayout: Layout = {
         { name: 'echo_us', kind: 'inline', size: 8, align: 4, required: true },
         { name: 'committed', kind: 'vector', size: 8, align: 4, limit: limits.MAX_REPLICAS, required: true },
         { name: 'executed', kind: 'vector', size: 8, align: 4, limit: limits.MAX_REPLICAS, required: true },
+        { name: 'floor', kind: 'vector', size: 8, align: 4, limit: limits.MAX_REPLICAS, required: true },
         { name: 'journal', kind: 'inline', size: 8, align: 4, required: true },
         { name: 'state', kind: 'inline', size: 8, align: 4, required: true },
       ],
