@@ -3,6 +3,7 @@ import { DURABILITY } from './durability.ts'
 import { EPOCH_RULES } from './epochs.ts'
 import { EXECUTION } from './execution.ts'
 import { FAILURE_FREE } from './failure-free.ts'
+import { FORGETTING } from './forgetting.ts'
 import { MEMBERS } from './members.ts'
 import type { Mutant } from './mutant.ts'
 import { READ_MUTANTS } from './reads.ts'
@@ -13,6 +14,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...FAILURE_FREE,
   ...RECOVERY,
   ...DURABILITY,
+  ...FORGETTING,
   ...CHECKPOINTS,
   ...MEMBERS,
   ...EPOCH_RULES,

@@ -44,7 +44,9 @@ export class Observer implements Watch {
     for (let row = 0; row < this.#highest.length; row++) {
       for (let slot = 1; slot <= (this.#highest[row] as number); slot++) {
         const instance = core.instance(row, slot)
-        if (instance !== undefined) this.#steps[replica.id]?.look(instance)
+        if (instance === undefined) continue
+        this.#steps[replica.id]?.look(instance)
+        this.#promises.holds(instance)
       }
     }
   }

@@ -1,6 +1,7 @@
 import type { Vector } from '../../src/engine/engine.ts'
 import type { Footprint } from '../../src/engine/footprint.ts'
 import type { Core } from '../../src/protocol/core.ts'
+import type { Instance } from '../../src/protocol/instance.ts'
 import { Command, type Commit, MessageType, Phase } from '../../src/protocol/messages.ts'
 import { equal, includes } from '../../src/protocol/vector.ts'
 import { addVote, countVotes } from '../../src/protocol/votes.ts'
@@ -93,6 +94,20 @@ export class Promises {
         if (fast) this.#of(from, idOf(message)).committed = true
         return this.#decided(idOf(message), message)
       }
+    }
+  }
+
+  /** What a replica has taken over from a message is what the message said: the vote, and the initial dependencies. */
+  holds(instance: Instance): void {
+    const { phase, voteBallot, command, deps, initDeps } = instance
+    const id = `${instance}`
+    const value = phase === Phase.accepted ? this.#value(id, voteBallot) : undefined
+    if (value !== undefined && !same(value, { command, deps: deps as Vector })) {
+      throw new Error(`a vote for ${id} in ballot ${voteBallot} is for [${deps}], and Accept said [${value.deps}]`)
+    }
+    const first = this.#initDeps.get(id)
+    if (first !== undefined && initDeps !== null && !equal(first, initDeps)) {
+      throw new Error(`${id} is kept with initial dependencies [${initDeps}], and has [${first}]`)
     }
   }
 

@@ -51,7 +51,7 @@ export class Watcher {
   /** A replica begins a life. */
   life(replica: number, core: Core, isOwn: boolean): WatchedLife {
     if (isOwn) this.#cores[replica] = core
-    return new WatchedLife(core, this.decisions.execution(replica), this.ends)
+    return new WatchedLife(core, this.decisions.execution(replica), this.ends, isOwn ? this.#promises : null)
   }
 }
 
@@ -60,12 +60,14 @@ export class WatchedLife {
   readonly execution: Execution
   readonly #core: Core
   readonly #steps: Steps
+  readonly #promises: Promises | null
   readonly #touched = new Map<string, readonly [number, number]>()
   readonly #open = new Map<string, readonly [number, number]>()
   readonly #highest: number[]
 
-  constructor(core: Core, execution: Execution, ends: Map<End, number>) {
+  constructor(core: Core, execution: Execution, ends: Map<End, number>, promises: Promises | null) {
     this.#core = core
+    this.#promises = promises
     this.execution = execution
     this.#steps = new Steps(ends)
     this.#highest = new Array(core.quorums.replicas).fill(0)
@@ -96,6 +98,7 @@ export class WatchedLife {
     const instance = this.#core.instance(...at)
     if (instance === undefined) return
     asViolation('Steps', () => this.#steps.look(instance))
+    asViolation('Promises', () => this.#promises?.holds(instance))
     if (instance.committed) this.#open.delete(id)
     else this.#open.set(id, at)
   }
