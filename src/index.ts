@@ -2,7 +2,7 @@
 export { FootprintBuilder } from './engine/footprint.ts'
 export { CommandError, EpaxosError, ErrorCode, type Outcome } from './errors.ts'
 export { encodeExpire, encodeGroup, type GroupOptions } from './execution/groups.ts'
-export type { ChangeListener, MachineImage, StateMachine } from './execution/machine.ts'
+export type { ChangeListener, MachineImage, Restoring, StateMachine } from './execution/machine.ts'
 export { ResultBuffer } from './execution/result-buffer.ts'
 export { type ClientServer, type ServeOptions, serveClients } from './http/index.ts'
 export {

@@ -15,8 +15,8 @@ import { decodeRecords, encodeRecords } from './records.ts'
  * u32 identifier "EPXI" · u32 format version · u32 replicas
  * per part: u8 kind, then
  *   head      u32 epoch · u64 slot · floor, dropped, executed: vectors · per row: u32 count, u64 slots
- *   executed  u8 row · u64 slot · u8 flags · u64 value and u32 record of its batch · vector unless no-op ·
- *             u32 words of the footprint, words · u32 bytes of the batch, bytes; the last two as the flags say
+ *   executed  u8 row · u64 slot · u8 flags · u64 value and u32 record of its batch · u64 ballot · vector unless no-op ·
+ *             u32 words of the footprint, words · u32 bytes of the batch, bytes; what there is, the flags say
  *   open      u32 bytes · the record, as a journal value
  * u8 end
  * ```
@@ -27,6 +27,7 @@ const NOOP = 1
 const INDEXED = 2
 /** With its batch, whose footprint it is then. */
 const WHOLE = 4
+const BALLOTED = 8
 
 /** Reads the image to its end and releases it; the chunks may be taken over many turns. */
 export function* encodeImage(image: Image): Generator<Uint8Array> {
@@ -72,13 +73,14 @@ function writeHead(writer: ChunkWriter, { epoch, slot, floor, dropped, executed,
 }
 
 function writeExecuted(writer: ChunkWriter, part: ExecutedPart): void {
-  const { row, slot, isNoop, deps, batchNumber, batchIndex, batch } = part
+  const { row, slot, isNoop, deps, voteBallot, batchNumber, batchIndex, batch } = part
   const footprint = batch?.footprint ?? part.footprint
   writer.u8(row)
   writer.u64(slot)
-  writer.u8((isNoop ? NOOP : 0) | (footprint === null ? 0 : INDEXED) | (batch === null ? 0 : WHOLE))
+  writer.u8(flagsOf(part))
   writer.u64(batchNumber)
   writer.u32(batchIndex)
+  if (voteBallot > 0) writer.u64(voteBallot)
   if (!isNoop) writeVector(writer, deps)
   if (footprint === null) return
   writer.u32(footprint.length)
@@ -86,6 +88,11 @@ function writeExecuted(writer: ChunkWriter, part: ExecutedPart): void {
   if (batch === null) return
   writer.u32(batch.commands.length)
   writer.bytes(batch.commands)
+}
+
+function flagsOf({ isNoop, footprint, batch, voteBallot }: ExecutedPart): number {
+  const indexed = footprint === null && batch === null ? 0 : INDEXED
+  return (isNoop ? NOOP : 0) | indexed | (batch === null ? 0 : WHOLE) | (voteBallot === 0 ? 0 : BALLOTED)
 }
 
 function writeVector(writer: ChunkWriter, vector: Vector): void {
@@ -142,13 +149,14 @@ function readExecuted(reader: ChunkReader, replicas: number): ExecutedPart {
   const batchNumber = reader.u64()
   const batchIndex = reader.u32()
   const isNoop = (flags & NOOP) !== 0
+  const voteBallot = flags & BALLOTED ? reader.u64() : 0
   const deps = isNoop ? new Array<number>(replicas).fill(0) : readVector(reader, replicas)
   const footprint = flags & INDEXED ? readFootprint(reader) : null
   const commands = flags & WHOLE ? readCommands(reader) : null
   check(row < replicas && slot > 0, 'an instance of no row')
   check((isNoop && commands === null) || footprint !== null, 'a batch without a footprint')
   const batch = commands === null || footprint === null ? null : { footprint, commands }
-  return { row, slot, isNoop, deps, footprint, batchNumber, batchIndex, batch }
+  return { row, slot, isNoop, deps, voteBallot, footprint, batchNumber, batchIndex, batch }
 }
 
 function readCommands(reader: ChunkReader): Uint8Array {

@@ -180,7 +180,8 @@ function buildProbeOk(builder: Builder, message: ProbeOk): Offset {
   return ProbeOkBody.endProbeOk(builder)
 }
 
-function buildCheckpointAsk(builder: Builder, { epoch, executed, number, chunk, count }: CheckpointAsk): Offset {
+function buildCheckpointAsk(builder: Builder, message: CheckpointAsk): Offset {
+  const { epoch, lacking, executed, number, chunk, count } = message
   const { prefix, runs } = executed
   if (runs.length > MAX_RUNS) throw tooLarge('runs', runs.length, MAX_RUNS)
   CheckpointAskBody.startBeyondVector(builder, runs.length)
@@ -190,7 +191,7 @@ function buildCheckpointAsk(builder: Builder, { epoch, executed, number, chunk, 
   const beyond = builder.endVector()
   const vector = buildVector(builder, prefix)
   CheckpointAskBody.startCheckpointAsk(builder)
-  CheckpointAskBody.addEpoch(builder, epoch)
+  CheckpointAskBody.addLacking(builder, buildInstance(builder, { epoch, ...lacking }))
   CheckpointAskBody.addExecuted(builder, vector)
   CheckpointAskBody.addBeyond(builder, beyond)
   CheckpointAskBody.addNumber(builder, buildWhole(builder, number))

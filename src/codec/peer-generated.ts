@@ -274,9 +274,11 @@ function checkpointAskOf(body: CheckpointAskBody, replicas: number): CheckpointA
   })
   const count = body.count()
   if (count === 0 || count > MAX_CHECKPOINT_CHUNKS) throw malformed(`asks for ${count} chunks`)
+  const { epoch, row, slot } = idOf(body.lacking(instance), replicas)
   return {
     type: MessageType.checkpointAsk,
-    epoch: body.epoch(),
+    epoch,
+    lacking: { row, slot },
     executed: {
       prefix: vectorOf(body.executedLength(), (i, lanes) => body.executed(i, lanes), 'executed', replicas),
       runs,

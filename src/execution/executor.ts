@@ -7,7 +7,7 @@ import { type Budget, UNLIMITED } from './budget.ts'
 import { hashChunks } from './chunks.ts'
 import { areGroups, GroupReader } from './groups.ts'
 import { type ExecutedSection, type ExecutionImage, imageOf } from './image.ts'
-import type { StateMachine } from './machine.ts'
+import type { Restoring, StateMachine } from './machine.ts'
 import { ResultWriter } from './results.ts'
 import { SessionTable } from './sessions.ts'
 import type { Limits } from './sweep.ts'
@@ -61,6 +61,8 @@ interface Present {
  * between. A machine that throws makes the executor unusable: the replica must stop.
  */
 export class Executor {
+  /** While true, nothing is begun: what has executed in part ends. */
+  held = false
   readonly sessions: SessionTable
   readonly #options: ExecutorOptions
   readonly #counts = { instances: 0, noops: 0, cycles: 0, voidBatches: 0 }
@@ -99,6 +101,7 @@ export class Executor {
 
   /** Whether {@link run} may have work to do. */
   get pending(): boolean {
+    if (this.held) return !this.betweenComponents
     return this.#fresh || !this.betweenComponents || this.#at < this.#words
   }
 
@@ -170,8 +173,31 @@ export class Executor {
    */
   restore(chunksOf: (section: ExecutedSection) => Iterable<Uint8Array>): void {
     assert(this.betweenComponents, 'the state is replaced between two components')
-    this.sessions.restore(chunksOf('sessions'))
-    this.#options.machine.restore(chunksOf('machine'))
+    const { steps, finish } = this.restoring(chunksOf)
+    for (const _ of steps);
+    finish()
+  }
+
+  /** The same in steps, beside the present state and sessions; both are replaced at the end, between two components. */
+  restoring(chunksOf: (section: ExecutedSection) => Iterable<Uint8Array>): Restoring {
+    const sessions = this.sessions.restoring(chunksOf('sessions'))
+    const machine = restoring(this.#options.machine, chunksOf('machine'))
+    function* steps() {
+      yield* sessions.steps
+      yield* machine.steps
+    }
+    return {
+      steps: steps(),
+      finish: () => {
+        assert(this.betweenComponents, 'the state is replaced between two components')
+        machine.finish()
+        sessions.finish()
+        // What was to execute next is in it, or is committed again.
+        this.#words = 0
+        this.#at = 0
+        this.#fresh = true
+      },
+    }
   }
 
   #takeOrder(): void {
@@ -185,7 +211,7 @@ export class Executor {
 
   /** Begins the next instance of the order; returns false if there is none, or the budget is spent. */
   #begin(budget: Budget): boolean {
-    if (this.#at === this.#words || budget.spent) return false
+    if (this.#at === this.#words || budget.spent || (this.held && this.betweenComponents)) return false
     budget.spend(0)
     if (this.#members === 0) {
       this.#members = this.#order[this.#at++] as number
@@ -219,4 +245,9 @@ export class Executor {
   #resultsOf(row: number): ResultWriter | null {
     return row === this.#options.ownRow ? this.#results : null
   }
+}
+
+/** A machine that cannot be restored in steps is restored at once, at the end. */
+function restoring(machine: StateMachine, chunks: Iterable<Uint8Array>): Restoring {
+  return machine.restoring?.(chunks) ?? { steps: [], finish: () => machine.restore(chunks) }
 }

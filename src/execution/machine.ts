@@ -41,6 +41,11 @@ export interface StateMachine {
    * else; nothing changes then.
    */
   restore(chunks: Iterable<Uint8Array>): void
+  /**
+   * The same in steps, while the replica goes on taking part: it reads the chunks of a peer's checkpoint beside its
+   * present state. A machine without this method stops for its whole {@link restore}.
+   */
+  restoring?(chunks: Iterable<Uint8Array>): Restoring
   /** A hash of the state, equal for equal states. If it is absent, the snapshot is hashed. */
   stateHash?(): string
   /**
@@ -48,6 +53,17 @@ export interface StateMachine {
    * listens; then `apply` calls it after each change of a key. A restore does not: everything may have changed.
    */
   changed?: ChangeListener | null
+}
+
+/** A state that is read from chunks, beside the present one. */
+export interface Restoring {
+  /**
+   * Iterated to its end, once; each step does a small amount of work. Throws an `EpaxosError` with code `damaged`. The
+   * present state may be read meanwhile, and does not change.
+   */
+  readonly steps: Iterable<unknown>
+  /** Replaces the present state, in a moment. Called when all steps are done, or not at all. */
+  finish(): void
 }
 
 /** The state of a machine as of one moment. */

@@ -4,6 +4,7 @@ import { AgeClock, LIFETIME_TICKS, type Reading } from './age.ts'
 import { fromLatin1, latin1 } from './bytes.ts'
 import { ChunkReader, ChunkWriter, hex, type Lanes, lanesOf } from './chunks.ts'
 import { OPENED_MARK } from './groups.ts'
+import type { Restoring } from './machine.ts'
 import { shared } from './result-buffer.ts'
 import { GONE, Session, SessionTotals } from './session.ts'
 import { mix } from './session-hash.ts'
@@ -23,6 +24,9 @@ export interface Aged {
   readonly sessions: readonly string[]
   readonly tombstones: readonly string[]
 }
+
+/** Sessions that are read in one step, if they are small. */
+const SESSIONS_PER_STEP = 64
 
 /**
  * The sessions of all clients (protocol.md §8): replicated state, changed only at execution, equal at all replicas that
@@ -198,25 +202,40 @@ export class SessionTable {
    * then.
    */
   restore(chunks: Iterable<Uint8Array>): void {
-    const source = new ChunkReader(chunks)
+    const { steps, finish } = this.restoring(chunks)
+    for (const _ of steps);
+    finish()
+  }
+
+  /** The same in steps. */
+  restoring(chunks: Iterable<Uint8Array>): Restoring {
     const restored = new SessionTable(this.limits)
-    restored.#generation = source.u64()
+    return { steps: restored.#fill(chunks), finish: () => this.#takeOver(restored) }
+  }
+
+  *#fill(chunks: Iterable<Uint8Array>): Iterable<void> {
+    const source = new ChunkReader(chunks)
+    this.#generation = source.u64()
     const size = source.u32()
     const lo = source.u32() | 0
     const hi = source.u32() | 0
-    restored.#age.reading = readReading(source)
+    this.#age.reading = readReading(source)
     const tombstones: [id: string, generation: number][] = []
     for (let left = size; left > 0; left--) {
       const id = latin1(source.bytes(source.u8()))
-      if (restored.#sessions.has(id)) throw new EpaxosError(ErrorCode.damaged, 'a snapshot names a session twice')
-      if (source.u8() === 1) readSession(source, restored.openNew(id))
+      if (this.#sessions.has(id)) throw new EpaxosError(ErrorCode.damaged, 'a snapshot names a session twice')
+      if (source.u8() === 1) readSession(source, this.openNew(id))
       else tombstones.push([id, source.u64()])
+      if (left % SESSIONS_PER_STEP === 0) yield
     }
     source.end()
-    for (const [id, generation] of tombstones.sort(([, a], [, b]) => a - b)) restored.#bury(id, generation)
-    if (restored.size !== size || restored.#totals.lo !== lo || restored.#totals.hi !== hi) {
+    for (const [id, generation] of tombstones.sort(([, a], [, b]) => a - b)) this.#bury(id, generation)
+    if (this.size !== size || this.#totals.lo !== lo || this.#totals.hi !== hi) {
       throw new EpaxosError(ErrorCode.damaged, 'a snapshot of the sessions is not what the table was')
     }
+  }
+
+  #takeOver(restored: SessionTable): void {
     this.#sessions = restored.#sessions
     this.#tombstones = restored.#tombstones
     this.#totals = restored.#totals

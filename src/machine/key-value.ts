@@ -2,7 +2,7 @@ import { type FootprintBuilder, hashed, hashKey } from '../engine/footprint.ts'
 import { EpaxosError, ErrorCode } from '../errors.ts'
 import { readU16 } from '../execution/bytes.ts'
 import { ChunkReader, ChunkWriter } from '../execution/chunks.ts'
-import type { ChangeListener, StateMachine } from '../execution/machine.ts'
+import type { ChangeListener, Restoring, StateMachine } from '../execution/machine.ts'
 import type { ResultBuffer } from '../execution/result-buffer.ts'
 import { Code, ITEM_HEADER_BYTES, MAX_KEY_BYTES } from './commands.ts'
 import { applyOperation } from './operations.ts'
@@ -10,6 +10,9 @@ import { Table } from './table.ts'
 import { type TableImage, writeEntry, writeTotals } from './table-image.ts'
 import { applyTransaction } from './transaction.ts'
 import { checkCommand } from './validate.ts'
+
+/** Entries that are read in one step: a fraction of a millisecond, unless they are large. */
+const ENTRIES_PER_STEP = 256
 
 /** A store of keys and values in bytes. commands.ts describes its commands, command-results.ts its results. */
 export class KeyValueStore implements StateMachine {
@@ -78,27 +81,42 @@ export class KeyValueStore implements StateMachine {
 
   /** Throws an `EpaxosError` with code `damaged`; nothing changes then. */
   restore(chunks: Iterable<Uint8Array>): void {
-    const source = new ChunkReader(chunks)
+    const { steps, finish } = this.restoring(chunks)
+    for (const _ of steps);
+    finish()
+  }
+
+  restoring(chunks: Iterable<Uint8Array>): Restoring {
     const table = this.#makeTable()
-    const count = source.u32()
-    const lo = source.u32() | 0
-    const hi = source.u32() | 0
-    for (let left = count; left > 0; left--) {
-      const keyLength = source.u32()
-      if (keyLength === 0 || keyLength > MAX_KEY_BYTES) throw damaged('holds an impossible key')
-      const entry = source.bytes(keyLength + source.u32())
-      table.put(entry, 0, keyLength, entry, keyLength, entry.length)
+    return {
+      steps: fill(table, chunks),
+      finish: () => {
+        table.changed = this.#table.changed
+        this.#table = table
+      },
     }
-    source.end()
-    const { totals } = table
-    if (totals.count !== count || totals.lo !== lo || totals.hi !== hi) throw damaged('is not what its table was')
-    table.changed = this.#table.changed
-    this.#table = table
   }
 
   stateHash(): string {
     return this.#table.hash
   }
+}
+
+function* fill(table: Table, chunks: Iterable<Uint8Array>): Iterable<void> {
+  const source = new ChunkReader(chunks)
+  const count = source.u32()
+  const lo = source.u32() | 0
+  const hi = source.u32() | 0
+  for (let left = count; left > 0; left--) {
+    const keyLength = source.u32()
+    if (keyLength === 0 || keyLength > MAX_KEY_BYTES) throw damaged('holds an impossible key')
+    const entry = source.bytes(keyLength + source.u32())
+    table.put(entry, 0, keyLength, entry, keyLength, entry.length)
+    if (left % ENTRIES_PER_STEP === 0) yield
+  }
+  source.end()
+  const { totals } = table
+  if (totals.count !== count || totals.lo !== lo || totals.hi !== hi) throw damaged('is not what its table was')
 }
 
 function damaged(what: string): EpaxosError {

@@ -65,6 +65,15 @@ export interface Numbers {
   readonly checkpointFailures: number
   /** Of the last checkpoint. */
   readonly checkpointBytes: number
+  /** Of peers. */
+  readonly checkpointsInstalled: number
+  /** Given to peers, and requests that no checkpoint here was new enough for. */
+  readonly checkpointGivenBytes: number
+  readonly checkpointsNotYet: number
+  /** Of the checkpoint of a peer that is being fetched: what has arrived, its size, and how long the rest takes. */
+  readonly fetchedBytes: number
+  readonly fetchBytes: number
+  readonly fetchRemainingMs: number
   readonly replayMs: number
   /** Of the disk, at the last look; absent without a disk. */
   readonly freeBytes: number | null

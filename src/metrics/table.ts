@@ -88,6 +88,20 @@ export const TABLE: { readonly [N in keyof Shown]: Row } = {
   checkpoints: counter('epaxos_checkpoints_total', 'Checkpoints that were taken.'),
   checkpointFailures: counter('epaxos_checkpoint_failures_total', 'Checkpoints that could not be written.'),
   checkpointBytes: gauge('epaxos_checkpoint_bytes', 'The size of the last checkpoint.'),
+  checkpointsInstalled: counter('epaxos_checkpoints_installed_total', 'Checkpoints of peers that were installed.', {
+    status: 'catchUp.installed',
+  }),
+  checkpointGivenBytes: counter('epaxos_checkpoint_given_bytes_total', 'Bytes of checkpoints given to peers.'),
+  checkpointsNotYet: counter('epaxos_checkpoint_not_yet_total', 'Requests that no checkpoint was new enough for.'),
+  fetchedBytes: gauge('epaxos_fetched_bytes', 'What has arrived of the checkpoint that is fetched from a peer.', {
+    status: 'catchUp.receivedBytes',
+  }),
+  fetchBytes: gauge('epaxos_fetch_bytes', 'The size of the checkpoint that is fetched; 0 if none is.', {
+    status: 'catchUp.bytes',
+  }),
+  fetchRemainingMs: gauge('epaxos_fetch_remaining_seconds', 'How long the rest of it takes at the speed so far.', {
+    ...{ scale: MS, status: 'catchUp.remainingMs' },
+  }),
   replayMs: gauge('epaxos_replay_seconds', 'The duration of the last replay.', { scale: MS, status: 'replayMs' }),
   freeBytes: gauge('epaxos_disk_free_bytes', 'Free space of the disk, at the last look.'),
   nearlyFull: gauge('epaxos_disk_nearly_full', 'Whether updates are refused because the disk is nearly full.'),
@@ -134,6 +148,16 @@ export interface StatusNumbers {
    */
   readonly sessions: { readonly open: number; readonly numbers: number; readonly bytes: number }
   readonly oldestUncommittedMs: number
+  /**
+   * Checkpoints of peers installed since the start; and the one that is fetched now: what has arrived, its size (0 if
+   * none is), and how long the rest takes at the speed so far.
+   */
+  readonly catchUp: {
+    readonly installed: number
+    readonly receivedBytes: number
+    readonly bytes: number
+    readonly remainingMs: number
+  }
   readonly journalBytes: number
   /** How long the last replay of the journal took. */
   readonly replayMs: number

@@ -1,8 +1,9 @@
+import type { InstanceId } from '../engine/engine.ts'
 import { EpaxosError, ErrorCode } from '../errors.ts'
 import { type CheckpointChunk, type CheckpointMessage, MessageType, type NotYet } from '../protocol/messages.ts'
-import { contains, type Executed } from '../protocol/runs.ts'
+import { contains, type Executed, plus } from '../protocol/runs.ts'
 import type { CheckpointReader, CheckpointReceiver, CheckpointStore } from '../storage/checkpoints.ts'
-import { executedOf } from './checkpoint-giver.ts'
+import { executedBy } from './checkpoint-giver.ts'
 import type { Logger } from './logger.ts'
 import type { Part } from './part.ts'
 
@@ -25,17 +26,29 @@ export interface FetcherOptions {
   readonly epoch: number
   readonly logger: Logger
   readonly send: (row: number, message: CheckpointMessage) => void
-  /** The rows of the peers that have forgotten what this replica lacks: empty if it is not behind. */
+  /** Whether this replica needs a checkpoint. */
+  readonly behind: () => boolean
+  /** The rows of the peers that are up and may have one. */
   readonly givers: () => readonly number[]
+  /** What the peer in the row has forgotten and this replica lacks; null if there is nothing. */
+  readonly lacking: (row: number) => InstanceId | null
+  /** Whether the disk has space for so many bytes, besides what must stay free. */
+  readonly hasSpace: (bytes: number) => boolean
   /** The id of the replica in a row. */
   readonly idOf: (row: number) => number
   /** What has executed here. It does not grow while {@link CheckpointFetcher.active}. */
   readonly executed: () => Executed
+  /** Whether nothing has executed in part. */
+  readonly still: () => boolean
+  /** Nothing is executed from now on, or it goes on. */
+  readonly hold: (held: boolean) => void
   /**
-   * Replaces the state by that of the checkpoint, which contains {@link executed}. Resolves when the checkpoint is not
-   * needed any more. Rejects with `damaged` if it is not what the giver has written: then nothing has changed.
+   * Replaces the state by that of the checkpoint, which contains {@link executed}. Rejects with `damaged` if it is not
+   * what the giver has written: then nothing has changed.
    */
   readonly install: (reader: CheckpointReader) => Promise<void>
+  /** Resolves when what was installed is durable here without the checkpoint of the peer. */
+  readonly settled: () => Promise<void>
   readonly failed: (error: Error) => void
 }
 
@@ -101,14 +114,15 @@ export class CheckpointFetcher implements Part {
 
   poll(nowMs: number): void {
     this.#nowMs = nowMs
-    const givers = this.#options.givers()
-    if (!this.#active && givers.length > 0) this.#begin(givers)
-    if (!this.#active || this.#busy) return
+    const { behind, givers, still } = this.#options
+    const isBehind = behind()
+    if (!this.#active && isBehind) this.#begin()
+    if (!this.#active || this.#busy || !still()) return
     // Another peer had what was lacking.
-    if (givers.length === 0) return this.#end()
+    if (!isBehind) return this.#giveUp()
     const receiver = this.#receiver
     if (receiver !== null && receiver.received === receiver.chunkCount) return this.#work(() => this.#install(receiver))
-    if (this.#row < 0 && nowMs >= this.#askAtMs) this.#choose(givers)
+    if (this.#row < 0 && nowMs >= this.#askAtMs) this.#choose(givers())
     else if (this.#row >= 0 && nowMs - this.#heardMs > SILENCE_MS) this.#onSilence()
     this.#tell()
   }
@@ -125,28 +139,35 @@ export class CheckpointFetcher implements Part {
     if (!this.#busy) this.#work(() => this.#write())
   }
 
-  #begin(givers: readonly number[]): void {
-    const { logger, idOf, store } = this.#options
-    logger.warn({ peers: givers.map(idOf) }, 'behind: a checkpoint is fetched from a peer')
+  #begin(): void {
+    const { logger, givers, idOf, store } = this.#options
+    logger.warn({ peers: givers().map(idOf) }, 'behind: a checkpoint is fetched from a peer')
     this.#active = true
+    this.#options.hold(true)
     this.#receiver = store.received()
     // The peer whose checkpoint began to arrive before a restart comes first.
     const origin = this.#receiver?.origin.giver
-    this.#lastRow = givers.find((row) => idOf(row) === origin) ?? -1
-    if (this.#lastRow >= 0) this.#ask(this.#lastRow)
+    this.#lastRow = (givers().find((row) => idOf(row) === origin) ?? 0) - 1
+    this.#askAtMs = this.#nowMs
   }
 
   #end(): void {
     this.#active = false
     this.#row = -1
     this.#queue = []
-    const receiver = this.#receiver
     this.#receiver = null
+    this.#options.hold(false)
+  }
+
+  #giveUp(): void {
+    const receiver = this.#receiver
+    this.#end()
     void receiver?.discard()
   }
 
   #choose(givers: readonly number[]): void {
-    this.#ask(givers.find((row) => row > this.#lastRow) ?? (givers[0] as number))
+    const row = givers.find((giver) => giver > this.#lastRow) ?? givers[0]
+    if (row !== undefined) this.#ask(row)
   }
 
   /** Begins with this peer, or goes on with what it has given before. */
@@ -178,8 +199,11 @@ export class CheckpointFetcher implements Part {
   }
 
   #send(number: number, chunk: number, count: number): void {
-    const { epoch, executed, send } = this.#options
-    send(this.#row, { type: MessageType.checkpointAsk, epoch, executed: executed(), number, chunk, count })
+    const { epoch, lacking, executed, send } = this.#options
+    const lacks = lacking(this.#row)
+    if (lacks === null) return this.#leave(0)
+    const needed = { lacking: lacks, executed: executed() }
+    send(this.#row, { type: MessageType.checkpointAsk, epoch, ...needed, number, chunk, count })
   }
 
   #heard(): void {
@@ -201,16 +225,25 @@ export class CheckpointFetcher implements Part {
   #onSeal(number: number, seal: Uint8Array): void {
     if (this.#busy) return
     const giver = this.#options.idOf(this.#row)
+    const { origin } = this.#receiver ?? {}
+    // It came twice, or late: numbers rise.
+    if (origin?.giver === giver && number <= origin.number) return
     this.#work(async () => {
       this.#receiver = null
       this.#receiver = await this.#options.store.receive({ giver, number }, seal)
+      // Its chunks, and then a checkpoint of our own.
+      if (!this.#options.hasSpace(2 * this.#receiver.bytes)) throw noSpace(this.#receiver.bytes)
       if (this.#isUseful(this.#receiver)) this.#restart()
       else this.#leave(NOT_YET_MS)
     })
   }
 
+  /** Whether it contains what has executed here, and something that is lacking: what is installed already does not. */
   #isUseful({ header }: CheckpointReceiver): boolean {
-    return contains(executedOf(header), this.#options.executed())
+    const { executed, lacking, givers } = this.#options
+    const [here, there] = [executed(), executedBy(header)]
+    const wanted = givers().map((row) => lacking(row))
+    return wanted.some((instance) => instance !== null && contains(there, plus(here, instance)))
   }
 
   async #write(): Promise<void> {
@@ -236,8 +269,12 @@ export class CheckpointFetcher implements Part {
     }
     this.#installed++
     logger.info({ bytes: receiver.bytes }, 'a checkpoint of a peer is installed')
-    await this.#drop(receiver)
     this.#end()
+    // Until then a restart leads back to where it was before.
+    this.#options
+      .settled()
+      .then(() => receiver.discard())
+      .catch((error: unknown) => this.#onError(error as Error))
   }
 
   async #drop(receiver: CheckpointReceiver): Promise<void> {
@@ -276,4 +313,8 @@ export class CheckpointFetcher implements Part {
     const percent = bytes === 0 ? 100 : Math.floor((100 * receivedBytes) / bytes)
     this.#options.logger.info({ receivedBytes, bytes, percent, remainingMs }, 'a checkpoint is fetched')
   }
+}
+
+function noSpace(bytes: number): EpaxosError {
+  return new EpaxosError(ErrorCode.storage, `the disk has no space for a checkpoint of ${bytes} bytes of a peer`)
 }

@@ -1,6 +1,6 @@
 import { EpaxosError } from '../errors.ts'
 import { type CheckpointAsk, type CheckpointMessage, MessageType } from '../protocol/messages.ts'
-import { contains, type Executed, runsOf } from '../protocol/runs.ts'
+import { contains, type Executed, executedOf, plus } from '../protocol/runs.ts'
 import type { CheckpointHeader, CheckpointReader, CheckpointStore } from '../storage/checkpoints.ts'
 import type { Logger } from './logger.ts'
 import type { Part } from './part.ts'
@@ -23,8 +23,8 @@ export interface GiverOptions {
   readonly unsentBytes: (row: number) => number
   /** There is more to send: a turn is needed. */
   readonly arm: () => void
-  /** A peer needs a newer checkpoint than there is. */
-  readonly wanted: () => void
+  /** A peer needs another checkpoint than there is: one that contains this. */
+  readonly wanted: (needed: Executed) => void
 }
 
 /** What a peer has asked for and did not get yet. Chunk numbers count the seal. */
@@ -64,7 +64,7 @@ export class CheckpointGiver implements Part {
   receive(row: number, ask: CheckpointAsk, nowMs: number): void {
     if (ask.epoch !== this.#options.epoch) return
     const reader = this.#attempt(() => this.#readerFor(ask, nowMs))
-    if (reader === null) return this.#answerNotYet(row)
+    if (reader === null) return this.#answerNotYet(row, ask)
     // Of another checkpoint than it has begun with, it needs the seal first.
     const isSame = ask.number === reader.number
     const next = isSame ? ask.chunk : 0
@@ -96,24 +96,24 @@ export class CheckpointGiver implements Part {
     for (const number of [...this.#kept.keys()]) this.#forget(number)
   }
 
-  /** The checkpoint that it has begun with, or the newest; null if neither contains what has executed there. */
+  /** The checkpoint that it has begun with, or the newest; null if neither contains what it needs. */
   #readerFor(ask: CheckpointAsk, nowMs: number): CheckpointReader | null {
+    const needed = plus(ask.executed, ask.lacking)
     const kept = this.#kept.get(ask.number)
-    if (kept !== undefined && contains(executedOf(kept.reader.header), ask.executed))
-      return this.#keep(kept.reader, nowMs)
+    if (kept !== undefined && contains(executedBy(kept.reader.header), needed)) return this.#keep(kept.reader, nowMs)
     const newest = this.#options.store.latest()
     if (newest === null) return null
-    if (contains(executedOf(newest.header), ask.executed)) return this.#keep(newest, nowMs)
+    if (contains(executedBy(newest.header), needed)) return this.#keep(newest, nowMs)
     newest.close()
     return null
   }
 
-  #answerNotYet(row: number): void {
+  #answerNotYet(row: number, { executed, lacking }: CheckpointAsk): void {
     const { epoch, send, wanted } = this.#options
     this.#notYet++
     this.#requests.delete(row)
     send(row, { type: MessageType.notYet, epoch })
-    wanted()
+    wanted(plus(executed, lacking))
   }
 
   #send(row: number, request: Request): CheckpointReader {
@@ -156,6 +156,6 @@ export class CheckpointGiver implements Part {
   }
 }
 
-export function executedOf({ executed, beyond }: CheckpointHeader): Executed {
-  return { prefix: executed, runs: beyond.flatMap((slots, row) => runsOf(row, slots)) }
+export function executedBy({ executed, beyond }: CheckpointHeader): Executed {
+  return executedOf(executed, beyond)
 }

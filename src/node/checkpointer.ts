@@ -44,6 +44,12 @@ const RETRY_MS = 10_000
 /** Between two looks at what the peers need of the journal. */
 const TRIM_MS = 1000
 
+/**
+ * A journal of so many times the size at which a checkpoint is due does not wait for peers that lack what it holds: to
+ * fetch a checkpoint costs them less.
+ */
+const OWED_FACTOR = 4
+
 export interface CheckpointerOptions {
   readonly core: Core
   readonly executor: Executor
@@ -97,6 +103,8 @@ export class Checkpointer implements Part {
   #flushed = false
   #taken = 0
   #failures = 0
+  /** The last one is being removed: the store has one unfinished checkpoint at most. */
+  #abandoning = false
 
   constructor(options: CheckpointerOptions) {
     this.#options = options
@@ -126,6 +134,11 @@ export class Checkpointer implements Part {
   take(): Promise<CheckpointReader> {
     this.#options.arm()
     return this.#wanted.want()
+  }
+
+  /** Whether a checkpoint will be begun as soon as possible, or is being written. */
+  get busy(): boolean {
+    return this.#wanted.any || this.#writing !== null
   }
 
   turn(nowMs: number): void {
@@ -179,18 +192,25 @@ export class Checkpointer implements Part {
     if (writing === null) return
     release(writing)
     this.#retryMs = this.#options.clock.now() + RETRY_MS
-    void writing.writer.abandon()
+    this.#abandoning = true
+    void writing.writer.abandon().then(() => {
+      this.#abandoning = false
+    })
   }
 
   #isDue(nowMs: number): boolean {
     const { journalWriter, limits, hasSpace } = this.#options
-    if (this.#writing !== null) return false
+    if (this.#writing !== null || this.#abandoning) return false
     const grownBytes = journalWriter.bytes - this.#baseBytes
-    const isGrown = nowMs >= this.#retryMs && grownBytes >= Math.max(limits.leastBytes, this.#lastBytes)
+    const isGrown = nowMs >= this.#retryMs && grownBytes >= this.#dueBytes
     if (!isGrown && !this.#wanted.any) return false
     const fits = hasSpace(this.#lastBytes + limits.leastBytes)
     if (!fits) this.#wanted.noSpace()
     return fits
+  }
+
+  get #dueBytes(): number {
+    return Math.max(this.#options.limits.leastBytes, this.#lastBytes)
   }
 
   #begin(nowMs: number): void {
@@ -284,7 +304,8 @@ export class Checkpointer implements Part {
   #trim(nowMs: number): void {
     const { core, journal } = this.#options
     this.#trimMs = nowMs + TRIM_MS
-    this.#trimmedTo = Math.min(this.#number, core.oldestOwedValue - 1)
+    const waits = journal.bytes <= OWED_FACTOR * this.#dueBytes
+    this.#trimmedTo = waits ? Math.min(this.#number, core.oldestOwedValue - 1) : this.#number
     journal.trim(this.#trimmedTo + 1)
   }
 }

@@ -3,6 +3,7 @@ import { Core } from '../protocol/core.ts'
 import { rowOf } from '../protocol/membership.ts'
 import { DEFAULT_TIMING } from '../protocol/timing.ts'
 import { batchReader } from './batch-reader.ts'
+import { CatchUp } from './catch-up.ts'
 import { CHECKPOINT_LIMITS, Checkpointer } from './checkpointer.ts'
 import { Dropped } from './dropped.ts'
 import { Freshness } from './freshness.ts'
@@ -49,6 +50,7 @@ export class Composition {
   readonly sweeper: Sweeper
   /** Null if no checkpoints are kept. */
   readonly checkpointer: Checkpointer | null
+  readonly catchUp: CatchUp | null
   /** Null if no space is watched. */
   readonly space: SpaceWatch | null
 
@@ -104,7 +106,7 @@ export class Composition {
         this.proposals.submitBarrier(clock.now(), respond)
         hooks.arm()
       },
-      suspended: () => hooks.suspended,
+      suspended: () => hooks.suspended || this.catchUp?.reason != null,
     })
     this.staleReads = new StaleReads({
       machine,
@@ -133,6 +135,18 @@ export class Composition {
             ...{ journal, journalWriter: this.journal, store: checkpoints, clock, logger, arm: () => hooks.arm() },
             limits: options.checkpointLimits ?? CHECKPOINT_LIMITS,
             hasSpace: (bytes) => this.space?.has(bytes) ?? true,
+          })
+    this.catchUp =
+      checkpoints === undefined || this.checkpointer === null
+        ? null
+        : new CatchUp({
+            ...{ core: this.core, executor: this.executor, identity, store: checkpoints, clock, logger },
+            ...{ checkpointer: this.checkpointer, arm: () => hooks.arm(), failed: (error) => hooks.fail(error) },
+            send: (to, message) => this.frames.addOne(to, message),
+            unsentBytes: (to) => this.frames.unsentBytes(to),
+            hasSpace: (bytes) => this.space?.has(bytes) ?? true,
+            behind: () => this.readiness.restart(),
+            executedElsewhere: (slot) => this.proposals.executedElsewhere(slot),
           })
     this.space =
       space === undefined

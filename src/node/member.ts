@@ -85,10 +85,10 @@ export class Member {
         return member.notReadable
       },
     })
-    const { proposals, reads, freshness, readiness, handshakes, sweeper, checkpointer } = this.#composition
+    const { proposals, reads, freshness, readiness, handshakes, sweeper, checkpointer, catchUp } = this.#composition
     const parts = [proposals, reads, freshness, readiness, handshakes, sweeper]
     // Last: the point of a checkpoint is after everything else of a turn.
-    this.#parts = checkpointer === null ? parts : [...parts, checkpointer]
+    this.#parts = checkpointer === null || catchUp === null ? parts : [...parts, checkpointer, catchUp]
   }
 
   get core(): Core {
@@ -107,8 +107,8 @@ export class Member {
   get notReady(): string | null {
     if (this.#notRunning !== null) return this.#notRunning
     if (this.#suspended) return 'the disk is full'
-    const { handshakes, readiness } = this.#composition
-    const reason = handshakes.notFounded ?? readiness.reason
+    const { handshakes, readiness, catchUp } = this.#composition
+    const reason = handshakes.notFounded ?? catchUp?.reason ?? readiness.reason
     const { refusals } = handshakes
     return reason === null || refusals === '' ? reason : `${reason}; ${refusals}`
   }
@@ -271,12 +271,13 @@ export class Member {
   async #release(): Promise<void> {
     const { transport, journal, checkpoints, logger } = this.#options
     this.#phase = 'ended'
-    const { space, checkpointer } = this.#composition
+    const { space, checkpointer, catchUp } = this.#composition
     space?.stop()
     for (const stop of this.#stopTimers.splice(0)) stop()
     for (const part of this.#parts) part.abandon?.(ErrorCode.closed, 'the replica was closed before the answer')
     this.#composition.journal.close()
     this.#turned()
+    catchUp?.stop()
     checkpointer?.stop()
     await transport.close()
     try {
@@ -380,9 +381,10 @@ export class Member {
   }
 
   #handleMessage(row: number, message: AnyMessage): void {
-    const { core, dropped } = this.#composition
-    if (isCheckpointMessage(message)) dropped.add('malformed', 'a part of a checkpoint that nobody asked for')
-    else core.receive(row, message)
+    const { core, dropped, catchUp } = this.#composition
+    if (!isCheckpointMessage(message)) core.receive(row, message)
+    else if (catchUp === null) dropped.add('malformed', 'a part of a checkpoint, and none are kept here')
+    else catchUp.receive(row, message)
   }
 
   /** Schedules a turn, when the event loop has drained what arrived. */

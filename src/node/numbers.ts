@@ -7,7 +7,7 @@ export type MemberNumbers = Omit<Numbers, 'done' | 'refused' | 'unknown' | 'answ
 
 /** @param own what only the member itself knows */
 export function numbersOf(
-  { core, executor, proposals, reads, dropped, checkpointer, space }: Composition,
+  { core, executor, proposals, reads, dropped, checkpointer, catchUp, space }: Composition,
   { identity, journal }: MemberOptions,
   own: Pick<Numbers, 'ready' | 'replayMs'>,
 ): MemberNumbers {
@@ -35,6 +35,12 @@ export function numbersOf(
     journalBytes: journal?.bytes ?? 0,
     journalValues: journal?.last ?? 0,
     ...(checkpointer?.numbers ?? { checkpoints: 0, checkpointFailures: 0, checkpointBytes: 0 }),
+    ...(catchUp?.numbers ?? NO_CATCH_UP),
     ...(space?.found ?? { freeBytes: null, nearlyFull: 0, full: 0 }),
   }
+}
+
+const NO_CATCH_UP = {
+  ...{ checkpointsInstalled: 0, checkpointGivenBytes: 0, checkpointsNotYet: 0 },
+  ...{ fetchedBytes: 0, fetchBytes: 0, fetchRemainingMs: 0 },
 }

@@ -55,6 +55,17 @@ export class PeerFrames {
     }
   }
 
+  addOne(to: number, message: AnyMessage): void {
+    this.#parts[to]?.push(encodeMessage(message))
+  }
+
+  /** To a peer: what its link has not sent yet, and what leaves with the next {@link send}. */
+  unsentBytes(to: number): number {
+    const { transport, members } = this.#options
+    const parts = this.#parts[to] ?? []
+    return transport.buffered((members.members[to] as Member).id) + parts.reduce((sum, { length }) => sum + length, 0)
+  }
+
   send(): void {
     const { transport, members } = this.#options
     for (let row = 0; row < this.#parts.length; row++) {

@@ -209,6 +209,19 @@ export class Proposals implements Part {
     this.#queuedWork += gathered.work
   }
 
+  /** The instance has executed, but not here, so its results are not known. */
+  executedElsewhere(slot: number): void {
+    const gathered = this.#running.get(slot)
+    if (gathered === undefined) return
+    this.#running.delete(slot)
+    this.#admission.rejected(gathered.work)
+    for (const entry of gathered.entries) {
+      if (entry.key !== null) this.#bySession.delete(entry.key)
+      const message = 'it was done while this replica was behind: its result is not known here'
+      this.#answer(entry, { outcome: 'unknown', code: ErrorCode.timeout, message })
+    }
+  }
+
   /** Answers what is past its deadline: it may be done, now or later. What was not proposed in time is refused. */
   poll(nowMs: number): void {
     this.#shed(nowMs)

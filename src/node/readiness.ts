@@ -30,6 +30,11 @@ export class Readiness implements Part {
     this.#slot = this.#options.core.slot
   }
 
+  /** It has been behind: a barrier must go through the log once more. */
+  restart(): void {
+    this.#barrier = 'none'
+  }
+
   /** Why it is not ready; null if it is ready. */
   get reason(): string | null {
     const { core } = this.#options

@@ -1,4 +1,4 @@
-import type { Vector } from '../engine/engine.ts'
+import type { InstanceId, Vector } from '../engine/engine.ts'
 import { onAccept, onAcceptOk } from './accept.ts'
 import { assert } from './assert.ts'
 import { onCommit } from './commit.ts'
@@ -6,9 +6,10 @@ import { Context, type CoreOptions, type Counts } from './context.ts'
 import type { Effects } from './effects.ts'
 import type { ExecutedSet } from './executed.ts'
 import { forget } from './floor.ts'
-import { onTruncated, peersWithCheckpoint } from './forgotten.ts'
+import { lackingFrom, onTruncated, peersWithCheckpoint } from './forgotten.ts'
 import { onHeartbeat, sendHeartbeats, suspect } from './heartbeat.ts'
-import { Image, type ImagePart, restore } from './image.ts'
+import { Image, type ImageHead, type ImagePart, restore } from './image.ts'
+import { type Installed, install } from './install.ts'
 import type { Instance } from './instance.ts'
 import { hurry, lookAfter, onAsk, onNack, onTryRecover, tryAnew } from './liveness.ts'
 import { type Batch, Command, type Message, MessageType } from './messages.ts'
@@ -127,6 +128,11 @@ export class Core {
     return peersWithCheckpoint(this.#context)
   }
 
+  /** What one of {@link peersWithCheckpoint} has forgotten and is still open here; null for another peer. */
+  lackingFrom(peer: number): InstanceId | null {
+    return lackingFrom(this.#context, peer)
+  }
+
   /** Every own slot up to here is in use. */
   get slot(): number {
     return this.#context.slot
@@ -182,6 +188,25 @@ export class Core {
   restore(part: ImagePart): void {
     assert(!this.#started, 'a checkpoint is taken over before the start')
     restore(this.#context, part)
+  }
+
+  /**
+   * Takes over what has executed at a peer, from its image (protocol.md §10); the execution takes over its state in the
+   * same moment, between two components. Nothing of it is announced before {@link settled}.
+   */
+  install(parts: Iterable<ImagePart>): Installed {
+    assert(this.#started, 'a checkpoint is installed after the start')
+    return install(this.#context, parts)
+  }
+
+  /** Whether what was installed is not durable yet. */
+  get unsettled(): boolean {
+    return this.#context.durably.held
+  }
+
+  /** A checkpoint that was begun after the install, and holds this, is whole and synced. */
+  settled({ executed, beyond }: Pick<ImageHead, 'executed' | 'beyond'>): void {
+    this.#context.durably.settle(executed, beyond)
   }
 
   /** `number` is the last of the journal. */

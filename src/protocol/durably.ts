@@ -1,3 +1,4 @@
+import type { Vector } from '../engine/engine.ts'
 import { ExecutedSet } from './executed.ts'
 
 /**
@@ -10,6 +11,8 @@ export class DurablyExecuted {
   #waiting: number[] = []
   #entered = 0
   #durable = 0
+  /** What comes behind this place rests on an image that is not durable yet; -1 if there is none. */
+  #held = -1
 
   constructor(rows: number) {
     this.set = new ExecutedSet(rows)
@@ -17,7 +20,7 @@ export class DurablyExecuted {
 
   /** The instance has executed; `number` is the journal value with its COM. */
   executed(row: number, slot: number, number: number): void {
-    if (number <= this.#durable && this.#waiting.length === 0) this.set.add(row, slot)
+    if (number <= this.#durable && this.#waiting.length === 0 && this.#held < 0) this.set.add(row, slot)
     else this.#waiting.push(row, slot, number)
   }
 
@@ -25,13 +28,38 @@ export class DurablyExecuted {
   durable(number: number): void {
     this.#durable = number
     const waiting = this.#waiting
+    const end = this.#held < 0 ? waiting.length : this.#held
     let at = this.#entered
-    for (; at < waiting.length && (waiting[at + 2] as number) <= number; at += 3) {
+    for (; at < end && (waiting[at + 2] as number) <= number; at += 3) {
       this.set.add(waiting[at] as number, waiting[at + 1] as number)
     }
     this.#entered = at
-    if (at < waiting.length) return
+    if (at < waiting.length || this.#held >= 0) return
     this.#waiting = []
     this.#entered = 0
+  }
+
+  /** The state was replaced by that of an image: what executes from now on is not durable before the image is. */
+  hold(): void {
+    if (this.#held < 0) this.#held = this.#waiting.length
+  }
+
+  /** Whether there is an image that is not durable yet. */
+  get held(): boolean {
+    return this.#held >= 0
+  }
+
+  /** A checkpoint that holds the image and all that has executed until now is whole and synced. */
+  settle(executed: Vector, beyond: readonly (readonly number[])[]): void {
+    this.set.restore(executed, beyond)
+    // What the checkpoint holds need not wait for its COM.
+    const rest = this.#waiting.slice(Math.max(this.#held, 0))
+    this.#held = -1
+    this.#waiting = []
+    this.#entered = 0
+    for (let at = 0; at < rest.length; at += 3) {
+      const [row, slot, number] = rest.slice(at, at + 3) as [number, number, number]
+      if (!this.set.has(row, slot)) this.executed(row, slot, number)
+    }
   }
 }

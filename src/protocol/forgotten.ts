@@ -1,3 +1,4 @@
+import type { InstanceId } from '../engine/engine.ts'
 import { chargeAnswer } from './allowance.ts'
 import type { Context } from './context.ts'
 import { MessageType, type Truncated } from './messages.ts'
@@ -21,10 +22,13 @@ export function onTruncated(context: Context, from: number, { row, slot }: Trunc
 
 /** The peers that have forgotten what is still open here. */
 export function peersWithCheckpoint(context: Context): number[] {
-  return context.peers.others.filter((id) => {
-    const { lacking } = context.peers.of(id)
-    return lacking !== null && isOpen(context, lacking.row, lacking.slot)
-  })
+  return context.peers.others.filter((id) => lackingFrom(context, id) !== null)
+}
+
+/** An instance that is still open here, and that the peer has forgotten. */
+export function lackingFrom(context: Context, id: number): InstanceId | null {
+  const { lacking } = context.peers.of(id)
+  return lacking !== null && isOpen(context, lacking.row, lacking.slot) ? lacking : null
 }
 
 function isOpen(context: Context, row: number, slot: number): boolean {

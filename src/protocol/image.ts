@@ -28,6 +28,8 @@ export interface ExecutedPart {
   readonly slot: number
   readonly isNoop: boolean
   readonly deps: Vector
+  /** Of its commit. */
+  readonly voteBallot: number
   /** Null for a no-op whose batch was never known. */
   readonly footprint: Footprint | null
   /** The journal value and the record in it that hold the batch; 0 if none does. */
@@ -91,7 +93,7 @@ export class Image {
     const { kept } = this.#context.row(row)
     const outcome = kept.outcome(slot)
     assert(outcome !== undefined, `${row}.${slot} is kept while an image is read`)
-    const { command, deps, batchNumber, batchIndex } = outcome
+    const { command, deps, voteBallot, batchNumber, batchIndex } = outcome
     // What is not in the journal yet may never be, and another value may get its number.
     const isWritten = batchNumber > 0 && batchNumber <= this.#number
     return {
@@ -101,6 +103,7 @@ export class Image {
         slot,
         isNoop: command === Command.noop,
         deps,
+        voteBallot,
         footprint: this.#context.engine.footprint(row, slot),
         batchNumber: isWritten ? batchNumber : 0,
         batchIndex: isWritten ? batchIndex : 0,
@@ -162,8 +165,9 @@ function restoreHead(context: Context, { slot, floor, dropped, executed, beyond 
 }
 
 function restoreExecuted(context: Context, part: ExecutedPart): void {
-  const { row, slot, isNoop, deps, footprint, batchNumber, batchIndex, batch } = part
+  const { row, slot, isNoop, deps, voteBallot, footprint, batchNumber, batchIndex, batch } = part
   const command = isNoop ? Command.noop : Command.batch
-  context.row(row).restoreKept(slot, { command, deps, ballot: 0, voteBallot: 0, batchNumber, batchIndex }, batch)
+  const outcome = { command, deps, ballot: voteBallot, voteBallot, batchNumber, batchIndex }
+  context.row(row).restoreKept(slot, outcome, batch)
   context.engine.enterExecuted(row, slot, footprint)
 }

@@ -1,4 +1,4 @@
-import type { Vector } from '../engine/engine.ts'
+import type { InstanceId, Vector } from '../engine/engine.ts'
 import type { Footprint } from '../engine/footprint.ts'
 import type { Executed } from './runs.ts'
 
@@ -233,6 +233,8 @@ export interface ProbeOk {
 export interface CheckpointAsk {
   readonly type: typeof MessageType.checkpointAsk
   readonly epoch: number
+  /** What the sender cannot get otherwise: a checkpoint without it is of no use. */
+  readonly lacking: InstanceId
   /** What has executed at the sender: only a checkpoint that contains all of it is of use. */
   readonly executed: Executed
   /** Of the checkpoint of the receiver that the sender has begun to fetch; 0 for whichever is there. */

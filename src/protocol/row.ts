@@ -86,6 +86,12 @@ export class Row {
     this.mention(slot)
   }
 
+  /** The instance has executed elsewhere: nothing else of it is kept. `batch` where no journal holds it. */
+  replaceByKept(slot: number, outcome: Outcome, batch: Batch | null): void {
+    this.#instances.delete(slot)
+    this.restoreKept(slot, outcome, batch)
+  }
+
   /** Forgets every slot up to this one; all have executed. */
   drop(upTo: number): void {
     while (this.#dropped < upTo) this.kept.drop(++this.#dropped)

@@ -1,4 +1,4 @@
-import type { Vector } from '../engine/engine.ts'
+import type { InstanceId, Vector } from '../engine/engine.ts'
 
 /** Slots that follow each other. */
 export interface Run {
@@ -12,6 +12,11 @@ export interface Executed {
   readonly prefix: Vector
   /** By row, then ascending; between two of them slots are missing. */
   readonly runs: readonly Run[]
+}
+
+/** @param beyond per row the executed slots after the first gap, ascending */
+export function executedOf(prefix: Vector, beyond: readonly (readonly number[])[]): Executed {
+  return { prefix, runs: beyond.flatMap((slots, row) => runsOf(row, slots)) }
 }
 
 /** The runs of these slots, ascending, of a row. */
@@ -33,6 +38,11 @@ export function* slotsOf({ first, count }: Run): Iterable<number> {
 export function contains(whole: Executed, part: Executed): boolean {
   const prefixes = part.prefix.map((last, row) => ({ row, first: 1, count: last }))
   return [...prefixes, ...part.runs].every((run) => covers(whole, run))
+}
+
+/** The same with one more instance. */
+export function plus({ prefix, runs }: Executed, { row, slot }: InstanceId): Executed {
+  return { prefix, runs: [...runs, { row, first: slot, count: 1 }] }
 }
 
 function covers({ prefix, runs }: Executed, { row, first, count }: Run): boolean {

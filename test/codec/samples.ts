@@ -114,7 +114,9 @@ export function message(random: Random, type: MessageType, replicas: number): An
       const runs = Array.from({ length: random.below(5) }, () => run(random, replicas))
       const executed = { prefix: vector(random, replicas), runs }
       const chunk = random.pick([0, 1, 2 ** 32 - 1])
-      return { type, epoch: id.epoch, executed, number: whole(random), chunk, count: 1 + random.below(64) }
+      const { epoch, row, slot } = id
+      const lacking = { row, slot }
+      return { type, epoch, lacking, executed, number: whole(random), chunk, count: 1 + random.below(64) }
     }
     case MessageType.checkpointChunk: {
       const chunk = random.pick([0, 1, 2 ** 32 - 1])

@@ -19,6 +19,9 @@ test.after(() => replicas.close())
 const PROMISED = `
 counter epaxos_answers_total code outcome
 counter epaxos_checkpoint_failures_total
+counter epaxos_checkpoint_given_bytes_total
+counter epaxos_checkpoint_not_yet_total
+counter epaxos_checkpoints_installed_total
 counter epaxos_checkpoints_total
 counter epaxos_clients_dropped_total
 counter epaxos_commits_total path
@@ -48,6 +51,9 @@ gauge epaxos_disk_free_bytes
 gauge epaxos_disk_full
 gauge epaxos_disk_nearly_full
 gauge epaxos_executed_slot row
+gauge epaxos_fetch_bytes
+gauge epaxos_fetch_remaining_seconds
+gauge epaxos_fetched_bytes
 gauge epaxos_info cluster durability engine id server
 gauge epaxos_journal_bytes
 gauge epaxos_oldest_uncommitted_seconds
@@ -134,7 +140,8 @@ test('its numbers are those of GET /status', async () => {
 
 test('the status keeps its fields', async () => {
   const status = JSON.parse((await ask(replicas.url(0), 'GET', '/status')).text) as Status
-  const { counts, sessions, ...others } = status
+  const { counts, sessions, catchUp, ...others } = status
+  assert.equal(Object.keys(catchUp).sort(), ['bytes', 'installed', 'receivedBytes', 'remainingMs'])
   assert.equal(Object.keys(counts).sort(), 'commands,cycles,deferred,dropped,fast,noop,recovered,slow'.split(','))
   assert.equal(Object.keys(sessions).sort(), ['bytes', 'numbers', 'open'])
   const names =

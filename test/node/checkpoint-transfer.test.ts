@@ -1,7 +1,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { CheckpointFetcher } from '../../src/node/checkpoint-fetcher.ts'
-import { CheckpointGiver, executedOf } from '../../src/node/checkpoint-giver.ts'
+import { CheckpointGiver, executedBy } from '../../src/node/checkpoint-giver.ts'
 import { SILENT } from '../../src/node/logger.ts'
 import { type CheckpointMessage, MessageType } from '../../src/protocol/messages.ts'
 import { contains, type Executed, runsOf } from '../../src/protocol/runs.ts'
@@ -73,6 +73,7 @@ class World {
   fetcher: CheckpointFetcher
   nowMs = 0
   behind = true
+  lacking = { row: 0, slot: 1 }
   executed: Executed = { prefix: [0, 0, 0], runs: [] }
   installed: Image | null = null
   mostUnsent = 0
@@ -148,7 +149,13 @@ class World {
       epoch: 0,
       logger: SILENT,
       send: (row, message) => this.send(0, row, message),
-      givers: () => (this.behind ? [1, 2] : []),
+      behind: () => this.behind,
+      givers: () => [1, 2],
+      lacking: () => this.lacking,
+      hasSpace: () => true,
+      still: () => true,
+      hold: () => {},
+      settled: () => nextTurn(),
       idOf: (row) => row + 100,
       executed: () => this.executed,
       install: (reader) => this.#install(reader),
@@ -157,9 +164,9 @@ class World {
   }
 
   async #install(reader: CheckpointReader): Promise<void> {
-    assert.ok(contains(executedOf(reader.header), this.executed), 'what has executed here is in it')
+    assert.ok(contains(executedBy(reader.header), this.executed), 'what has executed here is in it')
     this.installed = imageOf(reader)
-    this.executed = executedOf(reader.header)
+    this.executed = executedBy(reader.header)
     this.behind = false
     await nextTurn()
   }
@@ -210,6 +217,18 @@ test('a checkpoint that lacks what the asker has executed is not given, and a ne
   await world.givers[1]?.take()
   await world.until(() => world.installed !== null)
   assert.is(world.installed?.machine?.[0], 3)
+})
+
+test('a checkpoint without what the asker lacks is not given either', async () => {
+  const world = new World()
+  world.lacking = { row: 0, slot: 15 }
+  for (const giver of world.givers) await giver.take()
+  for (let step = 0; step < 200; step++) await world.step()
+  assert.is(world.installed, null)
+  assert.ok(world.givers.every(({ wanted }) => wanted > 0))
+  await world.givers[0]?.take()
+  await world.until(() => world.installed !== null)
+  assert.is(world.installed?.machine?.[0], 2)
 })
 
 test('what has arrived is used after a kill, also when the giver has a newer one by then', async () => {
@@ -284,6 +303,26 @@ test('a chunk of another checkpoint is none of this one', async () => {
   expectInstalled(world)
 })
 
+test('a seal that comes twice, or late, does not begin anew', async () => {
+  const world = new World()
+  const [giver] = world.givers as [Giver, Giver]
+  await giver.take()
+  await giver.take()
+  const seal = (giver.store.latest() as CheckpointReader).seal
+  world.linkBytes = 20_000
+  let most = 0
+  await world.until(() => {
+    const { receivedBytes = 0 } = world.fetcher.progress ?? {}
+    if (world.installed === null) assert.ok(receivedBytes >= most, `${receivedBytes} after ${most} bytes`)
+    most = receivedBytes
+    for (const number of [1, 2]) {
+      world.fetcher.receive(1, { type: MessageType.checkpointChunk, epoch: 0, number, chunk: 0, bytes: seal })
+    }
+    return world.installed !== null
+  })
+  assert.is(world.installed?.machine?.[0], 2)
+})
+
 test('one that arrived before a restart is not installed if more has executed here since', async () => {
   const world = new World()
   for (const giver of world.givers) await giver.take()
@@ -300,7 +339,8 @@ test('one that arrived before a restart is not installed if more has executed he
 test('a giver keeps two checkpoints for their askers at most, and for a time only', async () => {
   const world = new World()
   const [giver] = world.givers as [Giver, Giver]
-  const ask = { type: MessageType.checkpointAsk, epoch: 0, executed: world.executed, number: 0, chunk: 0, count: 1 }
+  const needed = { lacking: world.lacking, executed: world.executed }
+  const ask = { type: MessageType.checkpointAsk, epoch: 0, ...needed, number: 0, chunk: 0, count: 1 }
   for (let row = 1; row <= 5; row++) {
     await giver.take()
     giver.giver.receive(row, ask, 0)

@@ -7,8 +7,8 @@ import { drawOptions, type Options } from './options.ts'
 import { type Outcome, Simulation } from './simulation.ts'
 import { Violation } from './violation.ts'
 
-/** Messages that are always there, or that nobody sends yet. */
-const UNSENT = ['heartbeat', 'checkpointAsk', 'checkpointChunk', 'notYet']
+/** Messages that are always there. */
+const UNSENT = ['heartbeat']
 const SENT = Object.keys(MessageType).filter((name) => !UNSENT.includes(name))
 
 /** What a campaign must have reached: one that never did has not tested what it claims. */
@@ -69,6 +69,7 @@ export const RARE_PATHS: readonly string[] = [
   'checkpoints that a crash interrupts',
   'checkpoints read',
   'checkpoints found damaged',
+  'checkpoints installed',
   ...[...FAULT_KINDS, ...DIRECTORY_FAULT_KINDS, ...SPACE_FAULT_KINDS, ...CHECKPOINT_FAULT_KINDS].map(
     (kind) => `fault ${kind}`,
   ),

@@ -1,6 +1,7 @@
 import type { Vector } from '../../src/engine/engine.ts'
 import { EVERYTHING, type Footprint } from '../../src/engine/footprint.ts'
 import { equal, includes } from '../../src/protocol/vector.ts'
+import type { CheckpointHeader } from '../../src/storage/checkpoints.ts'
 import { Violation } from './violation.ts'
 
 interface Decision {
@@ -90,6 +91,9 @@ export class Decisions {
     throw new Violation('Visibility', `${a.row}.${a.slot} and ${b.row}.${b.slot} do not know of each other`)
   }
 
+  /** What a replica had executed when it began a checkpoint: any replica may install it. */
+  readonly checkpoints = new Map<string, Execution>()
+
   /** One life of a replica, from its first execution on. */
   execution(replica: number): Execution {
     return new Execution(replica, this)
@@ -176,6 +180,11 @@ export class Execution {
     })
     return isFirst
   }
+}
+
+/** Names what a checkpoint holds, wherever it is. */
+export function keyOf({ id, journal, executed, beyond }: CheckpointHeader): string {
+  return JSON.stringify([id, journal, executed, beyond])
 }
 
 /** The value of the key; makes it if there is none. */

@@ -10,13 +10,14 @@ import {
   type Message,
   MessageType,
 } from '../../src/protocol/messages.ts'
+import type { CheckpointHeader } from '../../src/storage/checkpoints.ts'
 import type { Journal } from '../../src/storage/journal.ts'
 import { MemoryTransport } from '../../src/transport/memory.ts'
 import type { Sent } from '../support/cluster.ts'
 import { members } from '../support/members.ts'
 import type { Random } from '../support/random.ts'
 import { type Damage, DamagedJournal } from './damaged-journal.ts'
-import type { Execution } from './decisions.ts'
+import { type Execution, keyOf } from './decisions.ts'
 import { type Directory, isSame } from './directory.ts'
 import { stream } from './options.ts'
 import { SimulatedProcess } from './process.ts'
@@ -82,6 +83,8 @@ export class Life {
   #unsettled = 0
   /** A checkpoint is being written. */
   #checkpointing = false
+  /** Of the checkpoint of a peer that is being installed. */
+  #installing: CheckpointHeader | null = null
   /**
    * Every member has recorded a later start of its directory: nobody may listen to it. What it decides alone when it
    * wakes up is not checked: the decision was made before it was stopped, and the copy does not know of it. That is a
@@ -141,6 +144,7 @@ export class Life {
     world.sweeps.watch(this.member.executor.sessions)
     this.#watched = world.watcher.life(id, this.member.core, kind === 'own')
     this.#watchExecution()
+    this.#watchInstalls()
     this.process.afterwards = () => this.look()
   }
 
@@ -308,10 +312,13 @@ export class Life {
     const { directory } = this.boot
     const { counters } = this.#world
     return new WatchedCheckpoints(directory.checkpoints.open(), {
-      begun: ({ journal }) => {
+      begun: (header) => {
+        const { journal } = header
         this.#checkpointing = true
         if (!this.member.executor.betweenComponents) throw new Violation('Checkpoints', 'within a component')
-        directory.executions.set(journal, this.#watched.execution.copy())
+        const execution = this.#watched.execution.copy()
+        directory.executions.set(journal, execution)
+        this.#world.watcher.decisions.checkpoints.set(keyOf(header), execution)
       },
       finished: ({ journal }) => {
         counters.add('checkpoints taken')
@@ -333,9 +340,27 @@ export class Life {
         this.#world.happened('restores a checkpoint', this.boot.id, journal)
         this.#watched.execution.takeOver(directory.executions.get(journal) as Execution)
       },
+      installs: (header) => {
+        this.#installing = header
+      },
       unsettled: () => this.#unsettle(),
       settled: () => this.#settle(),
     })
+  }
+
+  /** The state is replaced at the moment when the core installs what has executed. */
+  #watchInstalls(): void {
+    const { core } = this.member
+    const install = core.install.bind(core)
+    core.install = (parts) => {
+      const header = this.#installing as CheckpointHeader
+      this.#world.counters.add('checkpoints installed')
+      this.#world.happened('installs a checkpoint', this.boot.id, header.id, header.journal)
+      const installed = install(parts)
+      const execution = this.#world.watcher.decisions.checkpoints.get(keyOf(header)) as Execution
+      this.#watched.execution.takeOver(execution)
+      return installed
+    }
   }
 
   #watchedTransport(): WatchedTransport {

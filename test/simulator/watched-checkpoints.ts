@@ -19,6 +19,8 @@ export interface CheckpointWatch {
   damaged(): void
   /** The replica begins to read one. */
   read(header: CheckpointHeader): void
+  /** The replica begins to install one of a peer. */
+  installs(header: CheckpointHeader): void
   /** A promise is open until the other call. */
   unsettled(): void
   settled(): void
@@ -75,11 +77,36 @@ export class WatchedCheckpoints implements CheckpointStore {
   }
 
   received(): CheckpointReceiver | null {
-    return this.#inner.received()
+    const receiver = this.#inner.received()
+    return receiver === null ? null : this.#watched(receiver)
   }
 
-  receive(origin: CheckpointOrigin, seal: Uint8Array): Promise<CheckpointReceiver> {
-    return this.#settling(this.#inner.receive(origin, seal))
+  async receive(origin: CheckpointOrigin, seal: Uint8Array): Promise<CheckpointReceiver> {
+    return this.#watched(await this.#settling(this.#inner.receive(origin, seal)))
+  }
+
+  #watched(receiver: CheckpointReceiver): CheckpointReceiver {
+    const { header, origin, bytes, chunkCount } = receiver
+    return {
+      ...{ header, origin, bytes, chunkCount },
+      get received() {
+        return receiver.received
+      },
+      append: (chunk) => this.#settling(receiver.append(chunk)),
+      read: () => {
+        this.#watch.installs(header)
+        this.#watch.unsettled()
+        const reader = receiver.read()
+        const close = reader.close.bind(reader)
+        return Object.assign(reader, {
+          close: () => {
+            close()
+            this.#watch.settled()
+          },
+        })
+      },
+      discard: () => this.#settling(receiver.discard()),
+    }
   }
 
   close(): Promise<void> {

@@ -2,10 +2,13 @@ import { decodeImage, encodeImage } from '../../src/codec/image.ts'
 import type { Engine, Vector } from '../../src/engine/engine.ts'
 import { type Footprint, FootprintBuilder, hashed, hashKey } from '../../src/engine/footprint.ts'
 import { Core } from '../../src/protocol/core.ts'
+import type { ImageHead } from '../../src/protocol/image.ts'
+import type { Installed } from '../../src/protocol/install.ts'
 import type { Instance } from '../../src/protocol/instance.ts'
 import { type Batch, Command, type Message, Phase } from '../../src/protocol/messages.ts'
 import type { Read } from '../../src/protocol/open-reads.ts'
 import type { InstanceRecord, JournalRecord } from '../../src/protocol/records.ts'
+import { contains, executedOf } from '../../src/protocol/runs.ts'
 import { DEFAULT_TIMING, type Timing } from '../../src/protocol/timing.ts'
 import { equal, includes } from '../../src/protocol/vector.ts'
 import { interferes } from './interference.ts'
@@ -155,8 +158,43 @@ export class TestReplica {
     const image = this.core.image()
     const [number, executed] = [this.#journal.length, [...this.executed]]
     return {
-      write: () => this.#checkpoints.unshift({ number, executed, image: [...encodeImage(image)] }),
+      write: () => this.#checkpoints.unshift({ number, executed, head: image.head, image: [...encodeImage(image)] }),
     }
+  }
+
+  /** What a peer gets of it: a checkpoint as of now. */
+  image(): PeerImage {
+    const image = this.core.image()
+    return { head: image.head, executed: [...this.executed], chunks: [...encodeImage(image)] }
+  }
+
+  /** Whether it contains what has executed here. */
+  mayInstall({ head }: PeerImage): boolean {
+    const { executed } = this.core
+    const here = executedOf(
+      executed.vector,
+      executed.vector.map((_, row) => executed.beyond(row)),
+    )
+    return contains(executedOf(head.executed, head.beyond), here)
+  }
+
+  install(giver: TestReplica): Installed {
+    return this.installImage(giver.image())
+  }
+
+  /** Replaces what it has executed, as the driver does with the state. */
+  installImage({ chunks, executed }: PeerImage): Installed {
+    const installed = this.core.install(decodeImage(chunks, members(this.cluster.options.replicas)))
+    this.executed = [...executed]
+    this.flush()
+    return installed
+  }
+
+  /** Its last checkpoint is whole and synced, and what it rests on is. */
+  settle(): void {
+    this.sync()
+    const [checkpoint] = this.#checkpoints
+    if (checkpoint !== undefined) this.core.settled(checkpoint.head)
   }
 
   /** Forgets the journal before the last checkpoint that counts. */
@@ -280,7 +318,15 @@ export class TestReplica {
   }
 }
 
+/** What a peer gets of a replica. */
+export interface PeerImage {
+  readonly head: ImageHead
+  readonly executed: readonly string[]
+  readonly chunks: readonly Uint8Array[]
+}
+
 interface Checkpoint {
+  readonly head: ImageHead
   /** It contains the journal up to this value. */
   readonly number: number
   readonly image: readonly Uint8Array[]

@@ -4,6 +4,7 @@
 
 import * as flatbuffers from 'flatbuffers';
 
+import { Instance } from '../common/instance.ts';
 import { Whole } from '../common/whole.ts';
 import { Run } from './run.ts';
 
@@ -25,9 +26,9 @@ static getSizePrefixedRootAsCheckpointAsk(bb:flatbuffers.ByteBuffer, obj?:Checkp
   return (obj || new CheckpointAsk()).__init(bb.readInt32(bb.position()) + bb.position(), bb);
 }
 
-epoch():number {
+lacking(obj?:Instance):Instance|null {
   const offset = this.bb!.__offset(this.bb_pos, 4);
-  return offset ? this.bb!.readUint32(this.bb_pos + offset) : 0;
+  return offset ? (obj || new Instance()).__init(this.bb_pos + offset, this.bb!) : null;
 }
 
 executed(index: number, obj?:Whole):Whole|null {
@@ -69,8 +70,8 @@ static startCheckpointAsk(builder:flatbuffers.Builder) {
   builder.startObject(6);
 }
 
-static addEpoch(builder:flatbuffers.Builder, epoch:number) {
-  builder.addFieldInt32(0, epoch, 0);
+static addLacking(builder:flatbuffers.Builder, lackingOffset:flatbuffers.Offset) {
+  builder.addFieldStruct(0, lackingOffset, 0);
 }
 
 static addExecuted(builder:flatbuffers.Builder, executedOffset:flatbuffers.Offset) {
@@ -103,6 +104,7 @@ static addCount(builder:flatbuffers.Builder, count:number) {
 
 static endCheckpointAsk(builder:flatbuffers.Builder):flatbuffers.Offset {
   const offset = builder.endObject();
+  builder.requiredField(offset, 4) // lacking
   builder.requiredField(offset, 6) // executed
   builder.requiredField(offset, 8) // beyond
   builder.requiredField(offset, 10) // number

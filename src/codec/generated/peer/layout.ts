@@ -35,7 +35,7 @@ export const peerLayout: Layout = {
     {
       name: 'CheckpointAsk',
       fields: [
-        { name: 'epoch', kind: 'inline', size: 4, align: 4 },
+        { name: 'lacking', kind: 'inline', size: 16, align: 4, required: true },
         { name: 'executed', kind: 'vector', size: 8, align: 4, limit: limits.MAX_REPLICAS, required: true },
         { name: 'beyond', kind: 'vector', size: 20, align: 4, limit: limits.MAX_RUNS, required: true },
         { name: 'number', kind: 'inline', size: 8, align: 4, required: true },
