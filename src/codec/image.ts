@@ -30,7 +30,7 @@ const WHOLE = 4
 const BALLOTED = 8
 
 /** Reads the image to its end and releases it; the chunks may be taken over many turns. */
-export function* encodeImage(image: Image): Generator<Uint8Array> {
+export function* encodeImage(image: Pick<Image, 'head' | 'parts' | 'release'>): Generator<Uint8Array> {
   const writer = new ChunkWriter()
   writer.u32(IDENTIFIER)
   writer.u32(FORMAT_VERSION)

@@ -17,7 +17,8 @@ function huntInCopy({ patches, hunter }: Mutant, minutes: number): Hunted {
     if (hunter.by === 'model-check') return checked(run(folder, 'model-checker/main.ts', hunter.bounds, minutes))
     const engine = `--engine ${hunter.engine ?? 'wasm'}`
     const replicas = hunter.replicas === undefined ? '' : ` --replicas ${hunter.replicas}`
-    return simulated(run(folder, 'mutants/simulate.ts', engine + replicas, minutes))
+    const absences = hunter.absences === true ? ' --absences' : ''
+    return simulated(run(folder, 'mutants/simulate.ts', engine + replicas + absences, minutes))
   })
 }
 

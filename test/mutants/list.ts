@@ -4,6 +4,7 @@ import { EPOCH_RULES } from './epochs.ts'
 import { EXECUTION } from './execution.ts'
 import { FAILURE_FREE } from './failure-free.ts'
 import { FORGETTING } from './forgetting.ts'
+import { INSTALLS } from './installs.ts'
 import { MEMBERS } from './members.ts'
 import type { Mutant } from './mutant.ts'
 import { READ_MUTANTS } from './reads.ts'
@@ -16,6 +17,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...DURABILITY,
   ...FORGETTING,
   ...CHECKPOINTS,
+  ...INSTALLS,
   ...MEMBERS,
   ...EPOCH_RULES,
   ...EXECUTION,

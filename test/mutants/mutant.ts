@@ -8,6 +8,8 @@ export type Hunter =
       readonly engine?: 'reference'
       /** Only clusters with this many replicas. */
       readonly replicas?: number
+      /** With members that are away for long. */
+      readonly absences?: boolean
     }
   | {
       readonly by: 'model-check'

@@ -3,7 +3,7 @@
  * if it found something, with 0 if the time ended first.
  */
 import { parseArgs } from 'node:util'
-import { drawOptions } from '../simulator/options.ts'
+import { drawOptions, withAbsences } from '../simulator/options.ts'
 import { type Outcome, Simulation } from '../simulator/simulation.ts'
 import { referenceEngine, wasmEngine } from '../support/engine-makers.ts'
 
@@ -11,7 +11,12 @@ import { referenceEngine, wasmEngine } from '../support/engine-makers.ts'
 const DURATION_MS = 2000
 
 const { values } = parseArgs({
-  options: { engine: { type: 'string' }, replicas: { type: 'string' }, minutes: { type: 'string', default: '1' } },
+  options: {
+    engine: { type: 'string' },
+    replicas: { type: 'string' },
+    absences: { type: 'boolean', default: false },
+    minutes: { type: 'string', default: '1' },
+  },
 })
 
 async function main(): Promise<void> {
@@ -21,7 +26,8 @@ async function main(): Promise<void> {
   let seeds = 0
   let outcome: Outcome | null = null
   for (let seed = 1; performance.now() < end && outcome?.failure == null; seed++) {
-    const options = drawOptions(seed, DURATION_MS)
+    const drawn = drawOptions(seed, DURATION_MS)
+    const options = values.absences ? withAbsences(drawn) : drawn
     if (values.replicas !== undefined && options.replicas !== Number(values.replicas)) continue
     seeds++
     outcome = await new Simulation(options, engine).run()

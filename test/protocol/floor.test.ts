@@ -265,6 +265,28 @@ each('whose back-off grew in a long cut tries again soon after the link is back'
   cluster.run(() => cluster.replica(0).executed.length === 1, 700)
 })
 
+each('25: slots beyond 65,536 and around 2³² are forgotten as any', (maker) => {
+  for (const before of [65_530, 2 ** 32 - 6]) {
+    const cluster = clusterOf(3, maker)
+    for (const replica of cluster.replicas) replica.beginAfter([before, 0, before])
+    cluster.linkAll()
+    pass(cluster)
+    for (let i = 0; i < 20; i++) {
+      cluster.replica(0).propose(batch(`${i}`, 'a'))
+      cluster.replica(1).propose(batch(`other ${i}`, 'a'))
+      cluster.deliverAll()
+    }
+    for (const { core } of cluster.replicas) assert.equal(core.executed.vector, [before + 20, 20, before])
+    pass(cluster)
+    for (const { core, engine } of cluster.replicas) {
+      assert.equal(core.dropped, [before + 20, 20, before])
+      assert.equal(engine.conflicts(1, 21, batch('c', 'a').footprint, [before, 0, before]), [])
+    }
+    assert.equal(cluster.replica(2).propose(batch('next', 'a')).initDeps, [before + 20, 20, before])
+    cluster.check()
+  }
+})
+
 each('a peer that has forgotten what is open here is one to take a checkpoint from', (maker) => {
   const cluster = clusterOf(3, maker)
   const replica = cluster.replica(2)

@@ -100,15 +100,20 @@ export class Campaign {
   virtualMs = 0
   readonly #engines: readonly EngineMaker[]
   readonly #durationMs: number | undefined
+  readonly #altered: (options: Options) => Options
 
-  /** @param durationMs of each safety phase; drawn from the seed where absent */
-  constructor(engines: readonly EngineMaker[], durationMs?: number) {
+  /**
+   * @param durationMs of each safety phase; drawn from the seed where absent
+   * @param altered what is run instead of what the seed draws
+   */
+  constructor(engines: readonly EngineMaker[], durationMs?: number, altered = (options: Options): Options => options) {
     this.#engines = engines
     this.#durationMs = durationMs
+    this.#altered = altered
   }
 
   async run(seed: number): Promise<Outcome> {
-    const outcome = await runWith(drawOptions(seed, this.#durationMs), this.#engines)
+    const outcome = await runWith(this.#altered(drawOptions(seed, this.#durationMs)), this.#engines)
     this.runs++
     this.events += outcome.events
     this.virtualMs += outcome.virtualMs

@@ -356,7 +356,7 @@ export class Life {
       const header = this.#installing as CheckpointHeader
       this.#world.counters.add('checkpoints installed')
       this.#world.happened('installs a checkpoint', this.boot.id, header.id, header.journal)
-      const installed = install(parts)
+      const installed = this.#watched.installs(() => install(parts))
       const execution = this.#world.watcher.decisions.checkpoints.get(keyOf(header)) as Execution
       this.#watched.execution.takeOver(execution)
       return installed

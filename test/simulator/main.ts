@@ -1,18 +1,18 @@
 /**
  * Simulates whole clusters of the shipped code on virtual time; a seed determines everything:
  *
- *     npm run simulate -- --seed N [--minutes M] [--seeds COUNT] [--engine wasm|reference|both] [--shrink]
+ *     npm run simulate -- --seed N [--minutes M] [--seeds COUNT] [--engine wasm|reference|both] [--absences] [--shrink]
  *     npm run simulate -- --options '{…}'
  *
  * `--minutes` is the virtual length of the safety phase. `--seeds` makes it a campaign over COUNT seeds from N on,
- * which also fails if a rare path was never reached. `--shrink` looks for a shorter way to the first failure.
- * `--options` runs exactly these options.
+ * which also fails if a rare path was never reached. With `--absences` members are away for long, and must fetch
+ * checkpoints. `--shrink` looks for a shorter way to the first failure. `--options` runs exactly these options.
  */
 import { parseArgs } from 'node:util'
 import { type EngineMaker, engineMakers, referenceEngine, wasmEngine } from '../support/engine-makers.ts'
 import { freshSeed } from '../support/random.ts'
 import { Campaign, runWith } from './campaign.ts'
-import type { Options } from './options.ts'
+import { type Options, withAbsences } from './options.ts'
 import { countersText, failureText, outcomeLine } from './report.ts'
 import { Shrinker } from './shrink.ts'
 import type { Outcome } from './simulation.ts'
@@ -23,6 +23,7 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '1' },
     minutes: { type: 'string' },
     engine: { type: 'string', default: 'wasm' },
+    absences: { type: 'boolean', default: false },
     shrink: { type: 'boolean', default: false },
     options: { type: 'string' },
   },
@@ -37,6 +38,7 @@ const ENGINES: Readonly<Record<string, readonly EngineMaker[]>> = {
 const engines = ENGINES[values.engine]
 const seed = values.seed === undefined ? freshSeed() : Number(values.seed)
 const seeds = Number(values.seeds)
+const altered = values.absences ? withAbsences : undefined
 const minutes = values.minutes === undefined ? undefined : Number(values.minutes)
 if (
   engines === undefined ||
@@ -58,7 +60,7 @@ async function one(outcome: Outcome, engines: readonly EngineMaker[]): Promise<v
 }
 
 async function campaign(engines: readonly EngineMaker[]): Promise<void> {
-  const campaign = new Campaign(engines, minutes === undefined ? undefined : minutes * 60_000)
+  const campaign = new Campaign(engines, minutes === undefined ? undefined : minutes * 60_000, altered)
   const cpu = process.cpuUsage()
   const startedAt = performance.now()
   for (let at = seed; at < seed + seeds; at++) {

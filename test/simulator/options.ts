@@ -178,6 +178,29 @@ export function drawOptions(seed: number, durationMs?: number): Options {
   }
 }
 
+/**
+ * The same with members that are away for long, while the others take checkpoints often and keep little of their
+ * journals: many installs.
+ */
+export function withAbsences(options: Options): Options {
+  const random = stream(options.seed, 'absences')
+  const { durationMs, replicas, clients, checkpoints, network } = options
+  const absences: Fault[] = []
+  for (let atMs = 200; atMs < 0.8 * durationMs; atMs += durationMs * (0.05 + 0.3 * random.next())) {
+    const forMs = durationMs * (0.1 + 0.5 * random.next())
+    const replica = random.below(replicas)
+    if (random.chance(0.5)) absences.push({ atMs, kind: 'crash', replica, forMs })
+    else absences.push({ atMs, kind: 'partition', side: [replica], how: random.pick(['silent', 'closed']), forMs })
+  }
+  return {
+    ...options,
+    clients: { ...clients, operations: 4 * clients.operations, thinkMs: Math.min(clients.thinkMs, 50) },
+    checkpoints: { ...checkpoints, leastBytes: 100 },
+    network: { ...network, lostCommit: Math.max(network.lostCommit, random.pick([0, 0.2])) },
+    faults: [...options.faults, ...absences],
+  }
+}
+
 /** In some runs the first starts come in any order, with delays: the founding waits for the last one. */
 function drawFirstStarts(random: Random, replicas: number, durationMs: number): number[] {
   if (random.chance(0.6)) return new Array(replicas).fill(0)

@@ -9,6 +9,9 @@ import { Violation } from './violation.ts'
 /** With more open instances than this, only those named in messages are checked. */
 const OPEN_LOOKED_AT = 64
 
+/** An instance of which nothing is known. */
+const NOTHING = 'phase 0 ballots 0, 0 [] []'
+
 /** The protocol's invariants over the whole cluster and all lives of its replicas (protocol.md §5). */
 export class Watcher {
   readonly decisions = new Decisions()
@@ -92,6 +95,34 @@ export class WatchedLife {
       for (let slot = 1; slot <= highest; slot++) this.touch(row, slot)
     }
     this.look(true)
+  }
+
+  /** An install leaves what was promised, voted and known of all that stays open (protocol.md §10). */
+  installs<T>(install: () => T): T {
+    const before = this.#openAsText()
+    const installed = install()
+    for (const [id, after] of this.#openAsText()) {
+      const text = before.get(id) ?? NOTHING
+      if (text !== after) throw new Violation('Install', `${id} was ${text} before, and is ${after}`)
+    }
+    return installed
+  }
+
+  /** Also somewhat above what was ever touched. */
+  #openAsText(): Map<string, string> {
+    const texts = new Map<string, string>()
+    for (const [row, highest] of this.#highest.entries()) {
+      for (let slot = 1; slot <= highest + OPEN_LOOKED_AT; slot++) {
+        const instance = this.#core.instance(row, slot)
+        if (instance === undefined || instance.committed) continue
+        const { phase, ballot, voteBallot, deps, initDeps } = instance
+        texts.set(
+          `${row}.${slot}`,
+          `phase ${phase} ballots ${ballot}, ${voteBallot} [${deps ?? ''}] [${initDeps ?? ''}]`,
+        )
+      }
+    }
+    return texts
   }
 
   #lookAt(id: string, at: readonly [number, number]): void {

@@ -162,6 +162,22 @@ export class TestReplica {
     }
   }
 
+  /** Begins anew, from a checkpoint of somebody who has forgotten all that had executed. */
+  beginAfter(executed: Vector): void {
+    const head = { epoch: 0, slot: executed[this.id] as number, floor: executed, dropped: executed, executed }
+    const part = { kind: 'head', head: { ...head, beyond: executed.map(() => []) } } as const
+    const image = {
+      head: part.head,
+      release: () => {},
+      *parts() {
+        yield part
+      },
+    }
+    this.#journal = []
+    this.#checkpoints = [{ number: 0, executed: [], head: part.head, image: [...encodeImage(image)] }]
+    this.start()
+  }
+
   /** What a peer gets of it: a checkpoint as of now. */
   image(): PeerImage {
     const image = this.core.image()
