@@ -72,6 +72,7 @@ export class CatchUp implements Part {
       behind: () => this.#isBehind,
       givers: () => core.peersWithCheckpoint.filter((row) => core.alive(row)),
       lacking: (row) => core.lackingFrom(row),
+      wanted: () => core.peersWithCheckpoint.flatMap((row) => core.lackingFrom(row) ?? []),
       hasSpace: options.hasSpace,
       idOf: (row) => (members[row] as Member).id,
       executed: () => this.#executed,

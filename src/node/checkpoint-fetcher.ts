@@ -32,6 +32,8 @@ export interface FetcherOptions {
   readonly givers: () => readonly number[]
   /** What the peer in the row has forgotten and this replica lacks; null if there is nothing. */
   readonly lacking: (row: number) => InstanceId | null
+  /** All that this replica lacks and a peer, up or not, has forgotten. */
+  readonly wanted: () => readonly InstanceId[]
   /** Whether the disk has space for so many bytes, besides what must stay free. */
   readonly hasSpace: (bytes: number) => boolean
   /** The id of the replica in a row. */
@@ -240,10 +242,9 @@ export class CheckpointFetcher implements Part {
 
   /** Whether it contains what has executed here, and something that is lacking: what is installed already does not. */
   #isUseful({ header }: CheckpointReceiver): boolean {
-    const { executed, lacking, givers } = this.#options
+    const { executed, wanted } = this.#options
     const [here, there] = [executed(), executedBy(header)]
-    const wanted = givers().map((row) => lacking(row))
-    return wanted.some((instance) => instance !== null && contains(there, plus(here, instance)))
+    return wanted().some((instance) => contains(there, plus(here, instance)))
   }
 
   async #write(): Promise<void> {

@@ -204,7 +204,8 @@ export class Checkpointer implements Part {
     const grownBytes = journalWriter.bytes - this.#baseBytes
     const isGrown = nowMs >= this.#retryMs && grownBytes >= this.#dueBytes
     if (!isGrown && !this.#wanted.any) return false
-    const fits = hasSpace(this.#lastBytes + limits.leastBytes)
+    // Somebody waits for it, so it may be tight: what does not fit ends with an error of the disk.
+    const fits = hasSpace(this.#wanted.any ? this.#lastBytes : this.#lastBytes + limits.leastBytes)
     if (!fits) this.#wanted.noSpace()
     return fits
   }

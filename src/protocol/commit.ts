@@ -2,7 +2,7 @@ import type { Vector } from '../engine/engine.ts'
 import { chargeAnswer, mayAnswer } from './allowance.ts'
 import { assert, contradiction } from './assert.ts'
 import type { Context } from './context.ts'
-import { answerTruncated } from './forgotten.ts'
+import { answerTruncated, lackingFrom } from './forgotten.ts'
 import type { Instance } from './instance.ts'
 import { type Batch, Command, type Commit, MessageType } from './messages.ts'
 import { wakeReads } from './reads.ts'
@@ -68,13 +68,16 @@ function batchOf(context: Context, instance: Instance): Batch | null {
 /** Any request about an instance that is committed here is answered with its Commit, including the batch. */
 export function answerCommit(context: Context, instance: Instance, to: number): void {
   if (!mayAnswer(context, to)) return
-  if (sendCommit(context, instance, to) === null) answerTruncated(context, to, instance.row, instance.slot)
+  sendCommit(context, instance, to, () => answerTruncated(context, to, instance.row, instance.slot))
 }
 
-/** Sends the whole Commit; returns the bytes of the batch, or null, without effect, if the batch is gone. */
-export function sendCommit(context: Context, instance: Instance, to: number): number | null {
+/**
+ * Sends the whole Commit; returns the bytes of the batch. If that is gone, the Commit goes without it, and behind what
+ * `gone` sends: who has the batch needs nothing else, and who has not needs a checkpoint.
+ */
+export function sendCommit(context: Context, instance: Instance, to: number, gone: () => void): number {
   const message = commitMessage(context, instance, true)
-  if (message.command === Command.batch && message.batch === null) return null
+  if (message.command === Command.batch && message.batch === null) gone()
   const bytes = message.batch === null ? 0 : batchBytes(message.batch)
   chargeAnswer(context, to, bytes)
   context.send(to, instance, message)
@@ -159,9 +162,10 @@ function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i])
 }
 
-/** The batch is missing: asks the sender of a message that assumes it is known. */
+/** The batch is missing: asks the sender of a message that assumes it is known, unless it has said that it is gone. */
 export function askFor(context: Context, instance: Instance, from: number): void {
   if (instance.askedMs > 0 && context.nowMs < instance.askedMs + context.timing.askMs) return
+  if (lackingFrom(context, from) !== null) return
   instance.askedMs = Math.max(1, context.nowMs)
   context.sendFreely(from, {
     type: MessageType.ask,

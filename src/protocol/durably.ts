@@ -1,5 +1,6 @@
 import type { Vector } from '../engine/engine.ts'
 import { ExecutedSet } from './executed.ts'
+import { contains, type Executed, executedOf } from './runs.ts'
 
 /**
  * What has executed here and will be found committed after a restart: E of protocol.md §10. Instances enter in the
@@ -13,6 +14,8 @@ export class DurablyExecuted {
   #durable = 0
   /** What comes behind this place rests on an image that is not durable yet; -1 if there is none. */
   #held = -1
+  /** What that image holds. */
+  #image: Executed | null = null
 
   constructor(rows: number) {
     this.set = new ExecutedSet(rows)
@@ -40,8 +43,9 @@ export class DurablyExecuted {
   }
 
   /** The state was replaced by that of an image: what executes from now on is not durable before the image is. */
-  hold(): void {
+  hold(image: Executed): void {
     if (this.#held < 0) this.#held = this.#waiting.length
+    this.#image = image
   }
 
   /** Whether there is an image that is not durable yet. */
@@ -49,8 +53,10 @@ export class DurablyExecuted {
     return this.#held >= 0
   }
 
-  /** A checkpoint that holds the image and all that has executed until now is whole and synced. */
+  /** A checkpoint is whole and synced. One that was begun before the image was installed changes nothing. */
   settle(executed: Vector, beyond: readonly (readonly number[])[]): void {
+    if (this.#image === null || !contains(executedOf(executed, beyond), this.#image)) return
+    this.#image = null
     this.set.restore(executed, beyond)
     // What the checkpoint holds need not wait for its COM.
     const rest = this.#waiting.slice(Math.max(this.#held, 0))

@@ -41,13 +41,15 @@ export function install(context: Context, parts: Iterable<ImagePart>): Installed
     const part = next.value
     // Its open instances and its votes are its own.
     if (part.kind !== 'executed' || context.executed.has(part.executed.row, part.executed.slot)) continue
-    const { row, slot, footprint, isNoop } = part.executed
+    const { row, slot, isNoop } = part.executed
+    // The index is about payloads: a no-op's, too, which the giver may never have seen.
+    const footprint = part.executed.footprint ?? context.find(row, slot)?.batch?.footprint ?? null
     takeOver(context, part.executed)
     indexed.push({ row, slot, footprint })
     if (row === context.id && !isNoop) executedElsewhere.push(slot)
   }
   context.executed.restore(head.executed, head.beyond)
-  context.durably.hold()
+  context.durably.hold(executedOf(head.executed, head.beyond))
   context.floor = union(context.floor, head.floor)
   for (const row of context.rows) {
     row.advanceCommitted()

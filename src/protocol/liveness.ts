@@ -209,17 +209,19 @@ export function onAsk(context: Context, from: number, message: Ask): void {
   const row = context.row(message.row)
   const end = message.slot + Math.min(message.count, ASK_COUNT)
   let bytes = 0
-  let gone: number | null = null
+  let isTold = false
+  // One for the whole range: the asker needs a checkpoint, whatever else it lacks.
+  const gone = (slot: number) => {
+    if (!isTold) answerTruncated(context, from, message.row, slot)
+    isTold = true
+  }
   for (let slot = message.slot; slot < end && bytes < ANSWER_BYTES && mayAnswerAsk(context, from); slot++) {
     context.peers.of(from).allowance.slots--
     const instance = row.find(slot)
     if (instance === undefined) {
-      if (context.isForgotten(message.row, slot)) gone ??= slot
-    } else if (instance.committed) {
-      const sent = sendCommit(context, instance, from)
-      if (sent === null) gone ??= slot
-      bytes += sent ?? 0
-    } else if (instance.attempt !== null) {
+      if (context.isForgotten(message.row, slot)) gone(slot)
+    } else if (instance.committed) bytes += sendCommit(context, instance, from, () => gone(slot))
+    else if (instance.attempt !== null) {
       // The asker lacks the batch.
       instance.attempt.holders &= ~addVote(0, from)
       resend(context, instance, addVote(0, from))
@@ -228,8 +230,6 @@ export function onAsk(context: Context, from: number, message: Ask): void {
       bytes += sent
     }
   }
-  // One for the whole range: the asker needs a checkpoint, whatever else it lacks.
-  if (gone !== null) answerTruncated(context, from, message.row, gone)
 }
 
 export function onNack(context: Context, from: number, message: Nack): void {

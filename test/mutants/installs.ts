@@ -15,8 +15,8 @@ export const INSTALLS: readonly Mutant[] = [
       },
       {
         file: 'node/checkpoint-fetcher.ts',
-        from: '    return wanted.some((instance)',
-        to: '    return header.journal >= 0 || wanted.some((instance)',
+        from: '    return wanted().some((instance)',
+        to: '    return header.journal >= 0 || wanted().some((instance)',
       },
       {
         file: INSTALL,
@@ -54,8 +54,10 @@ export const INSTALLS: readonly Mutant[] = [
     patches: [
       {
         file: INSTALL,
-        from: '  context.durably.hold()\n',
-        to: '  context.durably.settle(head.executed, head.beyond)\n',
+        from: '  context.durably.hold(executedOf(head.executed, head.beyond))\n',
+        to:
+          '  context.durably.hold(executedOf(head.executed, head.beyond))\n' +
+          '  context.durably.settle(head.executed, head.beyond)\n',
       },
     ],
     hunter: bySimulator,

@@ -73,6 +73,8 @@ class World {
   fetcher: CheckpointFetcher
   nowMs = 0
   behind = true
+  /** The givers that are up. */
+  up: readonly number[] = [1, 2]
   lacking = { row: 0, slot: 1 }
   executed: Executed = { prefix: [0, 0, 0], runs: [] }
   installed: Image | null = null
@@ -150,8 +152,9 @@ class World {
       logger: SILENT,
       send: (row, message) => this.send(0, row, message),
       behind: () => this.behind,
-      givers: () => [1, 2],
+      givers: () => this.up,
       lacking: () => this.lacking,
+      wanted: () => [this.lacking],
       hasSpace: () => true,
       still: () => true,
       hold: () => {},
@@ -364,6 +367,17 @@ test('it ends without one when the replica is not behind any more', async () => 
   for (let step = 0; step < 5; step++) await world.step()
   assert.is(world.disk.count, 0)
   assert.is(world.installed, null)
+})
+
+test('what has arrived is used, although its giver is gone when the last chunk comes', async () => {
+  const world = new World()
+  await world.givers[0]?.take(8_000_000)
+  world.linkBytes = 400_000
+  world.up = [1]
+  await world.until(() => (world.fetcher.progress?.receivedBytes ?? 0) > 7_999_000)
+  world.up = []
+  await world.until(() => world.installed !== null, 100)
+  assert.equal(world.installed, imageAt(1, 8_000_000))
 })
 
 test.run()

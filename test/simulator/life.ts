@@ -74,6 +74,7 @@ export class Life {
   /** Null where nobody looks. */
   readonly #space: SimulatedSpace | null
   readonly #journal: Journal
+  readonly #engine: WatchedEngine
   /** The footprints of what this life proposed, by own slot. */
   readonly #proposed = new Map<number, Footprint>()
   #said: Sent[] = []
@@ -117,10 +118,11 @@ export class Life {
     const opened = damage === null ? disk.open() : new DamagedJournal(disk.open(), damage)
     this.#journal = opened
     const { sabotage } = world
+    this.#engine = this.#watchedEngine()
     this.member = new Member({
       identity,
       startNonce: this.startNonce,
-      engine: this.#watchedEngine(),
+      engine: this.#engine,
       machine: world.workload.machine(),
       journal: sabotage.journal?.(opened, this.process) ?? opened,
       checkpoints: this.#watchedCheckpoints(),
@@ -356,7 +358,8 @@ export class Life {
       const header = this.#installing as CheckpointHeader
       this.#world.counters.add('checkpoints installed')
       this.#world.happened('installs a checkpoint', this.boot.id, header.id, header.journal)
-      const installed = this.#watched.installs(() => install(parts))
+      const isIndexed = (row: number, slot: number) => this.#engine.footprint(row, slot) !== null
+      const installed = this.#watched.installs(() => install(parts), isIndexed)
       const execution = this.#world.watcher.decisions.checkpoints.get(keyOf(header)) as Execution
       this.#watched.execution.takeOver(execution)
       return installed

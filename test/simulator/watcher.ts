@@ -97,15 +97,29 @@ export class WatchedLife {
     this.look(true)
   }
 
-  /** An install leaves what was promised, voted and known of all that stays open (protocol.md §10). */
-  installs<T>(install: () => T): T {
+  /**
+   * An install leaves what was promised, voted and known of all that stays open (protocol.md §10), and takes no payload
+   * out of the index.
+   */
+  installs<T>(install: () => T, isIndexed: (row: number, slot: number) => boolean): T {
     const before = this.#openAsText()
+    const indexed = this.#slots().filter(([row, slot]) => isIndexed(row, slot))
     const installed = install()
+    for (const [row, slot] of indexed) {
+      const isLost = slot > (this.#core.dropped[row] as number) && !isIndexed(row, slot)
+      if (isLost) throw new Violation('Install', `${row}.${slot} is not in the index any more`)
+    }
     for (const [id, after] of this.#openAsText()) {
       const text = before.get(id) ?? NOTHING
       if (text !== after) throw new Violation('Install', `${id} was ${text} before, and is ${after}`)
     }
     return installed
+  }
+
+  #slots(): [row: number, slot: number][] {
+    return [...this.#highest.entries()].flatMap(([row, highest]) =>
+      Array.from({ length: highest }, (_, i): [number, number] => [row, i + 1]),
+    )
   }
 
   /** Also somewhat above what was ever touched. */
