@@ -35,6 +35,12 @@ export class GrowingPlaces {
     return former !== null && former.home(hash) >= this.#moved ? former : this.#present
   }
 
+  /** Loads the homes of hashes, during a move those in both arrays; see {@link Table.loadAhead}. */
+  touch(hashes: Int32Array, count: number): number {
+    const sink = this.#present.touch(hashes, count)
+    return this.#former === null ? sink : sink ^ this.#former.touch(hashes, count)
+  }
+
   enter(hash: number, handle: number): void {
     if (this.#former !== null) this.#move(this.#former)
     else if (this.#count << 1 >= this.#present.homes) this.#double()

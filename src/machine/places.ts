@@ -34,6 +34,15 @@ export class Places {
     return -1
   }
 
+  /** Loads the homes of hashes; see {@link Table.loadAhead}. The result has no meaning. */
+  touch(hashes: Int32Array, count: number): number {
+    const words = this.#words
+    const mask = this.homes - 1
+    let sink = 0
+    for (let i = 0; i < count; i++) sink ^= words[((hashes[i] as number) & mask) << 1] as number
+    return sink
+  }
+
   /** The handle at a place that is not empty. */
   handle(place: number): number {
     return (this.#words[place << 1] as number) - 1

@@ -50,9 +50,9 @@ export class Records {
     return true
   }
 
-  /** Where the head of a record is, to load it ahead. */
-  head(record: number): number {
-    return this.#word(record, HEAD)
+  /** Loads the heads of records; see {@link Table.loadAhead}. */
+  touch(records: Int32Array, count: number): number {
+    return this.#slab.touch(records, count)
   }
 
   keyLength(record: number): number {

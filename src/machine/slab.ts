@@ -67,6 +67,19 @@ export class Slab {
     return this.#wordPages[handle >>> (PAGE_BITS - UNIT_BITS)] as Int32Array
   }
 
+  /** Loads the first words of records that share pages; see {@link Table.loadAhead}. The result has no meaning. */
+  touch(handles: Int32Array, count: number): number {
+    const pages = this.#wordPages
+    let sink = 0
+    for (let i = 0; i < count; i++) {
+      const handle = handles[i] as number
+      if (handle >= ALONE) continue
+      const words = pages[handle >>> (PAGE_BITS - UNIT_BITS)] as Int32Array
+      sink ^= words[(handle & (UNITS_PER_PAGE - 1)) << (UNIT_BITS - 2)] as number
+    }
+    return sink
+  }
+
   get pages(): number {
     return this.#pages.length
   }

@@ -32,6 +32,8 @@ export class Table {
   #generation = 0
   /** Collects what is loaded ahead: without a use the engine would remove the loads. */
   #sink = 0
+  /** The records that are loaded ahead. */
+  #ahead = new Int32Array(0)
 
   get size(): number {
     return this.#places.count
@@ -101,18 +103,16 @@ export class Table {
    * No load needs the result of another load of the same pass, so the processor waits for all of a pass at once.
    */
   loadAhead(hashes: Int32Array, count: number): void {
-    let sink = this.#sink
-    for (let i = 0; i < count; i++) {
-      const places = this.#places.of(hashes[i] as number)
-      sink ^= places.handle(places.home(hashes[i] as number))
-    }
+    if (this.#ahead.length < count) this.#ahead = new Int32Array(count)
+    const sink = this.#places.touch(hashes, count)
+    let found = 0
     for (let i = 0; i < count; i++) {
       const hash = hashes[i] as number
       const places = this.#places.of(hash)
       const place = places.seek(hash, places.home(hash))
-      if (place >= 0) sink ^= this.records.head(places.handle(place))
+      if (place >= 0) this.#ahead[found++] = places.handle(place)
     }
-    this.#sink = sink
+    this.#sink ^= sink ^ this.records.touch(this.#ahead, found)
   }
 
   /** All entries, ascending by key. */
