@@ -28,14 +28,14 @@ export class Handshakes implements Part {
 
   /** The same at all members once they are founded, and different at every other cluster; null before. */
   get clusterId(): string | null {
-    const { clusterId, founded } = this.#options.incarnations.standing
-    return founded ? clusterId : null
+    const { incarnations } = this.#options
+    return incarnations.founded ? incarnations.clusterId : null
   }
 
   /** Null if all members have met; otherwise what the founding waits for. */
   get notFounded(): string | null {
     const { incarnations } = this.#options
-    if (incarnations.standing.founded) return null
+    if (incarnations.founded) return null
     const names = incarnations.missing.map((peer) => this.#nameOf(peer))
     return `founding: waits for ${names.join(', ')}: the first start needs all members`
   }

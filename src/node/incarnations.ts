@@ -98,6 +98,15 @@ export class Incarnations {
     return [...starts, ...peers, ...met]
   }
 
+  /** Of the members that are durably known here; null until all are. */
+  get clusterId(): string | null {
+    return this.#clusterId
+  }
+
+  get founded(): boolean {
+    return this.#founded
+  }
+
   get standing(): Standing {
     return {
       ...{ start: this.#start, earlier: this.#earlier, journal: this.#startedAt },

@@ -66,13 +66,18 @@ export class PeerFrames {
     return transport.buffered((members.members[to] as Member).id) + parts.reduce((sum, { length }) => sum + length, 0)
   }
 
+  /** What is the same for several peers, as most messages of a proposer are, is copied and sealed once. */
   send(): void {
     const { transport, members } = this.#options
+    let last: Uint8Array[] = []
+    let frames: Uint8Array[] = []
     for (let row = 0; row < this.#parts.length; row++) {
       const parts = this.#parts[row] as Uint8Array[]
       if (parts.length === 0) continue
+      if (!areSame(parts, last)) frames = sealedFrames(parts, FRAME_BYTES)
+      last = parts
       const { id } = members.members[row] as Member
-      for (const frame of sealedFrames(parts, FRAME_BYTES)) transport.send(id, frame)
+      for (const frame of frames) transport.send(id, frame)
       this.#parts[row] = []
     }
   }
@@ -98,6 +103,10 @@ export class PeerFrames {
     }
     return true
   }
+}
+
+function areSame(parts: readonly Uint8Array[], others: readonly Uint8Array[]): boolean {
+  return parts.length === others.length && parts.every((part, i) => part === others[i])
 }
 
 /** Whether the bytes are at fault, and not this replica. */

@@ -57,6 +57,7 @@ export class Refusals {
 
   /** Who refuses this replica and why, for people; empty if nobody does. */
   describe(nameOf: (peer: number) => string): string {
+    if (this.#latest.size === 0) return ''
     const each = [...this.#latest].sort(([a], [b]) => a - b)
     return each.map(([peer, { reason }]) => `refused by ${nameOf(peer)}: ${MEANINGS[reason]}`).join('; ')
   }
