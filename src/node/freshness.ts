@@ -7,6 +7,28 @@ const IDLE_MS = 1000
 const ASKED_MS = 100
 
 /**
+ * One check. Of a class, so that all have one shape: an object literal with a getter has a new one each time, and with
+ * each check the engine threw away the compiled code of the whole turn, which calls {@link finished}.
+ */
+class Check implements OwnedRead {
+  readonly lo = 0
+  readonly hi = 0
+  readonly everything = true
+  wanted = true
+  readonly #ended: () => void
+
+  constructor(ended: () => void) {
+    this.#ended = ended
+  }
+
+  finished(): void {
+    if (!this.wanted) return
+    this.wanted = false
+    this.#ended()
+  }
+}
+
+/**
  * How old the state of this replica may be. From time to time the replica reads everything by a quorum: when that ends,
  * its state contains whatever was answered anywhere before it began. It costs two small messages per peer.
  */
@@ -15,7 +37,7 @@ export class Freshness implements Part {
   /** When the last check that has ended began, in ms of this replica's clock; null before the first. */
   #freshMs: number | null = null
   #begunMs = Number.NEGATIVE_INFINITY
-  #running: OwnedRead | null = null
+  #running: Check | null = null
   #asked = false
 
   constructor(core: Pick<Core, 'founded' | 'readAll'>) {
@@ -36,24 +58,17 @@ export class Freshness implements Part {
     if (!this.#core.founded || this.#running !== null || nowMs < this.#begunMs + intervalMs) return
     this.#begunMs = nowMs
     this.#asked = false
-    const freshness = this
-    const check: OwnedRead = {
-      ...{ lo: 0, hi: 0, everything: true },
-      get wanted() {
-        return freshness.#running === check
-      },
-      finished: () => {
-        if (!check.wanted) return
-        this.#running = null
-        this.#freshMs = nowMs
-      },
-    }
+    const check = new Check(() => {
+      this.#running = null
+      this.#freshMs = nowMs
+    })
     this.#running = check
     this.#core.readAll(check)
   }
 
   /** What peers said before does not count any more. */
   abandon(): void {
+    if (this.#running !== null) this.#running.wanted = false
     this.#running = null
   }
 }
