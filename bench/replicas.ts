@@ -13,8 +13,18 @@ const PROGRAM = process.env.BENCH_PROGRAM ?? join(import.meta.dirname, '..', 'di
 const REPLICAS = 3
 const READY_LIMIT_MS = 30_000
 
+/** For a replica that was away. */
+const CATCH_UP_LIMIT_MS = 300_000
+
 export interface Replicas {
   readonly urls: readonly string[]
+  /** Of the processes that run now, by replica. */
+  pids(): number[]
+  /** Holds the data directories, named by the replicas' ids. */
+  readonly folder: string
+  kill(id: number): Promise<void>
+  /** Starts a replica that was killed; returns the ms until it was ready. */
+  start(id: number): Promise<number>
   end(): Promise<void>
 }
 
@@ -24,9 +34,17 @@ export async function startReplicas(): Promise<Replicas> {
   const clientPort = await freePortRange(2 * REPLICAS)
   const peerPort = clientPort + REPLICAS
   const members = membersOf({ replicas: REPLICAS, clientPort, peerPort, data: folder, common: { logLevel: 'error' } })
-  const children = members.map(({ args }) =>
-    spawn(process.execPath, [PROGRAM, ...args], { stdio: ['ignore', 'ignore', 'inherit'] }),
-  )
+  const startOne = ({ args }: (typeof members)[number]) =>
+    spawn(process.execPath, [PROGRAM, ...args], { stdio: ['ignore', 'ignore', 'inherit'] })
+  const children = members.map(startOne)
+  const kill = (id: number) => stop(children[id] as ChildProcess)
+  const start = async (id: number) => {
+    const member = members[id] as (typeof members)[number]
+    const startedAt = performance.now()
+    children[id] = startOne(member)
+    await allReady([member.url], AbortSignal.timeout(CATCH_UP_LIMIT_MS))
+    return performance.now() - startedAt
+  }
   const end = async () => {
     await Promise.all(children.map(stop))
     rmSync(folder, { recursive: true, force: true })
@@ -38,7 +56,8 @@ export async function startReplicas(): Promise<Replicas> {
     await end()
     throw error
   }
-  return { urls, end }
+  const pids = () => children.map(({ pid }) => pid as number)
+  return { urls, folder, pids, kill, start, end }
 }
 
 async function stop(child: ChildProcess): Promise<void> {
