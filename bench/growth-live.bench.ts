@@ -1,7 +1,7 @@
 /**
- * Whether memory and disk of real replicas level off: three processes with fsync take `BENCH_RATE` puts a second (5,000)
- * over `BENCH_KEYS` keys (100,000) for `BENCH_MINUTES` minutes (10). Prints after each minute what each of them holds.
- * In the second half of each minute one of them is killed and started again.
+ * Whether memory and disk of real replicas level off: three processes with fsync take `BENCH_RATE` puts a second
+ * (5,000) over `BENCH_KEYS` keys (100,000) for `BENCH_MINUTES` minutes (10). Prints after each minute what each of them
+ * holds. In the middle of each minute one of them is killed and started again.
  */
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,7 +1,7 @@
 /**
  * Whether memory and disk level off: three replicas in one process, on virtual time, with disks in memory, take
- * `BENCH_RATE` puts a second (5,000) over `BENCH_KEYS` keys (100,000) for `BENCH_MINUTES` minutes (60). Prints what they
- * hold after each minute. Every tenth minute replica 1 is killed, and what its restart takes is real time.
+ * `BENCH_RATE` puts a second (5,000) over `BENCH_KEYS` keys (100,000) for `BENCH_MINUTES` minutes (60). Prints what
+ * they hold after each minute. In every tenth minute replica 1 is killed; what its restart takes is real CPU time.
  */
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
