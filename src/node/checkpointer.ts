@@ -204,8 +204,9 @@ export class Checkpointer implements Part {
     const grownBytes = journalWriter.bytes - this.#baseBytes
     const isGrown = nowMs >= this.#retryMs && grownBytes >= this.#dueBytes
     if (!isGrown && !this.#wanted.any) return false
-    // Somebody waits for it, so it may be tight: what does not fit ends with an error of the disk.
-    const fits = hasSpace(this.#wanted.any ? this.#lastBytes : this.#lastBytes + limits.leastBytes)
+    // For one that somebody waits for, a guess of its size is enough.
+    const moreBytes = this.#wanted.any ? Math.min(grownBytes, limits.leastBytes) : limits.leastBytes
+    const fits = hasSpace(this.#lastBytes + moreBytes)
     if (!fits) this.#wanted.noSpace()
     return fits
   }

@@ -75,7 +75,7 @@ export const CHECKPOINTS: readonly Mutant[] = [
   },
   {
     name: 'a restart without its checkpoint is a new replica',
-    patches: [{ file: 'node/restore.ts', from: '  if (journal.first > 1) {\n', to: '  if (journal.first < 1) {\n' }],
+    patches: [{ file: 'node/restore.ts', from: '  if (journal.first > 1 ||', to: '  if (journal.first < 1 ||' }],
     hunter: bySimulator,
   },
   {

@@ -6,6 +6,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { FORMAT_VERSION, START_NONCE_BYTES } from '../../src/codec/limits.ts'
 import { KeyValueStore } from '../../src/machine/key-value.ts'
+import type { CheckpointLimits } from '../../src/node/checkpointer.ts'
 import { realClock } from '../../src/node/clock.ts'
 import { SILENT } from '../../src/node/logger.ts'
 import { Member } from '../../src/node/member.ts'
@@ -24,6 +25,13 @@ const test = suite('catching up on real disks')
 const LIMITS = { leastBytes: 20_000, sliceBytes: 4000, sliceMs: 3, bytesPerMs: 1000 }
 const REPLICAS = 3
 
+/** It takes checkpoints only where it must: its journal is never trimmed otherwise. */
+const LAGGARD = 2
+
+function limitsOf(id: number): CheckpointLimits {
+  return id === LAGGARD ? { ...LIMITS, leastBytes: 2 ** 30 } : LIMITS
+}
+
 class Trio {
   readonly folder = mkdtempSync(join(tmpdir(), 'epaxos-catch-up-'))
   readonly failures: Error[] = []
@@ -39,7 +47,7 @@ class Trio {
       startNonce: randomBytes(START_NONCE_BYTES),
       ...{ identity, engine: wasmEngine.make(REPLICAS), machine: new KeyValueStore() },
       journal: await LmdbJournal.open(directory.journalPath),
-      ...{ checkpoints: await openCheckpoints(directory.checkpointsPath), checkpointLimits: LIMITS },
+      ...{ checkpoints: await openCheckpoints(directory.checkpointsPath), checkpointLimits: limitsOf(id) },
       ...{ transport: new MemoryTransport(this.#network, { identity }), clock: realClock, random: Math.random },
       ...{ logger: SILENT, requestTimeoutMs: 5000, linked: () => {}, failed: (error) => this.failures.push(error) },
     })
@@ -96,6 +104,14 @@ test('a member that was away for long takes a checkpoint of a peer, goes on, and
     await trio.ready(2)
     assert.is(trio.member(2).numbers.checkpointsInstalled, 0)
     await until(() => states().size === 1, 'equal states')
+    // The journal does not hold what was installed, so without the checkpoint it is not enough.
+    await trio.stop(2)
+    rmSync(join(trio.folder, '2', 'checkpoints'), { recursive: true })
+    const error = await trio.start(2).then(
+      () => null,
+      (reason) => reason,
+    )
+    assert.is(error?.code, 'damaged', String(error))
   } finally {
     await trio.close()
   }

@@ -12,8 +12,11 @@ const test = suite('simulated clusters')
 /** Virtual length of a safety phase. */
 const DURATION_MS = 2000
 
-/** They reach rare ends of the wait in a recovery, a read that is abandoned, and results that were swept or aged. */
-const RARE_SEEDS = [1001, 1017, 1040, 1064, 1125, 1446, 1595]
+/**
+ * They reach rare ends of the wait in a recovery, a read that is abandoned, a checkpoint that is not there yet, and
+ * results that were swept or aged.
+ */
+const RARE_SEEDS = [1001, 1006, 1017, 1019, 1040, 1064, 1125, 1211, 1446, 1595, 1655]
 
 /**
  * The copy of a process decides otherwise; a founding is not heard of by a member that comes back; nor from the only
