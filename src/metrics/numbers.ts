@@ -29,6 +29,9 @@ export interface Numbers {
   readonly oldestUncommittedMs: number
 
   readonly instances: number
+  /** Instances of all rows that are known here and not forgotten, and those that were forgotten. */
+  readonly instancesHeld: number
+  readonly instancesForgotten: number
   readonly commands: number
   readonly cycles: number
   readonly voidBatches: number

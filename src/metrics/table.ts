@@ -50,6 +50,8 @@ export const TABLE: { readonly [N in keyof Shown]: Row } = {
   }),
 
   instances: counter('epaxos_executed_instances_total', 'Executed instances.'),
+  instancesHeld: gauge('epaxos_held_instances', 'Instances that some member may not have executed.'),
+  instancesForgotten: counter('epaxos_forgotten_instances_total', 'Instances forgotten: all members executed them.'),
   commands: counter('epaxos_executed_commands_total', 'Executed commands.', { status: 'counts.commands' }),
   cycles: counter('epaxos_executed_cycles_total', 'Executed components of more than one instance.', {
     status: 'counts.cycles',
@@ -99,9 +101,13 @@ export const TABLE: { readonly [N in keyof Shown]: Row } = {
   fetchBytes: gauge('epaxos_fetch_bytes', 'The size of the checkpoint that is fetched; 0 if none is.', {
     status: 'catchUp.bytes',
   }),
-  fetchRemainingMs: gauge('epaxos_fetch_remaining_seconds', 'How long the rest of it takes at the speed so far.', {
-    ...{ scale: MS, status: 'catchUp.remainingMs' },
-  }),
+  fetchRemainingMs: gauge(
+    'epaxos_fetch_remaining_seconds',
+    'How long the rest takes at the speed so far; 0: unknown.',
+    {
+      ...{ scale: MS, status: 'catchUp.remainingMs' },
+    },
+  ),
   replayMs: gauge('epaxos_replay_seconds', 'The duration of the last replay.', { scale: MS, status: 'replayMs' }),
   freeBytes: gauge('epaxos_disk_free_bytes', 'Free space of the disk, at the last look.'),
   nearlyFull: gauge('epaxos_disk_nearly_full', 'Whether updates are refused because the disk is nearly full.'),

@@ -27,6 +27,8 @@ export function numbersOf(
     executed: executor.executed.vector,
     oldestUncommittedMs: Math.round(core.oldestUncommittedMs),
     ...{ instances, commands, cycles, voidBatches },
+    instancesHeld: core.committed.reduce((sum, slot, row) => sum + slot - (core.dropped[row] as number), 0),
+    instancesForgotten: core.counts.forgotten,
     ...{ sessions, sessionNumbers, sessionBytes, tombstones },
     ...{ ticks: executor.sessions.ticks, sweeps: executor.sessions.generation },
     reads: { answered, in_parts, timed_out, abandoned, refused },

@@ -31,6 +31,7 @@ counter epaxos_executed_commands_total
 counter epaxos_executed_cycles_total
 counter epaxos_executed_instances_total
 counter epaxos_false_suspicions_total
+counter epaxos_forgotten_instances_total
 counter epaxos_journal_values_total
 counter epaxos_noops_total
 counter epaxos_quorum_read_keys_total
@@ -54,6 +55,7 @@ gauge epaxos_executed_slot row
 gauge epaxos_fetch_bytes
 gauge epaxos_fetch_remaining_seconds
 gauge epaxos_fetched_bytes
+gauge epaxos_held_instances
 gauge epaxos_info cluster durability engine id server
 gauge epaxos_journal_bytes
 gauge epaxos_oldest_uncommitted_seconds
