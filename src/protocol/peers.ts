@@ -20,7 +20,7 @@ export interface Allowance {
 }
 
 export const ALLOWANCE: Readonly<Allowance> = {
-  bytes: 4 << 20,
+  bytes: 1 << 20,
   answers: 1024,
   slots: 8192,
   recoveries: 256,
