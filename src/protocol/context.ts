@@ -132,6 +132,8 @@ export class Context {
   heartbeatMs = 0
   /** A: what every member has executed durably, as far as this replica knows (protocol.md §10). */
   floor: Vector
+  /** What the next heartbeat says of it. */
+  saidFloor: Vector
   /** Images that are being read: nothing is forgotten meanwhile. */
   images = 0
   /** What had executed, durably or not, at the last heartbeat. */
@@ -179,6 +181,7 @@ export class Context {
     this.executed = new ExecutedSet(replicas)
     this.durably = new DurablyExecuted(replicas)
     this.floor = zeros(replicas)
+    this.saidFloor = zeros(replicas)
     this.rows = Array.from({ length: replicas }, (_, row) => new Row(row))
     this.peers = new Peers(options.id, replicas, options.timing.suspectMs)
     this.reads = new OpenReads(replicas)

@@ -17,7 +17,9 @@ export function sendHeartbeats(context: Context): void {
   const executed = context.durably.set.vector
   const journal = context.durable
   const state = stateToSay(context)
-  const floor = floorToSay(context)
+  // Of the last heartbeat: a proposal that was made before that one may still wait for its journal value.
+  const floor = context.saidFloor
+  context.saidFloor = floorToSay(context)
   for (const to of context.peers.others) {
     const peer = context.peers.of(to)
     const echoMs = peer.sentMs === 0 ? 0 : peer.sentMs + (context.nowMs - peer.heartbeatMs)
