@@ -270,11 +270,13 @@ export class SimulatedClient {
     this.#world.happened('asks', this.id, replica, ...request.operations.map(({ input }) => input.text))
     let heard = false
     time.after(HOP_MS, () => {
+      const life = this.#replicas[replica]?.life
       this.#replicas[replica]?.submit(
         request.group,
         { consistency: request.how, min: '' },
         (answer) => {
-          const token = this.#replicas[replica]?.life?.member.token ?? ''
+          // Of the process that was asked: another one may be the replica by now.
+          const token = life?.member.token ?? ''
           const copy = answer.outcome === 'done' ? { ...answer, results: answer.results.slice() } : answer
           time.after(HOP_MS, () => {
             heard = true

@@ -76,6 +76,7 @@ const FOUND: readonly (readonly [number, string])[] = [
   [20261125927, 'heartbeats that are farther apart than the patience with a silent peer'],
   [20261126286, 'several replicas at a time that come back without their disks'],
   [710003230, 'a repetition after the end of its session that joins an instance of before'],
+  [998000017, 'a stale read of a process that woke beside its copy, judged by the age of the copy'],
   [771000141, 'a copy that the directory of a member which was away had never met a later start of'],
   [930000008, 'a batch that was open in one checkpoint and executed in the next, and was in no journal any more'],
   [775000102, 'a member that was away until no journal held what it lacked'],

@@ -3,6 +3,7 @@ import { encodeGroup } from '../../src/execution/groups.ts'
 import { ResultReader, Status } from '../../src/execution/results.ts'
 import type { Answer } from '../../src/node/requests.ts'
 import type { Random } from '../support/random.ts'
+import type { Life } from './life.ts'
 import type { Recorded } from './record.ts'
 import type { SimulatedReplica } from './simulated-replica.ts'
 import type { Ask } from './workload.ts'
@@ -38,34 +39,38 @@ export class WeakReads {
     if (own.length > 0 && since !== null) this.#read(random.pick(own), random, token, () => since)
     if (reads.length === 0) return
     const input = random.pick(reads)
-    this.#read(input, random, '', (replica) => this.#sinceOf(input, replica))
+    this.#read(input, random, '', (life) => this.#sinceOf(input, life))
   }
 
-  #read(input: Ask, random: Random, min: string, sinceOf: (replica: SimulatedReplica) => number): void {
+  #read(input: Ask, random: Random, min: string, sinceOf: (life: Life) => number): void {
     const { counters, record, time, workload } = this.#world
     const replica = this.#replicas[random.below(this.#replicas.length)] as SimulatedReplica
     const consistency = min === '' ? 'stale' : 'min'
-    const respond = (answer: Answer): void => {
+    const respond = (life: Life, answer: Answer): void => {
       if (answer.outcome !== 'done') return counters.add(`${consistency} reads refused: ${answer.code}`)
       const reader = new ResultReader(answer.results)
       reader.next()
       if (reader.status !== Status.applied) return
       counters.add(`${consistency} reads`)
       const output = workload.output(input, reader.result)
-      record.weak({ input, output, calledAt: sinceOf(replica) })
+      record.weak({ input, output, calledAt: sinceOf(life) })
     }
     time.after(random.next(), () => {
-      replica.submit(encodeGroup([workload.command(input)]), { consistency, min }, respond, () => {})
+      const { life } = replica
+      if (life === null) return
+      // The process that is asked: when it answers, another one may be the replica.
+      const answered = (answer: Answer): void => respond(life, answer)
+      replica.submit(encodeGroup([workload.command(input)]), { consistency, min }, answered, () => {})
     })
   }
 
   /** What was answered before the state is said to be fresh; the clock of the replica may be fast or slow. */
-  #sinceOf(input: Ask, replica: SimulatedReplica): number {
+  #sinceOf(input: Ask, { boot, member }: Life): number {
     const { counters, options, record, time } = this.#world
-    const ageMs = replica.life?.member.ageMs ?? null
+    const { ageMs } = member
     if (ageMs === null) return 0
     counters.add('stale reads with an age')
-    const freshMs = time.now - ageMs / (options.clockRates[replica.id] as number)
+    const freshMs = time.now - ageMs / (options.clockRates[boot.id] as number)
     return record.answeredBefore(freshMs, this.#keyOf(input))
   }
 
