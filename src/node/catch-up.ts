@@ -2,6 +2,7 @@ import { decodeImage } from '../codec/image.ts'
 import { FORMAT_VERSION } from '../codec/limits.ts'
 import { EpaxosError, ErrorCode } from '../errors.ts'
 import type { Executor } from '../execution/executor.ts'
+import type { Restoring } from '../execution/machine.ts'
 import type { Core } from '../protocol/core.ts'
 import type { Member } from '../protocol/membership.ts'
 import { type CheckpointMessage, MessageType } from '../protocol/messages.ts'
@@ -141,17 +142,28 @@ export class CatchUp implements Part {
   }
 
   async #install(reader: CheckpointReader): Promise<void> {
-    const { core, executor, identity, checkpointer, arm, executedElsewhere } = this.#options
+    const { executor, identity, checkpointer, failed, arm } = this.#options
     checkHeader(reader, identity)
     const read = executor.restoring((section) => reader.chunks(section))
     await this.#inSlices(decodeImage(reader.chunks('core'), identity.members))
     await this.#inSlices(read.steps)
     // What is being written is as of before.
     checkpointer.stop()
+    try {
+      this.#replace(reader, read)
+    } catch (error) {
+      // Half of it may be replaced. Nothing of that is durable: a restart leads back to where it was.
+      failed(error as Error)
+      throw new EpaxosError(ErrorCode.closed, 'the replica has failed')
+    }
+    arm()
+  }
+
+  #replace(reader: CheckpointReader, read: Restoring): void {
+    const { core, identity, executedElsewhere } = this.#options
     const installed = core.install(decodeImage(reader.chunks('core'), identity.members))
     read.finish()
     for (const slot of installed.executedElsewhere) executedElsewhere(slot)
-    arm()
   }
 
   #takeOne(): void {

@@ -160,7 +160,8 @@ export interface Ask extends About {
 }
 
 /**
- * The instance is forgotten, or its batch is gone: the sender has executed it, and durably everything up to `executed`.
+ * The instance is forgotten, or its batch is gone (then its Commit follows): the sender has executed it, and durably
+ * everything up to `executed`.
  */
 export interface Truncated extends About {
   readonly type: typeof MessageType.truncated

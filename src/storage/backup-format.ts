@@ -91,8 +91,11 @@ export function backupSize(about: About, { header, sections }: Seal): number {
 export function decodeAbout(record: Uint8Array): About | string {
   const text = record.subarray(4)
   if (record.length <= 4 || crc32(text) !== readU32(record, 0)) return 'has a wrong checksum'
-  const about = JSON.parse(new TextDecoder().decode(text)) as About
-  return about
+  try {
+    return JSON.parse(new TextDecoder().decode(text)) as About
+  } catch {
+    return 'is no JSON'
+  }
 }
 
 /** Whether the bytes begin a backup of another layout. */

@@ -5,6 +5,8 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { FORMAT_VERSION, START_NONCE_BYTES } from '../../src/codec/limits.ts'
+import { EpaxosError } from '../../src/errors.ts'
+import type { StateMachine } from '../../src/execution/machine.ts'
 import { KeyValueStore } from '../../src/machine/key-value.ts'
 import type { CheckpointLimits } from '../../src/node/checkpointer.ts'
 import { realClock } from '../../src/node/clock.ts'
@@ -38,14 +40,14 @@ class Trio {
   readonly #network = new MemoryNetwork({ schedule: (ms, action) => setTimeout(action, ms).unref() })
   readonly #running = new Map<number, { member: Member; directory: DataDirectory }>()
 
-  async start(id: number): Promise<void> {
+  async start(id: number, machine: StateMachine = new KeyValueStore()): Promise<void> {
     const owner = { cluster: 'catch-up', id, replicas: REPLICAS, formatVersion: FORMAT_VERSION }
     const directory = await DataDirectory.open(join(this.folder, `${id}`), owner)
     const { incarnation } = directory
     const identity = { cluster: 'catch-up', members: members(REPLICAS), id, incarnation, clientUrl: '' }
     const member = new Member({
       startNonce: randomBytes(START_NONCE_BYTES),
-      ...{ identity, engine: wasmEngine.make(REPLICAS), machine: new KeyValueStore() },
+      ...{ identity, engine: wasmEngine.make(REPLICAS), machine },
       journal: await LmdbJournal.open(directory.journalPath),
       ...{ checkpoints: await openCheckpoints(directory.checkpointsPath), checkpointLimits: limitsOf(id) },
       ...{ transport: new MemoryTransport(this.#network, { identity }), clock: realClock, random: Math.random },
@@ -78,15 +80,19 @@ class Trio {
   }
 }
 
+/** What 0 and 1 do while 2 is away is beyond what a journal keeps for it. */
+async function leaveBehind(trio: Trio): Promise<void> {
+  for (let id = 0; id < REPLICAS; id++) await trio.start(id)
+  await trio.ready(0, 1, 2)
+  await fill(trio.member(0), 0, 50)
+  await trio.stop(LAGGARD)
+  for (let i = 0; trio.member(0).numbers.checkpoints < 8; i += 50) await fill(trio.member(0), i, 50)
+}
+
 test('a member that was away for long takes a checkpoint of a peer, goes on, and everybody forgets', async () => {
   const trio = new Trio()
   try {
-    for (let id = 0; id < REPLICAS; id++) await trio.start(id)
-    await trio.ready(0, 1, 2)
-    await fill(trio.member(0), 0, 50)
-    await trio.stop(2)
-    // Beyond what the journal keeps for it.
-    for (let i = 0; trio.member(0).numbers.checkpoints < 8; i += 50) await fill(trio.member(0), i, 50)
+    await leaveBehind(trio)
     await trio.start(2)
     await trio.ready(0, 1, 2)
     assert.ok(trio.member(2).numbers.checkpointsInstalled > 0)
@@ -112,6 +118,22 @@ test('a member that was away for long takes a checkpoint of a peer, goes on, and
       (reason) => reason,
     )
     assert.is(error?.code, 'damaged', String(error))
+  } finally {
+    await trio.close()
+  }
+})
+
+test('a machine that does not take over the state ends the replica: the other half is replaced already', async () => {
+  const trio = new Trio()
+  const restore = () => {
+    throw new EpaxosError('damaged', 'a state that this machine does not know')
+  }
+  const machine: StateMachine = Object.assign(new KeyValueStore(), { restoring: undefined, restore })
+  try {
+    await leaveBehind(trio)
+    await trio.start(LAGGARD, machine)
+    await until(() => trio.failures.length > 0, 'the member to end', 10_000)
+    assert.is((trio.failures[0] as EpaxosError).code, 'damaged')
   } finally {
     await trio.close()
   }
