@@ -10,7 +10,7 @@ import { Command } from '../../src/protocol/messages.ts'
 import { RecordType } from '../../src/protocol/records.ts'
 import { MemoryDisk } from '../../src/storage/memory.ts'
 import { MemoryNetwork, MemoryTransport } from '../../src/transport/memory.ts'
-import { batch } from '../support/cluster.ts'
+import { batch } from '../support/batches.ts'
 import { wasmEngine } from '../support/engine-makers.ts'
 import { members } from '../support/members.ts'
 

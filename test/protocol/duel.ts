@@ -1,7 +1,9 @@
 import type { Engine } from '../../src/engine/engine.ts'
 import { MessageType } from '../../src/protocol/messages.ts'
-import { batch, Cluster, type Sent, type TestReplica } from '../support/cluster.ts'
+import { batch } from '../support/batches.ts'
+import { Cluster, type Sent } from '../support/cluster.ts'
 import { Random } from '../support/random.ts'
+import type { TestReplica } from '../support/test-replica.ts'
 import { type End, Observer } from './observer.ts'
 
 export interface Duelled {

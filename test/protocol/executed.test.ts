@@ -3,7 +3,8 @@ import * as assert from 'uvu/assert'
 import { DurablyExecuted } from '../../src/protocol/durably.ts'
 import { MessageType } from '../../src/protocol/messages.ts'
 import { DEFAULT_TIMING } from '../../src/protocol/timing.ts'
-import { batch, Cluster } from '../support/cluster.ts'
+import { batch } from '../support/batches.ts'
+import { Cluster } from '../support/cluster.ts'
 import { engineMakers } from '../support/engine-makers.ts'
 
 const test = suite('executed')

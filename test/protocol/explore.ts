@@ -1,7 +1,8 @@
 import type { Engine } from '../../src/engine/engine.ts'
 import type { Counts } from '../../src/protocol/context.ts'
 import { Command, MessageType } from '../../src/protocol/messages.ts'
-import { batch, Cluster } from '../support/cluster.ts'
+import { batch } from '../support/batches.ts'
+import { Cluster } from '../support/cluster.ts'
 import { Random } from '../support/random.ts'
 import { type End, Observer } from './observer.ts'
 

@@ -1,7 +1,8 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Command, type Message, MessageType, Phase } from '../../src/protocol/messages.ts'
-import { batch, Cluster, type ClusterOptions } from '../support/cluster.ts'
+import { batch } from '../support/batches.ts'
+import { Cluster, type ClusterOptions } from '../support/cluster.ts'
 import { type EngineMaker, engineMakers } from '../support/engine-makers.ts'
 import { Story } from './story.ts'
 

@@ -7,10 +7,12 @@ import { Instance } from '../../src/protocol/instance.ts'
 import { Command, MessageType } from '../../src/protocol/messages.ts'
 import type { InstanceRecord, JournalRecord } from '../../src/protocol/records.ts'
 import { DEFAULT_TIMING } from '../../src/protocol/timing.ts'
-import { batch, Cluster, type TestReplica } from '../support/cluster.ts'
+import { batch } from '../support/batches.ts'
+import { Cluster } from '../support/cluster.ts'
 import { type EngineMaker, engineMakers } from '../support/engine-makers.ts'
 import { members } from '../support/members.ts'
 import { freshSeed, Random } from '../support/random.ts'
+import type { TestReplica } from '../support/test-replica.ts'
 import { volume } from '../support/volumes.ts'
 
 const test = suite('image of the core')

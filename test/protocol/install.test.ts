@@ -1,9 +1,11 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Command, type Message, MessageType, Phase, type RecoverOk } from '../../src/protocol/messages.ts'
-import { batch, Cluster, type ClusterOptions, type TestReplica } from '../support/cluster.ts'
+import { batch } from '../support/batches.ts'
+import { Cluster, type ClusterOptions } from '../support/cluster.ts'
 import { type EngineMaker, engineMakers } from '../support/engine-makers.ts'
 import { freshSeed, Random } from '../support/random.ts'
+import type { TestReplica } from '../support/test-replica.ts'
 import { volume } from '../support/volumes.ts'
 
 /** Installing the checkpoint of a peer (protocol.md §10): replaced, never merged. */

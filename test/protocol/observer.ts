@@ -1,6 +1,7 @@
 import type { InstanceMessage } from '../../src/protocol/messages.ts'
 import { zeros } from '../../src/protocol/vector.ts'
-import type { Cluster, Sent, TestReplica, Watch } from '../support/cluster.ts'
+import type { Cluster, Sent, Watch } from '../support/cluster.ts'
+import type { TestReplica } from '../support/test-replica.ts'
 import { Promises } from './promises.ts'
 import { type End, noEnds, Steps } from './steps.ts'
 

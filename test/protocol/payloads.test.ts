@@ -1,7 +1,9 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { batch, Cluster, type TestReplica } from '../support/cluster.ts'
+import { batch } from '../support/batches.ts'
+import { Cluster } from '../support/cluster.ts'
 import { engineMakers } from '../support/engine-makers.ts'
+import type { TestReplica } from '../support/test-replica.ts'
 
 /** A batch leaves memory once it has executed: only here if it can be read back, everywhere if it cannot. */
 const test = suite('payloads in memory')

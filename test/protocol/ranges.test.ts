@@ -11,8 +11,10 @@ import {
   Phase,
 } from '../../src/protocol/messages.ts'
 import { MAX_OWN_SLOTS_AHEAD, MAX_SLOTS_AHEAD } from '../../src/protocol/reach.ts'
-import { batch, Cluster, type TestReplica } from '../support/cluster.ts'
+import { batch } from '../support/batches.ts'
+import { Cluster } from '../support/cluster.ts'
 import { wasmEngine } from '../support/engine-makers.ts'
+import type { TestReplica } from '../support/test-replica.ts'
 import { Story } from './story.ts'
 
 /** The receiver is replica 1 of three: its ballots are 2, 5, 8; those of replica 2 are 3, 6, 9. */

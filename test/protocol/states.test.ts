@@ -4,7 +4,7 @@ import type { EpaxosError } from '../../src/errors.ts'
 import { Core } from '../../src/protocol/core.ts'
 import { Command, MessageType } from '../../src/protocol/messages.ts'
 import { DEFAULT_TIMING } from '../../src/protocol/timing.ts'
-import { batch } from '../support/cluster.ts'
+import { batch } from '../support/batches.ts'
 import { referenceEngine } from '../support/engine-makers.ts'
 import { members } from '../support/members.ts'
 

@@ -2,7 +2,7 @@ import { Core } from '../../src/protocol/core.ts'
 import { type Batch, Command, type Message, MessageType, Mode, Phase } from '../../src/protocol/messages.ts'
 import type { InstanceRecord } from '../../src/protocol/records.ts'
 import { DEFAULT_TIMING } from '../../src/protocol/timing.ts'
-import { batch } from '../support/cluster.ts'
+import { batch } from '../support/batches.ts'
 import type { EngineMaker } from '../support/engine-makers.ts'
 import { members } from '../support/members.ts'
 

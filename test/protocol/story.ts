@@ -1,7 +1,9 @@
 import { Command, MessageType } from '../../src/protocol/messages.ts'
 import type { JournalRecord } from '../../src/protocol/records.ts'
-import { batch, Cluster, type TestReplica } from '../support/cluster.ts'
+import { batch } from '../support/batches.ts'
+import { Cluster } from '../support/cluster.ts'
 import type { EngineMaker } from '../support/engine-makers.ts'
+import type { TestReplica } from '../support/test-replica.ts'
 
 type Filter = Parameters<Cluster['find']>[0]
 
