@@ -28,7 +28,7 @@ declare global {
 
 /** What the last test closed may take this long to disappear. */
 const GRACE_MS = 1000
-/** Requests to the file system end by themselves, and tsx makes some at any time: they may take so many times longer. */
+/** Requests to the file system end by themselves, and tsx makes some at any time: they may take this many graces. */
 const FILE_GRACES = 10
 const RESULT_FD = 3
 
