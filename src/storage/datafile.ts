@@ -1,6 +1,7 @@
 import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, readSync } from 'node:fs'
 import { EpaxosError, ErrorCode } from '../errors.ts'
 import { TREE_BYTES, TreeCheck } from './datatree.ts'
+import { MAP_BYTES } from './environment.ts'
 
 const MAGIC = 0xbeefc0de
 const DATA_VERSION = 2
@@ -55,6 +56,8 @@ export function checkDataFile(what: string, path: string, readOnly = false): voi
     if (second.pageSize !== first.pageSize) throw damaged(where, 'its meta pages contradict each other')
     const newest = first.transaction > second.transaction ? first : second
     const bytes = (Math.max(first.lastPage, second.lastPage) + 1) * first.pageSize
+    // Nothing so large was ever mapped; extending the file to it fails, or fills the disk.
+    if (bytes > MAP_BYTES) throw damaged(where, `its meta pages say that it has ${bytes} bytes`)
     const isShort = fstatSync(file).size < bytes
     if (isShort && readOnly)
       throw damaged(where, 'it is cut off; a start of the replica tells whether it lacks anything')

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -91,6 +91,23 @@ lmdb('a damaged file is found or does not matter: it never ends the process', ()
     assert.equal(others, {}, `seed ${seed}`)
     assert.ok(damaged > 100 && harmless > 20, `${damaged} damaged, ${harmless} harmless, seed ${seed}`)
     volume('damaged checkpoint files', harmless + damaged)
+  }),
+)
+
+lmdb('a last page beyond everything that LMDB maps is damage, and the file is not extended to it', () =>
+  withDirectory(async (directory) => {
+    let store = await openCheckpoints(directory)
+    await take(store, { machine: text('x') }, header(1))
+    await store.close()
+    const path = join(directory, '1', 'data.mdb')
+    const file = readFileSync(path)
+    // The field `lastPage` of the first meta page; seed 1536320282 flipped a bit there.
+    file.writeBigUInt64LE(file.readBigUInt64LE(144) | (1n << 50n), 144)
+    writeFileSync(path, file)
+    store = await openCheckpoints(directory)
+    assert.throws(() => store.latest(), hasCode('damaged'))
+    await store.close()
+    assert.is(statSync(path).size, file.length)
   }),
 )
 
