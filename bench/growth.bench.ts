@@ -9,14 +9,14 @@ import { encodeGroup } from '../src/execution/groups.ts'
 import { putCommand } from '../src/machine/commands.ts'
 import { KeyValueStore } from '../src/machine/key-value.ts'
 import { SILENT } from '../src/node/logger.ts'
-import { Member } from '../src/node/member.ts'
+import { Seat } from '../src/node/seat.ts'
 import { MemoryDisk } from '../src/storage/memory.ts'
 import { MemoryCheckpoints } from '../src/storage/memory-checkpoints.ts'
 import { MemoryNetwork, MemoryTransport } from '../src/transport/memory.ts'
 import { SimulatedProcess } from '../test/simulator/process.ts'
 import { VirtualTime } from '../test/simulator/time.ts'
 import { wasmEngine } from '../test/support/engine-makers.ts'
-import { members } from '../test/support/members.ts'
+import { memberAddress, members } from '../test/support/members.ts'
 
 const RATE = Number(process.env.BENCH_RATE ?? 5000)
 const KEYS = Number(process.env.BENCH_KEYS ?? 100_000)
@@ -40,7 +40,7 @@ const network = new MemoryNetwork({ schedule: (delayMs, action) => time.after(de
 class Subject {
   readonly disk: MemoryDisk
   readonly checkpoints: MemoryCheckpoints
-  member!: Member
+  member!: Seat
   #process!: SimulatedProcess
   #transport!: MemoryTransport
   readonly #id: number
@@ -55,15 +55,16 @@ class Subject {
   start(): void {
     this.#process = new SimulatedProcess(time, { rate: 1, turnMs: TURN_MS })
     const identity = {
-      ...{ cluster: 'growth', members: members(REPLICAS), id: this.#id, clientUrl: '' },
+      ...{ cluster: 'growth', members: members(REPLICAS), id: this.#id },
+      ...{ address: memberAddress(this.#id), clientUrl: '' },
       incarnation: new Uint8Array(16).fill(this.#id + 1),
     }
-    this.#transport = new MemoryTransport(network, { identity, address: this.#id })
-    this.member = new Member({
+    this.#transport = new MemoryTransport(network, { identity })
+    this.member = new Seat({
       ...{ identity, startNonce: new Uint8Array(16).fill(++this.#starts), clock: this.#process, logger: SILENT },
       ...{ engine: wasmEngine.make(REPLICAS), machine: new KeyValueStore(), random: Math.random },
       ...{ journal: this.disk.open(), checkpoints: this.checkpoints.open(), transport: this.#transport },
-      ...{ requestTimeoutMs: 10_000, linked: () => {} },
+      ...{ requestTimeoutMs: 10_000 },
       failed: (error) => {
         throw error
       },
@@ -133,6 +134,6 @@ function report(minute: number): void {
 }
 
 /** Instances of all rows that a replica has not forgotten. */
-function heldBy({ core }: Member): number {
+function heldBy({ core }: Seat): number {
   return core.committed.reduce((sum, slot, row) => sum + slot - (core.dropped[row] as number), 0)
 }

@@ -26,7 +26,7 @@ export const ErrorCode = {
   malformed: 'malformed',
   /**
    * More than f members of its cluster refuse this replica: they know it with another data directory, or with a later
-   * start.
+   * start. Or one replica that was asked who it is does not fit this one, or refuses it.
    */
   refusedByPeers: 'refused_by_peers',
   /** The state of the peers, or what they committed, contradicts this replica: it stops. */
@@ -66,6 +66,10 @@ export const ErrorCode = {
   unauthorized: 'unauthorized',
   /** A change of the members that cannot be: nothing was changed. */
   badChange: 'bad_change',
+  /** Fewer than a quorum of the members that a change would leave are up: nothing was changed. */
+  noQuorum: 'no_quorum',
+  /** This replica was removed from its cluster: it stops. */
+  removed: 'removed',
   /** A native dependency has no binary for this platform. */
   unsupportedPlatform: 'unsupported_platform',
 } as const

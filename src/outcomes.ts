@@ -35,6 +35,7 @@ export const ReplicaExit = {
   /** The data directory is locked, foreign or newer. */
   directory: 3,
   storage: 4,
+  /** Its peers refuse it, or it was removed from the cluster. */
   refusedByPeers: 5,
   /** Its state contradicts that of the others. */
   contradiction: 6,
@@ -72,10 +73,12 @@ export const MEANINGS: { readonly [code in ErrorCode]: Meaning } = {
   session_expired: { status: 500, command: refused, replica: internal },
   result_gone: { status: 500, command: refused, replica: internal },
   closed: { status: 503, command: refused, replica: internal },
-  unreachable: { status: 500, command: refused, replica: internal },
+  unreachable: { status: 503, command: refused, replica: internal },
   foreign_cluster: { status: 500, command: refused, replica: internal },
   unauthorized: { status: 401, command: refused, replica: internal },
   bad_change: { status: 409, command: unmet, replica: internal },
+  no_quorum: { status: 503, command: refused, replica: internal },
+  removed: { status: 503, command: refused, replica: refusedByPeers },
   unsupported_platform: { status: 500, command: refused, replica: configuration },
 }
 

@@ -19,6 +19,8 @@ test('each code has a meaning, and codes with one HTTP status have one exit code
 
 test('a replica ends with the exit code of its reason; what is no error of ours is a defect', () => {
   assert.is(replicaExit({ code: ErrorCode.damaged }), ReplicaExit.storage)
+  assert.is(replicaExit({ code: ErrorCode.refusedByPeers }), 5)
+  assert.is(replicaExit({ code: ErrorCode.removed }), 5)
   assert.is(replicaExit({ code: 'EADDRINUSE' }), ReplicaExit.configuration)
   assert.is(replicaExit(new Error('?')), ReplicaExit.internal)
 })

@@ -10,6 +10,7 @@ const LOADS = {
   incr: async () => (await import('./keys/command.ts')).incr,
   cas: async () => (await import('./keys/command.ts')).cas,
   status: async () => (await import('./status/command.ts')).status,
+  members: async () => (await import('./members/command.ts')).members,
   backup: async () => (await import('./backup/command.ts')).backup,
   restore: async () => (await import('./restore/command.ts')).restore,
   inspect: async () => (await import('./inspect/command.ts')).inspect,

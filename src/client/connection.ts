@@ -65,6 +65,8 @@ export class Connection {
   onClose: () => void = () => {}
   /** Called when the replica reports by itself that it cannot work at present. */
   onNotReady: () => void = () => {}
+  /** Called when the replica says that {@link clientUrls} have changed, or that it is {@link leaving}. */
+  onUrls: () => void = () => {}
   readonly #socket: Socket
   readonly #silentTicks: number
   readonly #pending = new Map<number, Pending>()
@@ -73,7 +75,7 @@ export class Connection {
   #lastId = 0
   #outstandingBytes = 0
   #closed = false
-  #leaving = false
+  #closesWhenIdle = false
   #ticker: ReturnType<typeof setInterval> | null = null
   #ticks = 0
   #bufferedAmount = 0
@@ -123,9 +125,19 @@ export class Connection {
     return (this.#welcome as Welcome).clusterId
   }
 
-  /** The URLs of the replicas, by id; empty if unknown. */
+  /** The URLs of the members, as the replica knows them now; empty if unknown. */
   get clientUrls(): readonly string[] {
     return (this.#welcome as Welcome).clientUrls
+  }
+
+  /** The epoch of these members. */
+  get epoch(): number {
+    return (this.#welcome as Welcome).epoch
+  }
+
+  /** The replica is no member any more: it refuses whatever comes. */
+  get leaving(): boolean {
+    return (this.#welcome as Welcome).leaving
   }
 
   get closed(): boolean {
@@ -161,7 +173,7 @@ export class Connection {
 
   /** Closes the link when everything is answered. */
   closeWhenIdle(): void {
-    this.#leaving = true
+    this.#closesWhenIdle = true
     if (this.#pending.size === 0) this.close()
   }
 
@@ -202,6 +214,7 @@ export class Connection {
     this.#ticks = 0
     this.#decode(data, (message) => {
       if (message.type === ClientMessageType.response) this.#onResponse(message)
+      else if (message.type === ClientMessageType.welcome) this.#onWelcome(message)
       else throw new EpaxosError(ErrorCode.malformed, 'handshake out of turn')
     })
   }
@@ -218,6 +231,15 @@ export class Connection {
     }
   }
 
+  /** It comes again when the URLs have changed. */
+  #onWelcome(welcome: Welcome): void {
+    if (welcome.id !== this.id || welcome.clusterId !== this.clusterId) {
+      throw new EpaxosError(ErrorCode.malformed, 'the replica has become another one')
+    }
+    this.#welcome = welcome
+    this.onUrls()
+  }
+
   #onResponse({ id, outcome, code, message, results, token, ageMs }: Response): void {
     const pending = this.#pending.get(id)
     if (pending === undefined) return
@@ -229,7 +251,7 @@ export class Connection {
       const said = outcome === ResponseOutcome.refused ? 'refused' : 'unknown'
       pending.respond({ outcome: said, code: code as ErrorCode, message })
     }
-    if (this.#leaving && this.#pending.size === 0) this.close()
+    if (this.#closesWhenIdle && this.#pending.size === 0) this.close()
   }
 
   #flush(): void {

@@ -118,7 +118,7 @@ export class Links {
       if (this.#closed) break
       const url = this.#order[0] as string
       await this.#try(url)
-      this.#order = [...this.#order.filter((each) => each !== url), ...(this.#urls.knows(url) ? [url] : [])]
+      this.#order = this.#urls.refreshed([...this.#order.filter((each) => each !== url), url])
       if (this.#current === null && tried >= this.#order.length && this.#urls.allForeign) this.#handlers.foreign()
     }
     this.#dialling = false
@@ -129,14 +129,14 @@ export class Links {
     this.#tries++
     try {
       const connection = await Connection.open(url, { ...this.#options, clusterId: this.#clusterId })
-      this.#urls.tried(url, false)
+      this.#urls.tried(url, 'worked')
       if (this.#closed) connection.close()
       else this.#use(connection)
       return true
     } catch (error) {
       if (!(error instanceof EpaxosError)) throw error
       this.lastError = error
-      this.#urls.tried(url, error.code === ErrorCode.foreignCluster)
+      this.#urls.tried(url, error.code === ErrorCode.foreignCluster ? 'foreign' : 'failed')
       return false
     }
   }
@@ -144,7 +144,11 @@ export class Links {
   #use(connection: Connection): void {
     this.#current = connection
     this.#clusterId = connection.clusterId
-    if (this.#options.learn) this.#urls.learn(connection.clientUrls, connection.url)
+    this.#learn(connection)
+    connection.onUrls = () => {
+      this.#learn(connection)
+      if (connection.leaving) this.avoid(connection)
+    }
     connection.onNotReady = () => this.#handlers.notReady(connection)
     connection.onClose = () => {
       this.#retired.delete(connection)
@@ -152,6 +156,12 @@ export class Links {
       this.#leave(connection.url)
       if (this.#handlers.wanted()) this.want()
     }
+  }
+
+  #learn({ clientUrls, url, epoch }: Connection): void {
+    if (!this.#options.learn) return
+    this.#urls.learn(clientUrls, url, epoch)
+    this.#order = this.#urls.refreshed(this.#order)
   }
 
   /** No pause within the first round. */

@@ -82,10 +82,12 @@ function challengeOf(body: ChallengeBody): Challenge {
 }
 
 function welcomeOf(body: WelcomeBody): Welcome {
-  const clientUrls = Array.from({ length: body.clientUrlsLength() }, (_, id) => body.clientUrls(id) as string)
+  const clientUrls = Array.from({ length: body.clientUrlsLength() }, (_, row) => body.clientUrls(row) as string)
   const clusterId = body.clusterId() as string
   if (clusterId === '') throw malformed('a welcome names its cluster')
-  return { type: ClientMessageType.welcome, version: body.version(), id: body.id(), clientUrls, clusterId }
+  const [version, id, epoch] = [body.version(), body.id(), body.epoch()]
+  const leaving = flagOf(body, 14, 'leaving')
+  return { type: ClientMessageType.welcome, version, id, clientUrls, clusterId, epoch, leaving }
 }
 
 function responseOf(body: ResponseBody): Response {
@@ -153,7 +155,8 @@ export function buildHandshake(message: Challenge | Hello | Welcome): Uint8Array
     })
     const vector = WelcomeBody.createClientUrlsVector(builder, urls)
     const clusterId = clusterIdIn(builder, message.clusterId)
-    return WelcomeBody.createWelcome(builder, message.version, message.id, vector, clusterId)
+    const { version, id, epoch, leaving } = message
+    return WelcomeBody.createWelcome(builder, version, id, vector, clusterId, epoch, leaving)
   })
 }
 

@@ -27,13 +27,19 @@ export interface Hello {
   readonly clusterId: string
 }
 
-/** The client is admitted. `clientUrls` is indexed by replica; unknown URLs are empty. `clusterId` is never empty. */
+/**
+ * The client is admitted; comes again whenever the URLs have changed. `clientUrls` are those of the members of the
+ * epoch, by row; unknown ones are empty. `clusterId` is never empty. `leaving`: the replica is no member any more, and
+ * the client uses another one.
+ */
 export interface Welcome {
   readonly type: typeof ClientMessageType.welcome
   readonly version: number
   readonly id: number
   readonly clientUrls: readonly string[]
   readonly clusterId: string
+  readonly epoch: number
+  readonly leaving: boolean
 }
 
 /**

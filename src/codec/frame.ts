@@ -3,7 +3,18 @@ import { MAX_FRAME_BYTES } from './limits.ts'
 import { malformed, tooLarge } from './malformed.ts'
 
 /** A sealed frame begins with the CRC-32 of all that follows. */
-const SEAL_BYTES = 4
+const CRC_BYTES = 4
+
+/** After it comes the epoch of the messages: those of one epoch mean nothing in another one. */
+const SEAL_BYTES = CRC_BYTES + 4
+
+/** What is inside a sealed frame. */
+export interface Unsealed {
+  /** The epoch of the members that the messages are between. */
+  readonly epoch: number
+  /** The frame, as a view. */
+  readonly content: Uint8Array
+}
 
 /**
  * One frame made of encoded messages, `[u32 size][flatbuffer, padded to 4 bytes]*`. The parts are not changed; a single
@@ -22,23 +33,32 @@ export function frames(parts: readonly Uint8Array[], limit = MAX_FRAME_BYTES): U
 }
 
 /**
- * Like {@link frames}, but each frame is sealed: `[u32 CRC-32 of what follows][frame]`. Replicas seal every frame that
- * they send to each other: a flipped bit could bind all of them for ever, and TCP's checksum misses some flips.
+ * Like {@link frames}, but each frame is sealed: `[u32 CRC-32 of what follows][u32 epoch][frame]`. Replicas seal every
+ * frame that they send to each other: a flipped bit could bind all of them for ever, and TCP's checksum misses some
+ * flips.
  */
-export function sealedFrames(parts: readonly Uint8Array[], limit = MAX_FRAME_BYTES): Uint8Array[] {
+export function sealedFrames(parts: readonly Uint8Array[], epoch: number, limit = MAX_FRAME_BYTES): Uint8Array[] {
   return grouped(parts, limit).map((group) => {
     const bytes = joined(group, SEAL_BYTES)
-    new DataView(bytes.buffer).setUint32(0, crc32(bytes.subarray(SEAL_BYTES)), true)
+    const view = new DataView(bytes.buffer)
+    view.setUint32(CRC_BYTES, epoch, true)
+    view.setUint32(0, crc32(bytes.subarray(CRC_BYTES)), true)
     return bytes
   })
 }
 
-/** The frame inside a sealed one, as a view; null if the checksum does not match. */
-export function unsealed(bytes: Uint8Array): Uint8Array | null {
+/** What is inside a sealed frame; null if the checksum does not match. */
+export function unsealed(bytes: Uint8Array): Unsealed | null {
   if (bytes.length < SEAL_BYTES || bytes.length > MAX_FRAME_BYTES) return null
-  const seal = new DataView(bytes.buffer, bytes.byteOffset, SEAL_BYTES).getUint32(0, true)
-  const content = bytes.subarray(SEAL_BYTES)
-  return crc32(content) === seal ? content : null
+  const view = new DataView(bytes.buffer, bytes.byteOffset, SEAL_BYTES)
+  if (crc32(bytes.subarray(CRC_BYTES)) !== view.getUint32(0, true)) return null
+  return { epoch: view.getUint32(CRC_BYTES, true), content: bytes.subarray(SEAL_BYTES) }
+}
+
+/** The epoch that a sealed frame names, without a look at its checksum; null if it is too short to name one. */
+export function epochOf(bytes: Uint8Array): number | null {
+  if (bytes.length < SEAL_BYTES) return null
+  return new DataView(bytes.buffer, bytes.byteOffset, SEAL_BYTES).getUint32(CRC_BYTES, true)
 }
 
 /** The parts, after `room` bytes of room. */

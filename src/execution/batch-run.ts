@@ -17,6 +17,7 @@ export class BatchRun {
   readonly #machine: StateMachine
   readonly #sessions: SessionTable
   readonly #majority: number
+  readonly #reconfigure: (membership: Uint8Array) => boolean
   readonly #ahead: Ahead
   readonly #group = new GroupReader()
   #bytes: Uint8Array = NOTHING
@@ -33,11 +34,20 @@ export class BatchRun {
   /** Takes results that sessions keep. */
   readonly #made = new ResultBuffer()
 
-  /** @param majority of the members */
-  constructor(machine: StateMachine, sessions: SessionTable, majority: number) {
+  /**
+   * @param majority of the members
+   * @param reconfigure a change of the members executes: returns whether it counts
+   */
+  constructor(
+    machine: StateMachine,
+    sessions: SessionTable,
+    majority: number,
+    reconfigure: (membership: Uint8Array) => boolean,
+  ) {
     this.#machine = machine
     this.#sessions = sessions
     this.#majority = majority
+    this.#reconfigure = reconfigure
     this.#ahead = new Ahead(machine)
   }
 
@@ -98,8 +108,16 @@ export class BatchRun {
 
   /** Executes the command that was found; returns the bytes of results that were made or copied. */
   #execute(): number {
+    if (this.#group.kind === GroupKind.reconfigure) return this.#change()
     if (this.#group.onlyReads) return this.#read()
     return this.#group.hasSession ? this.#applyOnce() : this.#apply()
+  }
+
+  #change(): number {
+    const { commandStart, commandEnd } = this.#group
+    const counts = this.#reconfigure(this.#bytes.slice(commandStart, commandEnd))
+    this.#results?.add(counts ? Status.applied : Status.refused, NOTHING)
+    return 0
   }
 
   /** A read is applied only where it is answered, because its result is its only effect. */

@@ -31,6 +31,11 @@ export interface ExecutorOptions {
    * further instances, but must not call `run`.
    */
   onExecuted(row: number, slot: number, results: Uint8Array | null): void
+  /**
+   * A change of the members executes (protocol.md §11): returns whether it counts. After the component of one that
+   * counts nothing executes any more. Nothing counts if it is left out.
+   */
+  reconfigure?(membership: Uint8Array): boolean
 }
 
 /** Counted since the executor was made. */
@@ -64,6 +69,7 @@ export class Executor {
   /** While true, nothing is begun: what has executed in part ends. */
   held = false
   readonly sessions: SessionTable
+  #closed = false
   readonly #options: ExecutorOptions
   readonly #counts = { instances: 0, noops: 0, cycles: 0, voidBatches: 0 }
   readonly #group = new GroupReader()
@@ -83,7 +89,13 @@ export class Executor {
   constructor(options: ExecutorOptions) {
     this.#options = options
     this.sessions = new SessionTable(options.sessionLimits)
-    this.#batch = new BatchRun(options.machine, this.sessions, Math.floor(options.engine.replicas / 2) + 1)
+    const majority = Math.floor(options.engine.replicas / 2) + 1
+    this.#batch = new BatchRun(options.machine, this.sessions, majority, (membership) => this.#reconfigure(membership))
+  }
+
+  /** The epoch is closed: what has not executed yet never does (protocol.md §11). */
+  get closed(): boolean {
+    return this.#closed
   }
 
   get executed(): ExecutedSet {
@@ -101,7 +113,7 @@ export class Executor {
 
   /** Whether {@link run} may have work to do. */
   get pending(): boolean {
-    if (this.held) return !this.betweenComponents
+    if (this.held || this.#closed) return !this.betweenComponents
     return this.#fresh || !this.betweenComponents || this.#at < this.#words
   }
 
@@ -211,7 +223,8 @@ export class Executor {
 
   /** Begins the next instance of the order; returns false if there is none, or the budget is spent. */
   #begin(budget: Budget): boolean {
-    if (this.#at === this.#words || budget.spent || (this.held && this.betweenComponents)) return false
+    if (this.#at === this.#words || budget.spent) return false
+    if ((this.held || this.#closed) && this.betweenComponents) return false
     budget.spend(0)
     if (this.#members === 0) {
       this.#members = this.#order[this.#at++] as number
@@ -239,6 +252,12 @@ export class Executor {
     const results = batch === null ? null : (this.#resultsOf(row)?.take() ?? null)
     this.#options.onExecuted(row, slot, results)
     return true
+  }
+
+  #reconfigure(membership: Uint8Array): boolean {
+    const counts = !this.#closed && this.#options.reconfigure?.(membership) === true
+    if (counts) this.#closed = true
+    return counts
   }
 
   /** Only the replica that proposed a batch answers its clients. */

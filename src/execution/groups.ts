@@ -20,7 +20,7 @@ import type { StateMachine } from './machine.ts'
  * | 20 | u64 acknowledged: the client has the answers of its requests up to here; of a tick: the epoch |
  * | 28 | session id, then per command u32 length with bit 31 = {@link ONLY_READS}, and its bytes |
  */
-export const GroupKind = { commands: 1, expire: 2, sweep: 3, open: 4, tick: 5 } as const
+export const GroupKind = { commands: 1, expire: 2, sweep: 3, open: 4, tick: 5, reconfigure: 6 } as const
 export type GroupKind = (typeof GroupKind)[keyof typeof GroupKind]
 
 export const GROUP_HEADER_BYTES = 28
@@ -139,6 +139,18 @@ export function encodeTick(tick: number, epoch: number): Uint8Array {
   return group
 }
 
+/**
+ * Encodes a change of the members (protocol.md §11). Made and sent like a sweep.
+ *
+ * @param membership the bytes of the members of the next epoch
+ */
+export function encodeReconfigure(membership: Uint8Array): Uint8Array {
+  const group = encodeHeader(GroupKind.reconfigure, 4 + membership.length, 1)
+  writeU32(group, GROUP_HEADER_BYTES, membership.length)
+  group.set(membership, GROUP_HEADER_BYTES + 4)
+  return group
+}
+
 function encodeHeader(kind: GroupKind, size: number, count: number, options?: GroupOptions): Uint8Array {
   const id = options === undefined ? new Uint8Array(0) : sessionBytes(options.session)
   const whole = GROUP_HEADER_BYTES + id.length + size
@@ -254,6 +266,9 @@ export class GroupReader {
     } else if (this.kind === GroupKind.tick) {
       const areWhole = Number.isSafeInteger(first) && Number.isSafeInteger(acknowledged)
       if (this.hasSession || count !== 0 || !areWhole) throw malformed('a tick')
+    } else if (this.kind === GroupKind.reconfigure) {
+      if (this.hasSession || count !== 1 || first !== 0 || acknowledged !== 0)
+        throw malformed('a change of the members')
     } else if (this.kind === GroupKind.open) {
       const isName =
         this.sessionEnd - this.sessionStart === OPENED_NAME_BYTES && this.#bytes[this.sessionStart] === OPENED_MARK
@@ -275,14 +290,26 @@ export class GroupReader {
   }
 }
 
+/** The bytes of the group at `at`, which was opened before. */
+export function groupSize(bytes: Uint8Array, at: number): number {
+  return readU32(bytes, at)
+}
+
 function malformed(what: string): EpaxosError {
   return new EpaxosError(ErrorCode.malformed, `a group of commands is malformed: ${what}`)
 }
 
-/** Whether `commands` of a batch is a concatenation of well-formed groups; `reader` is used for the walk. */
+/**
+ * Whether `commands` of a batch is a concatenation of well-formed groups; a change of the members is alone in its
+ * batch. `reader` is used for the walk.
+ */
 export function areGroups(commands: Uint8Array, reader: GroupReader): boolean {
   try {
-    for (let at = 0; at < commands.length; at = reader.end) reader.open(commands, at)
+    for (let at = 0; at < commands.length; at = reader.end) {
+      reader.open(commands, at)
+      const isAlone = at === 0 && reader.end === commands.length
+      if (reader.kind === GroupKind.reconfigure && !isAlone) return false
+    }
     return true
   } catch (error) {
     if (error instanceof EpaxosError) return false
@@ -303,6 +330,9 @@ export interface PreparedGroup {
 
 const prepareReader = new GroupReader()
 
+/** The other kinds are made by replicas. */
+const CLIENT_KINDS: ReadonlySet<GroupKind> = new Set([GroupKind.commands, GroupKind.expire, GroupKind.open])
+
 /**
  * The work of the replica that received a group, before it proposes it: checks the whole group, marks the commands that
  * only read (in place) and adds its footprint to `keys`. If the group updates something in a session, the pseudo-key of
@@ -319,7 +349,7 @@ export function prepareGroup(group: Uint8Array, machine: StateMachine, keys: Foo
   try {
     reader.open(group, 0)
     if (reader.end !== group.length) throw malformed('its size')
-    if (reader.kind === GroupKind.sweep || reader.kind === GroupKind.tick) throw malformed('its kind')
+    if (!CLIENT_KINDS.has(reader.kind)) throw malformed('its kind')
     const updates = prepareCommands(group, reader, machine, keys)
     if (reader.hasSession && (updates > 0 || reader.kind !== GroupKind.commands)) writeSessionKey(group, reader, keys)
     if (keys.keys > MAX_FOOTPRINT_KEYS) throw new EpaxosError(ErrorCode.tooLarge, 'a group names too many keys')

@@ -180,6 +180,13 @@ export class ResultReader {
   }
 }
 
+/** The status of the only command of a group. */
+export function onlyStatus(results: Uint8Array): Status {
+  const reader = new ResultReader(results)
+  reader.next()
+  return reader.status
+}
+
 /**
  * The result of the only command of a group, as a view. Throws {@link errorOf} its status if there is none.
  *

@@ -71,12 +71,15 @@ export class ClientLinks {
   readonly #links = new Set<ClientLink>()
   /** The links with unsent answers. */
   #answered: ClientLink[] = []
+  /** The URLs that all admitted clients know. */
+  #told: readonly string[]
   #dropped = 0
 
   constructor(replica: Requests, secret: Uint8Array | null, logger: Logger) {
     this.#replica = replica
     this.#secret = secret
     this.#logger = logger
+    this.#told = replica.clientUrls
   }
 
   /** The number of open links. */
@@ -89,12 +92,25 @@ export class ClientLinks {
     return this.#dropped
   }
 
-  /** The turn is over: sends its answers. */
+  /** The turn is over: sends its answers, and where the members are if that has changed. */
   flush(): void {
-    if (this.#answered.length === 0) return
+    if (this.#told !== this.#replica.clientUrls) this.#tell()
     const answered = this.#answered
     this.#answered = []
     for (const link of answered) this.#send(link)
+  }
+
+  /** Clients follow the members without a new link. If the replica was removed, they leave it. */
+  #tell(): void {
+    this.#told = this.#replica.clientUrls
+    for (const link of this.#links) if (link.stage === 'admitted') this.#answer(link, this.#welcome())
+  }
+
+  /** For clients that are admitted: the replica has an id, and its cluster has one. */
+  #welcome(): Uint8Array {
+    const { id, clientUrls, clusterId } = this.#replica as Requests & { id: number; clusterId: string }
+    const { epoch, leaving } = this.#replica.members()
+    return encodeWelcome({ version: FORMAT_VERSION, id, clientUrls, clusterId, epoch, leaving })
   }
 
   /** Says good-bye to all. */
@@ -157,15 +173,19 @@ export class ClientLinks {
   /** @param expected the cluster that the client belongs to; empty if it belongs to none yet */
   #admit(link: ClientLink, expected: string): void {
     if (link.socket === null) return
-    const { id, clientUrls, clusterId } = this.#replica
+    const { id, clusterId, notReady } = this.#replica
+    if (id === null) return this.#refuse(link, ErrorCode.notReady, 'the replica belongs to no cluster yet')
     if (clusterId === null) return this.#refuse(link, ErrorCode.notReady, 'the cluster is not founded yet')
     if (expected !== '' && expected !== clusterId) {
       return this.#refuse(link, ErrorCode.foreignCluster, `this is a replica of another cluster: ${clusterId}`)
     }
+    if (this.#replica.members().leaving) {
+      return this.#refuse(link, ErrorCode.notReady, notReady ?? 'this replica was removed from the cluster')
+    }
     this.#endHandshake(link)
     link.stage = 'admitted'
     link.socket.settle()
-    link.socket.send(encodeWelcome({ version: FORMAT_VERSION, id, clientUrls, clusterId }))
+    link.socket.send(this.#welcome())
   }
 
   /** A response before the welcome says why there is no welcome. */

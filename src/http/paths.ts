@@ -7,13 +7,14 @@ export const MAX_HTTP_KEY_BYTES = 512
 /** What a path names; `key` holds all bytes that follow `/kv/`, percent-decoded. */
 export type Target =
   | { readonly name: 'value' | 'increment'; readonly key: Uint8Array }
-  | { readonly name: 'transaction' | 'status' | 'metrics' | 'backup' | 'livez' | 'readyz' }
+  | { readonly name: 'transaction' | 'members' | 'status' | 'metrics' | 'backup' | 'livez' | 'readyz' }
 
 /** The methods of each target, in lower case; HEAD is answered like GET, without the body. */
 export const METHODS: Readonly<Record<Target['name'], readonly string[]>> = {
   value: ['get', 'head', 'put', 'delete'],
   increment: ['post'],
   transaction: ['post'],
+  members: ['get', 'head', 'post'],
   status: ['get', 'head'],
   metrics: ['get', 'head'],
   backup: ['get'],
@@ -34,6 +35,7 @@ const INCREMENT = '/increment'
 export function targetOf(method: string, path: string): Target {
   if (path.startsWith(KV)) return keyTarget(method, path.slice(KV.length))
   if (path === '/transaction') return { name: 'transaction' }
+  if (path === '/members') return { name: 'members' }
   if (path === '/status') return { name: 'status' }
   if (path === '/metrics') return { name: 'metrics' }
   if (path === '/backup') return { name: 'backup' }

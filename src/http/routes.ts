@@ -25,6 +25,7 @@ import { Bodies, type Receiving } from './body.ts'
 import type { HttpConnection } from './connection.ts'
 import { ContentType } from './error-body.ts'
 import { BadRequest, NO_WEBSOCKET, readHead } from './head.ts'
+import { type AskedChange, parseChange } from './members-json.ts'
 import { consistencyOf, METHODS, type Target, targetOf } from './paths.ts'
 import { Reply } from './reply.ts'
 import { minOf, sessionOf } from './request-headers.ts'
@@ -36,6 +37,9 @@ const MAX_TRANSACTION_BYTES = 4 << 20
 /** The digits of a step, and white space around them. */
 const MAX_STEP_BYTES = 64
 
+/** A change of the members in JSON. */
+const MAX_CHANGE_BYTES = 4096
+
 /** Bodies without meaning (of a GET, for instance) are read and discarded. */
 const MAX_IGNORED_BODY_BYTES = 64 << 10
 
@@ -44,7 +48,7 @@ const OK = 200
 /** Each keeps a checkpoint on the disk until it is read. */
 const MAX_BACKUPS = 2
 
-/** While a backup is prepared, its client learns this often that it goes on. */
+/** While a backup is prepared, or the members change, the client learns this often that it goes on. */
 const PROCESSING_MS = 1000
 
 /** One request, with everything that outlives the call that brought it. */
@@ -71,8 +75,10 @@ export class Routes {
     this.#replica = replica
     this.#access = access
     this.#port = port
-    const { id, cluster, durability, engine, server } = replica.status()
-    this.#prometheus = new Prometheus({ id: String(id), cluster, durability, engine, server })
+    this.#prometheus = new Prometheus(() => {
+      const { id, cluster, durability, engine, server } = replica.status()
+      return { id: id === null ? '' : String(id), cluster, durability, engine, server }
+    })
   }
 
   /**
@@ -125,12 +131,14 @@ export class Routes {
     if (target.name === 'livez') return reply.json(OK, { live: true })
     if (target.name === 'status') return reply.json(OK, this.#replica.status())
     if (target.name === 'metrics') return this.#metrics(reply)
+    if (target.name === 'members' && call.method !== 'post') return reply.json(OK, this.#replica.members())
     if (notReady !== null && !needsNoQuorum(target, call)) return reply.refuse(ErrorCode.notReady, notReady)
     if (target.name === 'readyz') return reply.json(OK, { ready: true })
     if (target.name === 'backup') return void this.#backup(reply)
     if (call.consistency !== 'linearizable' && !isRead(target, call))
       throw new EpaxosError(ErrorCode.malformed, `consistency=${call.consistency} is for reads`)
-    if (!('key' in target)) this.#transact(call)
+    if (target.name === 'members') this.#change(call)
+    else if (!('key' in target)) this.#transact(call)
     else if (target.name === 'increment') this.#increment(target.key, call)
     else if (call.method === 'put') this.#put(target.key, call)
     else if (call.method === 'delete') this.#delete(target.key, call)
@@ -157,6 +165,31 @@ export class Routes {
     } finally {
       clearInterval(waiting)
       this.#backups--
+    }
+  }
+
+  #change(call: Call): void {
+    const { reply } = call
+    this.#bodies.read(call, MAX_CHANGE_BYTES, (body) => {
+      try {
+        void this.#changing(parseChange(body), reply)
+      } catch (error) {
+        reply.fail(error)
+      }
+    })
+  }
+
+  /** Never rejects. The change goes on if its client is gone. */
+  async #changing({ change, force }: AskedChange, reply: Reply): Promise<void> {
+    const waiting = setInterval(() => reply.processing(), PROCESSING_MS)
+    try {
+      reply.json(OK, await this.#replica.change(change, force))
+    } catch (error) {
+      const isUnknown = error instanceof CommandError && error.outcome === 'unknown'
+      if (isUnknown) reply.unknown(error.code, error.message)
+      else reply.fail(error)
+    } finally {
+      clearInterval(waiting)
     }
   }
 

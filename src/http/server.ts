@@ -109,7 +109,7 @@ class ClientPort {
     this.#options = options
     this.#replica = replica
     this.#logger = logger
-    this.#access = new Access({ host, secret, allowedOrigins, clientUrl: replica.clientUrls[replica.id] as string })
+    this.#access = new Access({ host, secret, allowedOrigins, clientUrl: replica.clientUrl })
     this.#links = new ClientLinks(replica, secret, logger)
     this.#wsLinks = new WsLinks(CLIENT_LINKS, (connection) => this.#strangers.delete(connection))
     this.#routes = new Routes(replica, this.#access, () => this.#numbers())

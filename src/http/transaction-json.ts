@@ -1,19 +1,17 @@
 import { EpaxosError, ErrorCode } from '../errors.ts'
-import { repeatedName } from '../json.ts'
 import { type CommandResult, Outcome, type TransactionResult } from '../machine/command-results.ts'
 import type { Condition, Operation, Transaction } from '../machine/commands.ts'
 import { MAX_HTTP_KEY_BYTES } from './paths.ts'
+import { type Fields, malformed, parseJson, record } from './strict-json.ts'
 
 /** Transactions as JSON, read strictly: a misspelt field is refused, not ignored. */
-
-type Fields = Readonly<Record<string, unknown>>
 
 const strictDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const encoder = new TextEncoder()
 
 /** Throws an `EpaxosError` with code `malformed`, or `too_large` for a key. */
 export function parseTransaction(body: Uint8Array): Transaction {
-  const fields = record(parse(body), 'the transaction', ['if', 'then', 'else'])
+  const fields = record(parseJson(body), 'the transaction', ['if', 'then', 'else'])
   return {
     if: each(fields, 'if', condition),
     then: each(fields, 'then', operation),
@@ -109,29 +107,6 @@ function list(fields: Fields, name: string): unknown[] {
   throw malformed(`"${name}" is a list`)
 }
 
-function record(given: unknown, what: string, names: readonly string[]): Fields {
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) throw malformed(`${what} is an object`)
-  for (const name of Object.keys(given))
-    if (!names.includes(name)) throw malformed(`${what} has no ${JSON.stringify(name).slice(0, 80)}`)
-  return given as Fields
-}
-
-function parse(body: Uint8Array): unknown {
-  const [value, text] = decoded(body)
-  const repeated = repeatedName(text)
-  if (repeated !== null) throw malformed(`${JSON.stringify(repeated).slice(0, 80)} occurs twice in one object`)
-  return value
-}
-
-function decoded(body: Uint8Array): [value: unknown, text: string] {
-  try {
-    const text = strictDecoder.decode(body)
-    return [JSON.parse(text), text]
-  } catch {
-    throw malformed('the body is not JSON in UTF-8')
-  }
-}
-
 /** The bytes as text; null if they are not UTF-8. */
 function text(bytes: Uint8Array): string | null {
   try {
@@ -139,8 +114,4 @@ function text(bytes: Uint8Array): string | null {
   } catch {
     return null
   }
-}
-
-function malformed(message: string): EpaxosError {
-  return new EpaxosError(ErrorCode.malformed, message)
 }

@@ -11,6 +11,8 @@ export type Each = Readonly<Record<string, number>>
 export interface Numbers {
   /** 1 or 0, as the others that say whether. */
   readonly ready: number
+  /** Each change of the members makes the next one. */
+  readonly epoch: number
   /** By the id of the peer: whether it is up as far as this replica knows. */
   readonly up: Each
 

@@ -3,20 +3,27 @@ import { BOUNDS_MS, type Durations } from './durations.ts'
 import type { Shown } from './numbers.ts'
 import { type Row, TABLE } from './table.ts'
 
+const INFO = ['id', 'cluster', 'durability', 'engine', 'server'] as const
+
+/** The id is empty while the replica belongs to no cluster. */
+export type Info = Readonly<Record<(typeof INFO)[number], string>>
+
 /** The numbers of the process: processor, memory, event loop, garbage collection. Measured since the first use. */
 let ofProcess: Registry | null = null
 
 /** Numbers of a replica and of its process in the text format of Prometheus. */
 export class Prometheus {
   readonly #registry = new Registry()
+  readonly #info: () => Info
+  readonly #is: Gauge
   readonly #rows: readonly (readonly [keyof Shown, Row])[]
   readonly #metrics = new Map<string, Counter | Gauge | DurationsHistogram>()
 
-  /** @param info what does not change: the labels of `epaxos_info` */
-  constructor(info: Readonly<Record<string, string>>) {
+  /** @param info what it is: the labels of `epaxos_info` */
+  constructor(info: () => Info) {
     const registers = [this.#registry]
-    const labelNames = Object.keys(info)
-    new Gauge({ name: 'epaxos_info', help: 'What this replica is.', labelNames, registers }).set(info, 1)
+    this.#info = info
+    this.#is = new Gauge({ name: 'epaxos_info', help: 'What this replica is.', labelNames: INFO, registers })
     this.#rows = Object.entries(TABLE) as [keyof Shown, Row][]
     for (const [, { name, kind, help }] of this.#rows) {
       if (this.#metrics.has(name)) continue
@@ -28,6 +35,8 @@ export class Prometheus {
 
   async text(numbers: Shown): Promise<string> {
     for (const metric of this.#metrics.values()) metric.reset()
+    this.#is.reset()
+    this.#is.set(this.#info(), 1)
     for (const [number, row] of this.#rows) this.#set(row, numbers[number])
     const process = await (ofProcess as Registry).metrics()
     // Between two scrapes at once there is no delay of the event loop to average.

@@ -25,6 +25,7 @@ const READ_WAITS = 'Keys read without the log that waited for an execution, or f
 /** The one table behind `GET /status` and `GET /metrics`. The names in it are promises. */
 export const TABLE: { readonly [N in keyof Shown]: Row } = {
   ready: gauge('epaxos_ready', 'Whether the replica answers clients.'),
+  epoch: gauge('epaxos_epoch', 'The epoch: each change of the members makes the next one.', { status: 'epoch' }),
   up: gauge('epaxos_peer_up', 'Whether the peer is up as far as this replica knows.', { by: 'peer' }),
 
   fast: counter('epaxos_commits_total', COMMITS, { labels: { path: 'fast' }, status: 'counts.fast' }),
@@ -130,6 +131,8 @@ function gauge(name: Row['name'], help: string, details: Details = {}): Row {
 
 /** What `GET /status` shows of the numbers. */
 export interface StatusNumbers {
+  /** Each change of the members makes the next one. */
+  readonly epoch: number
   /** Per row: every slot up to here is committed, or has executed, here. */
   readonly committed: readonly number[]
   readonly executed: readonly number[]

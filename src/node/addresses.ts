@@ -1,16 +1,20 @@
-import { isIPv6 } from 'node:net'
 import { MAX_URL_BYTES } from '../codec/limits.ts'
 import { EpaxosError } from '../errors.ts'
-import type { Address } from '../transport/links.ts'
+import { MAX_ADDRESS_BYTES } from '../protocol/membership-bytes.ts'
+import { type Address, parseAddress } from '../transport/links.ts'
 
-/** Reads `HOST:PORT`, including `[IPV6]:PORT`. Throws an `EpaxosError` with code `configuration`. */
-export function parseAddress(text: string): Address {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:/]+)):(\d{1,5})$/.exec(text)
-  const port = Number(match?.[3])
-  const isBroken = match?.[1] !== undefined && !isIPv6(match[1])
-  if (match === null || isBroken || port > 65535)
-    throw new EpaxosError('configuration', `not an address HOST:PORT: ${text}`)
-  return { host: (match[1] ?? match[2]) as string, port }
+/**
+ * The text of an address at which members reach a replica, in the one form in which addresses are compared. Throws an
+ * `EpaxosError` with code `configuration` if nobody could be reached there.
+ */
+export function peerAddress(text: string): string {
+  const { host, port } = parseAddress(text)
+  const address = formatAddress({ host, port })
+  const wrong = (why: string) => new EpaxosError('configuration', `not an address of a replica (${why}): ${text}`)
+  if (port === 0) throw wrong('port 0')
+  if (isAnyHost(host)) throw wrong('it stands for every address of a machine')
+  if (Buffer.byteLength(address) > MAX_ADDRESS_BYTES) throw wrong(`longer than ${MAX_ADDRESS_BYTES} bytes`)
+  return address
 }
 
 /** Whether `host` stands for every address of a machine: one can listen there, but nobody can connect to it. */

@@ -5,12 +5,12 @@ import type { Executor } from '../execution/executor.ts'
 import type { Restoring } from '../execution/machine.ts'
 import type { Core } from '../protocol/core.ts'
 import type { Member } from '../protocol/membership.ts'
-import { type CheckpointMessage, MessageType } from '../protocol/messages.ts'
-import { contains, type Executed, executedOf } from '../protocol/runs.ts'
+import { type CheckpointAsk, type CheckpointMessage, MessageType } from '../protocol/messages.ts'
+import { contains, type Executed, executedOf, plus } from '../protocol/runs.ts'
 import type { CheckpointReader, CheckpointStore } from '../storage/checkpoints.ts'
-import type { Identity } from '../transport/transport.ts'
+import type { MemberIdentity } from '../transport/transport.ts'
 import { CheckpointFetcher, type FetchProgress } from './checkpoint-fetcher.ts'
-import { CheckpointGiver } from './checkpoint-giver.ts'
+import { CheckpointGiver, executedBy } from './checkpoint-giver.ts'
 import type { Checkpointer } from './checkpointer.ts'
 import type { Clock } from './clock.ts'
 import type { Logger } from './logger.ts'
@@ -28,7 +28,7 @@ const SETTLE_MS = 100
 export interface CatchUpOptions {
   readonly core: Core
   readonly executor: Executor
-  readonly identity: Identity
+  readonly identity: MemberIdentity
   readonly store: CheckpointStore
   readonly checkpointer: Checkpointer
   readonly clock: Clock
@@ -54,6 +54,7 @@ export class CatchUp implements Part {
   readonly #giver: CheckpointGiver
   readonly #fetcher: CheckpointFetcher
   #stopped = false
+  #overtaken = false
   /** Since when it is behind, in ms; null if it is not. */
   #behindMs: number | null = null
 
@@ -72,11 +73,18 @@ export class CatchUp implements Part {
       ...{ store, epoch, logger, send, failed: options.failed },
       behind: () => this.#isBehind,
       givers: () => core.peersWithCheckpoint.filter((row) => core.alive(row)),
-      lacking: (row) => core.lackingFrom(row),
-      wanted: () => core.peersWithCheckpoint.flatMap((row) => core.lackingFrom(row) ?? []),
+      needed: (row) => {
+        const lacking = core.lackingFrom(row)
+        return lacking === null ? null : { lacking, executed: this.#executed }
+      },
+      // It contains what has executed here, and something that is lacking: what is installed already does not.
+      isUseful: (header) => {
+        const there = executedBy(header)
+        const lacking = core.peersWithCheckpoint.flatMap((row) => core.lackingFrom(row) ?? [])
+        return lacking.some((instance) => contains(there, plus(this.#executed, instance)))
+      },
       hasSpace: options.hasSpace,
       idOf: (row) => (members[row] as Member).id,
-      executed: () => this.#executed,
       still: () => options.executor.betweenComponents,
       hold: (held) => {
         options.executor.held = held
@@ -106,8 +114,12 @@ export class CatchUp implements Part {
   }
 
   receive(row: number, message: CheckpointMessage): void {
-    if (message.type === MessageType.checkpointAsk) this.#giver.receive(row, message, this.#options.clock.now())
+    if (message.type === MessageType.checkpointAsk) this.#give(row, message)
     else this.#fetcher.receive(row, message)
+  }
+
+  #give(row: number, ask: CheckpointAsk): void {
+    this.#giver.receive(row, ask, plus(ask.executed, ask.lacking), this.#options.clock.now())
   }
 
   /** After the frames of the turn: what is given to peers leaves with the next one. */
@@ -120,6 +132,11 @@ export class CatchUp implements Part {
     this.#fetcher.poll(nowMs)
   }
 
+  /** Its peers are in a later epoch: nothing of this one is fetched any more. */
+  overtake(): void {
+    this.#overtaken = true
+  }
+
   stop(): void {
     this.#stopped = true
     this.#giver.stop()
@@ -127,6 +144,7 @@ export class CatchUp implements Part {
 
   get #isBehind(): boolean {
     const nowMs = this.#options.clock.now()
+    if (this.#options.executor.closed || this.#overtaken) return false
     if (this.#options.core.peersWithCheckpoint.length === 0) this.#behindMs = null
     else this.#behindMs ??= nowMs
     return this.#behindMs !== null && nowMs - this.#behindMs >= BEHIND_MS
@@ -201,7 +219,7 @@ export class CatchUp implements Part {
   }
 }
 
-function checkHeader({ header }: CheckpointReader, { cluster, members }: Identity): void {
+function checkHeader({ header }: CheckpointReader, { cluster, members }: MemberIdentity): void {
   const isOurs = header.formatVersion === FORMAT_VERSION && header.cluster === cluster && header.epoch === members.epoch
   if (!isOurs)
     throw new EpaxosError(ErrorCode.malformed, 'a peer gave a checkpoint of another cluster, epoch or format')

@@ -1,9 +1,12 @@
-import type { InstanceId } from '../engine/engine.ts'
 import { EpaxosError, ErrorCode } from '../errors.ts'
-import { type CheckpointChunk, type CheckpointMessage, MessageType, type NotYet } from '../protocol/messages.ts'
-import { contains, type Executed, plus } from '../protocol/runs.ts'
-import type { CheckpointReader, CheckpointReceiver, CheckpointStore } from '../storage/checkpoints.ts'
-import { executedBy } from './checkpoint-giver.ts'
+import {
+  type CheckpointAsk,
+  type CheckpointChunk,
+  type CheckpointMessage,
+  MessageType,
+  type NotYet,
+} from '../protocol/messages.ts'
+import type { CheckpointHeader, CheckpointReader, CheckpointReceiver, CheckpointStore } from '../storage/checkpoints.ts'
 import type { Logger } from './logger.ts'
 import type { Part } from './part.ts'
 
@@ -21,6 +24,9 @@ const REFUSED_MS = 10_000
 /** Between two lines of the log. */
 const TELL_MS = 5000
 
+/** What an asker needs of a checkpoint. */
+export type Needed = Pick<CheckpointAsk, 'lacking' | 'executed'>
+
 export interface FetcherOptions {
   readonly store: CheckpointStore
   readonly epoch: number
@@ -30,22 +36,20 @@ export interface FetcherOptions {
   readonly behind: () => boolean
   /** The rows of the peers that are up and may have one. */
   readonly givers: () => readonly number[]
-  /** What the peer in the row has forgotten and this replica lacks; null if there is nothing. */
-  readonly lacking: (row: number) => InstanceId | null
-  /** All that this replica lacks and a peer, up or not, has forgotten. */
-  readonly wanted: () => readonly InstanceId[]
+  /** What the checkpoint of the peer in the row must contain; null if it need not be asked. */
+  readonly needed: (row: number) => Needed | null
+  /** Whether a checkpoint helps this replica. */
+  readonly isUseful: (header: CheckpointHeader) => boolean
   /** Whether the disk has space for so many bytes, besides what must stay free. */
   readonly hasSpace: (bytes: number) => boolean
   /** The id of the replica in a row. */
   readonly idOf: (row: number) => number
-  /** What has executed here. It does not grow while {@link CheckpointFetcher.active}. */
-  readonly executed: () => Executed
   /** Whether nothing has executed in part. */
   readonly still: () => boolean
   /** Nothing is executed from now on, or it goes on. */
   readonly hold: (held: boolean) => void
   /**
-   * Replaces the state by that of the checkpoint, which contains {@link executed}. Rejects with `damaged` if it is not
+   * Replaces the state by that of the checkpoint, which {@link isUseful}. Rejects with `damaged` if it is not
    * what the giver has written: then nothing has changed.
    */
   readonly install: (reader: CheckpointReader) => Promise<void>
@@ -201,10 +205,9 @@ export class CheckpointFetcher implements Part {
   }
 
   #send(number: number, chunk: number, count: number): void {
-    const { epoch, lacking, executed, send } = this.#options
-    const lacks = lacking(this.#row)
-    if (lacks === null) return this.#leave(0)
-    const needed = { lacking: lacks, executed: executed() }
+    const { epoch, send } = this.#options
+    const needed = this.#options.needed(this.#row)
+    if (needed === null) return this.#leave(0)
     send(this.#row, { type: MessageType.checkpointAsk, epoch, ...needed, number, chunk, count })
   }
 
@@ -235,16 +238,9 @@ export class CheckpointFetcher implements Part {
       this.#receiver = await this.#options.store.receive({ giver, number }, seal)
       // Its chunks, and then a checkpoint of our own.
       if (!this.#options.hasSpace(2 * this.#receiver.bytes)) throw noSpace(this.#receiver.bytes)
-      if (this.#isUseful(this.#receiver)) this.#restart()
+      if (this.#options.isUseful(this.#receiver.header)) this.#restart()
       else this.#leave(NOT_YET_MS)
     })
-  }
-
-  /** Whether it contains what has executed here, and something that is lacking: what is installed already does not. */
-  #isUseful({ header }: CheckpointReceiver): boolean {
-    const { executed, wanted } = this.#options
-    const [here, there] = [executed(), executedBy(header)]
-    return wanted().some((instance) => contains(there, plus(here, instance)))
   }
 
   async #write(): Promise<void> {
@@ -258,7 +254,7 @@ export class CheckpointFetcher implements Part {
 
   async #install(receiver: CheckpointReceiver): Promise<void> {
     const { install, logger } = this.#options
-    if (!this.#isUseful(receiver)) {
+    if (!this.#options.isUseful(receiver.header)) {
       await this.#drop(receiver)
       return this.#leave(NOT_YET_MS)
     }

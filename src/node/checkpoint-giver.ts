@@ -1,6 +1,6 @@
 import { EpaxosError } from '../errors.ts'
 import { type CheckpointAsk, type CheckpointMessage, MessageType } from '../protocol/messages.ts'
-import { contains, type Executed, executedOf, plus } from '../protocol/runs.ts'
+import { contains, type Executed, executedOf } from '../protocol/runs.ts'
 import type { CheckpointHeader, CheckpointReader, CheckpointStore } from '../storage/checkpoints.ts'
 import type { Logger } from './logger.ts'
 import type { Part } from './part.ts'
@@ -61,10 +61,11 @@ export class CheckpointGiver implements Part {
     return this.#notYet
   }
 
-  receive(row: number, ask: CheckpointAsk, nowMs: number): void {
+  /** @param needed what must be in the checkpoint */
+  receive(row: number, ask: CheckpointAsk, needed: Executed, nowMs: number): void {
     if (ask.epoch !== this.#options.epoch) return
-    const reader = this.#attempt(() => this.#readerFor(ask, nowMs))
-    if (reader === null) return this.#answerNotYet(row, ask)
+    const reader = this.#attempt(() => this.#readerFor(ask, needed, nowMs))
+    if (reader === null) return this.#answerNotYet(row, needed)
     // Of another checkpoint than it has begun with, it needs the seal first.
     const isSame = ask.number === reader.number
     const next = isSame ? ask.chunk : 0
@@ -97,8 +98,7 @@ export class CheckpointGiver implements Part {
   }
 
   /** The checkpoint that it has begun with, or the newest; null if neither contains what it needs. */
-  #readerFor(ask: CheckpointAsk, nowMs: number): CheckpointReader | null {
-    const needed = plus(ask.executed, ask.lacking)
+  #readerFor(ask: CheckpointAsk, needed: Executed, nowMs: number): CheckpointReader | null {
     const kept = this.#kept.get(ask.number)
     if (kept !== undefined && contains(executedBy(kept.reader.header), needed)) return this.#keep(kept.reader, nowMs)
     const newest = this.#options.store.latest()
@@ -108,12 +108,12 @@ export class CheckpointGiver implements Part {
     return null
   }
 
-  #answerNotYet(row: number, { executed, lacking }: CheckpointAsk): void {
+  #answerNotYet(row: number, needed: Executed): void {
     const { epoch, send, wanted } = this.#options
     this.#notYet++
     this.#requests.delete(row)
     send(row, { type: MessageType.notYet, epoch })
-    wanted(plus(executed, lacking))
+    wanted(needed)
   }
 
   #send(row: number, request: Request): CheckpointReader {

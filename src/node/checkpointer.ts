@@ -1,5 +1,5 @@
 import { FORMAT_VERSION } from '../codec/limits.ts'
-import { ErrorCode } from '../errors.ts'
+import { EpaxosError, ErrorCode } from '../errors.ts'
 import type { Executor } from '../execution/executor.ts'
 import type { ExecutionImage } from '../execution/image.ts'
 import type { Numbers } from '../metrics/numbers.ts'
@@ -7,8 +7,9 @@ import type { Core } from '../protocol/core.ts'
 import type { Image } from '../protocol/image.ts'
 import type { CheckpointReader, CheckpointStore, CheckpointWriter } from '../storage/checkpoints.ts'
 import type { Journal } from '../storage/journal.ts'
-import type { Identity } from '../transport/transport.ts'
+import type { MemberIdentity } from '../transport/transport.ts'
 import type { Clock } from './clock.ts'
+import type { EpochStart } from './epoch-start.ts'
 import { imagePieces, type Piece } from './image-pieces.ts'
 import type { Incarnations } from './incarnations.ts'
 import type { JournalWriter } from './journal-writer.ts'
@@ -54,7 +55,8 @@ export interface CheckpointerOptions {
   readonly core: Core
   readonly executor: Executor
   readonly incarnations: Incarnations
-  readonly identity: Identity
+  readonly identity: MemberIdentity
+  readonly epochStart: EpochStart | null
   readonly journal: Journal
   readonly journalWriter: JournalWriter
   readonly store: CheckpointStore
@@ -102,9 +104,10 @@ export class Checkpointer implements Part {
   /** In this turn every record has been given to the journal. */
   #flushed = false
   #taken = 0
+  #ended = false
   #failures = 0
   /** The last one is being removed: the store has one unfinished checkpoint at most. */
-  #abandoning = false
+  #abandoning: Promise<void> | null = null
 
   constructor(options: CheckpointerOptions) {
     this.#options = options
@@ -132,6 +135,7 @@ export class Checkpointer implements Part {
    * close the reader. Rejects with an `EpaxosError`: `disk_full`, `storage`, or `closed`.
    */
   take(): Promise<CheckpointReader> {
+    if (this.#ended) return Promise.reject(new EpaxosError(ErrorCode.closed, 'no checkpoint is taken any more'))
     this.#options.arm()
     return this.#wanted.want()
   }
@@ -192,15 +196,21 @@ export class Checkpointer implements Part {
     if (writing === null) return
     release(writing)
     this.#retryMs = this.#options.clock.now() + RETRY_MS
-    this.#abandoning = true
-    void writing.writer.abandon().then(() => {
-      this.#abandoning = false
+    this.#abandoning = writing.writer.abandon().then(() => {
+      this.#abandoning = null
     })
+  }
+
+  /** Takes none any more. Resolves when the store has no unfinished one. */
+  async end(): Promise<void> {
+    this.#ended = true
+    this.stop()
+    await this.#abandoning
   }
 
   #isDue(nowMs: number): boolean {
     const { journalWriter, limits, hasSpace } = this.#options
-    if (this.#writing !== null || this.#abandoning) return false
+    if (this.#ended || this.#writing !== null || this.#abandoning !== null) return false
     const grownBytes = journalWriter.bytes - this.#baseBytes
     const isGrown = nowMs >= this.#retryMs && grownBytes >= this.#dueBytes
     if (!isGrown && !this.#wanted.any) return false
@@ -216,7 +226,7 @@ export class Checkpointer implements Part {
   }
 
   #begin(nowMs: number): void {
-    const { core, executor, incarnations, identity, journal, journalWriter, store } = this.#options
+    const { core, executor, incarnations, identity, epochStart, journal, journalWriter, store } = this.#options
     const { cluster, id, members } = identity
     const image = core.image()
     const { executed, beyond } = image.head
@@ -229,7 +239,7 @@ export class Checkpointer implements Part {
       return this.#tellFailure(error as Error)
     }
     const execution = executor.capture()
-    const pieces = imagePieces(incarnations.image(), image, execution)
+    const pieces = imagePieces(epochStart, incarnations.image(), image, execution)
     this.#wanted.begun()
     const progress = { held: null, waits: false }
     this.#writing = {

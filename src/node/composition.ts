@@ -5,6 +5,7 @@ import { DEFAULT_TIMING } from '../protocol/timing.ts'
 import { batchReader } from './batch-reader.ts'
 import { CatchUp } from './catch-up.ts'
 import { CHECKPOINT_LIMITS, Checkpointer } from './checkpointer.ts'
+import { Closing } from './closing.ts'
 import { Dropped } from './dropped.ts'
 import { Freshness } from './freshness.ts'
 import { Handshakes } from './handshakes.ts'
@@ -31,6 +32,10 @@ export interface Hooks {
   /** Null if the member answers clients, or if its state may be read; otherwise why not. */
   readonly notReady: string | null
   readonly notReadable: string | null
+  /** A change of the members executes: returns whether it closes the epoch. */
+  reconfigure(membership: Uint8Array): boolean
+  /** Takes part in nothing from now on, when everything is given to the journal; or takes part again. */
+  freeze(frozen: boolean): void
 }
 
 /** The core, the execution and the parts of a member, wired to each other. */
@@ -51,11 +56,13 @@ export class Composition {
   /** Null if no checkpoints are kept. */
   readonly checkpointer: Checkpointer | null
   readonly catchUp: CatchUp | null
+  /** Null if no checkpoints are kept: then no epoch ends. */
+  readonly closing: Closing | null
   /** Null if no space is watched. */
   readonly space: SpaceWatch | null
 
   constructor(options: MemberOptions, hooks: Hooks) {
-    const { identity, engine, machine, journal, transport, clock, random, logger, sessionLimits } = options
+    const { identity, epochStart, engine, machine, journal, transport, clock, random, logger, sessionLimits } = options
     const { id, members } = identity
     const row = rowOf(members, id)
     this.core = new Core({
@@ -72,6 +79,7 @@ export class Composition {
         this.core.markExecuted(row, slot)
         if (results !== null) this.proposals.executed(slot, results, clock.now())
       },
+      reconfigure: (membership) => hooks.reconfigure(membership),
     })
     this.dropped = new Dropped(logger)
     this.frames = new PeerFrames({
@@ -81,6 +89,7 @@ export class Composition {
     this.journal = new JournalWriter({ core: this.core, journal, arm: () => hooks.arm() })
     this.incarnations = new Incarnations({
       ...{ id, members, incarnation: identity.incarnation, origin: identity.origin, nonce: options.startNonce },
+      clusterId: epochStart?.clusterId ?? null,
       write: (records) => this.journal.write(records),
       heard: (peer) => this.core.heardJournal(rowOf(members, peer)),
       superseded: (peer) => transport.drop(peer),
@@ -131,7 +140,7 @@ export class Composition {
       checkpoints === undefined || journal === null
         ? null
         : new Checkpointer({
-            ...{ core: this.core, executor: this.executor, incarnations: this.incarnations, identity },
+            ...{ core: this.core, executor: this.executor, incarnations: this.incarnations, identity, epochStart },
             ...{ journal, journalWriter: this.journal, store: checkpoints, clock, logger, arm: () => hooks.arm() },
             limits: options.checkpointLimits ?? CHECKPOINT_LIMITS,
             hasSpace: (bytes) => this.space?.has(bytes) ?? true,
@@ -147,6 +156,14 @@ export class Composition {
             hasSpace: (bytes) => this.space?.has(bytes) ?? true,
             behind: () => this.readiness.restart(),
             executedElsewhere: (slot) => this.proposals.executedElsewhere(slot),
+          })
+    this.closing =
+      checkpoints === undefined || journal === null || this.checkpointer === null
+        ? null
+        : new Closing({
+            ...{ core: this.core, executor: this.executor, incarnations: this.incarnations, identity, journal, clock },
+            ...{ checkpointer: this.checkpointer, store: checkpoints, logger },
+            suspend: (suspended) => hooks.freeze(suspended),
           })
     this.space =
       space === undefined

@@ -2,8 +2,11 @@ import type { DropReason } from '../protocol/context.ts'
 import type { LinkDrop } from '../transport/transport.ts'
 import type { Logger } from './logger.ts'
 
-/** Why a frame of an admitted peer is dropped: its checksum is wrong, or it holds what no message is. */
-export type FrameDrop = 'damaged' | 'malformed'
+/**
+ * Why a frame of an admitted peer is dropped: its checksum is wrong, it is of another epoch, or it holds what is no
+ * message.
+ */
+export type FrameDrop = 'damaged' | 'epoch' | 'malformed'
 
 /**
  * Counts messages and links that were dropped, by the reason, and logs them. A flood of garbage must not become a flood
@@ -12,7 +15,7 @@ export type FrameDrop = 'damaged' | 'malformed'
 export class Dropped {
   readonly #logger: Logger
   readonly #drops: Record<LinkDrop | FrameDrop, number> = {
-    ...{ connection: 0, handshake: 0, refused: 0, link: 0, damaged: 0, malformed: 0 },
+    ...{ connection: 0, handshake: 0, refused: 0, link: 0, damaged: 0, epoch: 0, malformed: 0 },
   }
   /** How many of the messages that the core dropped were logged. */
   #toldOutOfRange = 0
@@ -26,9 +29,9 @@ export class Dropped {
     return Object.values(this.#drops).reduce((sum, count) => sum + count, 0)
   }
 
-  /** What was dropped before it reached the core, and by the core, by reason. */
+  /** What was dropped before it reached the core, and by the core, by reason. Both drop what is of another epoch. */
   all(byCore: Readonly<Record<DropReason, number>>): Readonly<Record<LinkDrop | FrameDrop | DropReason, number>> {
-    return { ...this.#drops, ...byCore }
+    return { ...this.#drops, ...byCore, epoch: this.#drops.epoch + byCore.epoch }
   }
 
   add(reason: LinkDrop | FrameDrop, what: string): void {

@@ -50,7 +50,7 @@ export class Handshakes implements Part {
   }
 
   /** See `TransportHandlers.admit`. */
-  admit(peer: number, claim: Claim, dialled: boolean): Promise<Verdict> {
+  async admit(peer: number, claim: Claim, dialled: boolean): Promise<Verdict> {
     if (dialled) this.#refusals.welcomed(peer)
     return this.#options.incarnations.admit(peer, claim, dialled)
   }

@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto'
 import { CLUSTER_ID_BYTES, EARLIER_START_BYTES, MAX_EARLIER_STARTS } from '../codec/limits.ts'
-import type { Membership } from '../protocol/membership.ts'
+import { type Membership, rowOf } from '../protocol/membership.ts'
 import { type MemberRecord, type PeerRecord, RecordType, type Start } from '../protocol/records.ts'
 import type { Claim, Identity, Refusal, Standing, Verdict } from '../transport/transport.ts'
 
 export interface IncarnationsOptions {
   readonly id: number
   readonly members: Membership
+  /** Of the cluster, in an epoch after the first one; null in epoch 0, where it follows from the members. */
+  readonly clusterId: string | null
   readonly incarnation: Uint8Array
   readonly origin?: Identity['origin'] | undefined
   /** Of this start: 16 random bytes. */
@@ -29,6 +31,8 @@ export interface IncarnationsOptions {
  * - MET says that a peer named the same id, so it has all of this durably, too. With a MET for every member, the
  *   cluster is founded: every member that votes from then on is known to all. A replica that hears of the founding from
  *   one member needs nothing from the others, because that member has it from all.
+ *
+ * Later epochs name the incarnations of all their members, so nobody has to be met there (protocol.md §11).
  */
 export class Incarnations {
   readonly #options: IncarnationsOptions
@@ -53,6 +57,7 @@ export class Incarnations {
   constructor(options: IncarnationsOptions) {
     this.#options = options
     this.#start = { number: 1, nonce: options.nonce }
+    this.#clusterId = options.clusterId
   }
 
   /** A record found in a checkpoint or, after that, in the journal. */
@@ -77,7 +82,8 @@ export class Incarnations {
     const latest = [...this.#nonces].reverse()
     this.#earlier = Buffer.concat(latest.map((nonce) => nonce.subarray(0, EARLIER_START_BYTES)))
     this.#name()
-    this.#found()
+    if (this.#isLater) this.#isFounded()
+    else this.#found()
   }
 
   /** Writes this start down. Resolves when it is durable; no link may be made before. */
@@ -88,13 +94,16 @@ export class Incarnations {
   /**
    * What {@link restore} takes to get here: everything that was given to the journal until now, durable or not, and the
    * highest journal numbers that peers have reported.
+   *
+   * @param members those whose checkpoint it is for; of another epoch for its beginning
    */
-  image(): MemberRecord[] {
+  image(members = this.#options.members): MemberRecord[] {
     const nonces = [...this.#nonces, this.#start.nonce]
     const first = this.#start.number - this.#nonces.length
     const starts = nonces.map((nonce, i) => ({ type: RecordType.start, number: first + i, nonce }))
-    const peers = [...this.#known.values()].map((record) => ({ ...record, heard: this.#heard(record) }))
-    const met = [...this.#metRecorded].map((id) => ({ type: RecordType.met, id }))
+    const known = [...this.#known.values()].filter(({ id }) => rowOf(members, id) >= 0)
+    const peers = known.map((record) => ({ ...record, heard: this.#heard(record) }))
+    const met = members.epoch > 0 ? [] : [...this.#metRecorded].map((id) => ({ type: RecordType.met, id }))
     return [...starts, ...peers, ...met]
   }
 
@@ -123,13 +132,13 @@ export class Incarnations {
   async admit(peer: number, claim: Claim, dialled: boolean): Promise<Verdict> {
     const refusal = this.#refusal(peer, claim)
     if (refusal !== null) return refusal
+    if (this.#isGuest(peer, claim)) return 'yes'
     if (claim.start.number > (this.#known.get(peer)?.start.number ?? 0)) this.#learn(peer, claim)
     await this.#pending.get(peer)
-    if (claim.founded) await this.#meet(this.#peers)
-    else if (dialled && claim.clusterId !== null && claim.clusterId === this.#clusterId) await this.#meet([peer])
+    if (!this.#isLater) await this.#meetBy(peer, claim, dialled)
     // A later start may have come during one of the writes.
     if (!isSame(this.#known.get(peer)?.start.nonce, claim.start.nonce)) return 'copy'
-    return dialled && !this.#met.has(peer) ? 'again' : 'yes'
+    return dialled && !this.#isLater && !this.#met.has(peer) ? 'again' : 'yes'
   }
 
   /**
@@ -144,6 +153,9 @@ export class Incarnations {
   }
 
   #refusal(peer: number, claim: Claim): Refusal | null {
+    const { epoch } = this.#options.members
+    if (claim.epoch > epoch) return this.#refusalOfLater(peer, claim)
+    if (epoch > 0) return this.#refusalInLater(peer, claim)
     // All members welcomed a founded member, and each of them knew all members: a replica that does not know them, or
     // knows others, is not a member.
     if (claim.founded && claim.clusterId !== this.#clusterId) return 'foreign'
@@ -151,6 +163,53 @@ export class Incarnations {
     if (known === undefined) return null
     if (!isSame(known.incarnation, claim.incarnation)) return 'amnesiac'
     return this.#isOlder(known, claim) ? 'copy' : null
+  }
+
+  /** The peer is in a later epoch: whoever it is, it must be of this cluster, and nobody who is known otherwise. */
+  #refusalOfLater(peer: number, claim: Claim): Refusal | null {
+    if (!claim.founded || claim.clusterId === null || claim.clusterId !== this.#clusterId) return 'foreign'
+    const incarnation = this.#incarnationOf(peer)
+    if (incarnation !== null && !isSame(incarnation, claim.incarnation)) return 'amnesiac'
+    const known = this.#known.get(peer)
+    return known !== undefined && this.#isOlder(known, claim) ? 'copy' : null
+  }
+
+  /** This replica is in a later epoch than the first one, and the peer is in the same one or an earlier one. */
+  #refusalInLater(peer: number, claim: Claim): Refusal | null {
+    const incarnation = this.#incarnationOf(peer)
+    const isOurs = claim.founded && claim.clusterId === this.#clusterId
+    if (claim.clusterId !== null && claim.clusterId !== this.#clusterId) return 'foreign'
+    // A replica that was removed may fetch what tells it so. Nobody else is let in without being a member.
+    if (incarnation === null) return isOurs && peer < this.#options.members.nextId ? null : 'unknown'
+    if (!isSame(incarnation, claim.incarnation)) return 'amnesiac'
+    const known = this.#known.get(peer)
+    // A directory that has begun to take part is not one that waits to join: that would be an earlier copy of it.
+    if (isJoiner(claim)) return known === undefined ? null : 'copy'
+    if (!claim.founded && claim.epoch > 0) return 'foreign'
+    return known !== undefined && this.#isOlder(known, claim) ? 'copy' : null
+  }
+
+  /** Nothing of what the peer says counts: nothing has to be known about it. */
+  #isGuest(peer: number, claim: Claim): boolean {
+    return isJoiner(claim) || (this.#options.members.epoch + claim.epoch > 0 && this.#incarnationOf(peer) === null)
+  }
+
+  /** Of a member; null if it is none, or is not known yet. */
+  #incarnationOf(peer: number): Uint8Array | null {
+    const { members } = this.#options.members
+    const named = members.find(({ id }) => id === peer)?.incarnation ?? null
+    return named ?? this.#known.get(peer)?.incarnation ?? null
+  }
+
+  get #isLater(): boolean {
+    return this.#options.members.epoch > 0
+  }
+
+  /** The member's directory, as it is durably known here; null if it is not. */
+  incarnationOf(id: number): Uint8Array | null {
+    const { id: self, incarnation } = this.#options
+    if (id === self) return incarnation
+    return this.#written.has(id) || this.#isLater ? this.#incarnationOf(id) : null
   }
 
   /**
@@ -176,6 +235,11 @@ export class Incarnations {
     this.#pending.set(id, written)
   }
 
+  async #meetBy(peer: number, { founded, clusterId }: Claim, dialled: boolean): Promise<void> {
+    if (founded) await this.#meet(this.#peers)
+    else if (dialled && clusterId !== null && clusterId === this.#clusterId) await this.#meet([peer])
+  }
+
   async #meet(peers: readonly number[]): Promise<void> {
     const ids = peers.filter((peer) => !this.#met.has(peer))
     if (ids.length === 0) return
@@ -199,6 +263,10 @@ export class Incarnations {
 
   #found(): void {
     if (this.#founded || this.#met.size < this.#peers.length) return
+    this.#isFounded()
+  }
+
+  #isFounded(): void {
     this.#founded = true
     this.#options.founded()
   }
@@ -211,6 +279,11 @@ export class Incarnations {
     const { id: self, members } = this.#options
     return members.members.map(({ id }) => id).filter((id) => id !== self)
   }
+}
+
+/** It belongs to no cluster yet. */
+function isJoiner({ replicas }: Claim): boolean {
+  return replicas === 0
 }
 
 function isSame(a: Uint8Array | undefined, b: Uint8Array): boolean {

@@ -1,18 +1,25 @@
 import type { Engine } from '../engine/engine.ts'
 import type { StateMachine } from '../execution/machine.ts'
 import type { Limits } from '../execution/sweep.ts'
+import type { Epochs } from '../protocol/epochs.ts'
 import { OPEN_PER_ROW } from '../protocol/liveness.ts'
 import type { Timing } from '../protocol/timing.ts'
 import type { CheckpointStore } from '../storage/checkpoints.ts'
 import type { Journal } from '../storage/journal.ts'
-import type { Announcement, Identity, Transport } from '../transport/transport.ts'
+import type { MemberIdentity, MemberTransport } from '../transport/transport.ts'
 import type { CheckpointLimits } from './checkpointer.ts'
 import type { Clock } from './clock.ts'
+import type { EpochStart } from './epoch-start.ts'
 import type { Logger } from './logger.ts'
 import type { Space } from './space.ts'
 
 export interface MemberOptions {
-  readonly identity: Identity
+  /** Its members are those of the epoch that the member is for. */
+  readonly identity: MemberIdentity
+  /** In its present epoch. The seat goes on with it in the next one. */
+  readonly epochs: Epochs
+  /** How the epoch began; null for epoch 0. */
+  readonly epochStart: EpochStart | null
   /** Of this start: 16 random bytes. */
   readonly startNonce: Uint8Array
   readonly engine: Engine
@@ -25,7 +32,7 @@ export interface MemberOptions {
   readonly checkpointLimits?: CheckpointLimits
   /** The free space of the journal's disk; not watched if absent. */
   readonly space?: Space
-  readonly transport: Transport
+  readonly transport: MemberTransport
   readonly clock: Clock
   /** Uniform in [0, 1), used only for jitter. */
   readonly random: () => number
@@ -43,7 +50,11 @@ export interface MemberOptions {
   readonly sessionLimits?: Limits
   /** How long a session is remembered after its last use, at least; {@link SESSION_LIFETIME_MS} by default. */
   readonly sessionLifetimeMs?: number
-  readonly linked: (peer: number, identity: Announcement) => void
+  /**
+   * A change of the members has closed the epoch, and the closing checkpoint is whole: the next one may begin. The
+   * member takes part in nothing any more: {@link Member.handOver}.
+   */
+  readonly ended: (next: EpochStart) => void
   /** Called once if the member stops by itself: the storage failed, the peers refused it, or an invariant broke. */
   readonly failed: (error: Error) => void
 }

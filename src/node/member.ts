@@ -1,16 +1,23 @@
 import { FORMAT_VERSION } from '../codec/limits.ts'
-import { EpaxosError, ErrorCode } from '../errors.ts'
+import { CommandError, EpaxosError, ErrorCode } from '../errors.ts'
 import { Budget } from '../execution/budget.ts'
 import type { Executor } from '../execution/executor.ts'
+import { encodeReconfigure } from '../execution/groups.ts'
+import { onlyStatus, Status } from '../execution/results.ts'
 import type { Core } from '../protocol/core.ts'
 import type { Effects } from '../protocol/effects.ts'
-import { rowOf } from '../protocol/membership.ts'
+import { type Membership, rowOf } from '../protocol/membership.ts'
+import { encodeMembership, membershipIn } from '../protocol/membership-bytes.ts'
 import { type AnyMessage, Command, isCheckpointMessage } from '../protocol/messages.ts'
+import type { MemberRecord } from '../protocol/records.ts'
 import { takeBackup } from './backup.ts'
 import { Composition } from './composition.ts'
+import type { Dropped } from './dropped.ts'
+import type { Handshakes } from './handshakes.ts'
 import { type MemberOptions, WORK_PER_TURN } from './member-options.ts'
 import { type MemberNumbers, numbersOf } from './numbers.ts'
 import type { Part } from './part.ts'
+import type { VoidGroup } from './proposals.ts'
 import type { OwnedRead, ReadCounts } from './reads.ts'
 import { replayJournal } from './replay.ts'
 import type { Backup, Consistency, Respond } from './requests.ts'
@@ -26,6 +33,14 @@ export const STALL_MS = 1000
  * Execution takes no more of a turn than this, whatever its work: peers that wait for this replica must not suspect it.
  */
 const EXECUTION_MS = 20
+
+const CHANGING = 'the members are changing'
+
+/** What clients wait for when an epoch ends. */
+export interface Carried {
+  readonly proposals: readonly VoidGroup[]
+  readonly reads: readonly VoidGroup[]
+}
 
 /** The interval of {@link Part.poll}. */
 const POLL_MS = 25
@@ -59,6 +74,9 @@ export class Member {
   #turning = false
   /** Nothing is received, sent or begun, as if the process were stopped: the disk is full. */
   #suspended = false
+  /** The same, because the epoch ends. */
+  #frozen = false
+  #ending = false
   /** When something last happened here, in ms. */
   #awakeMs = 0
   #replayMs = 0
@@ -84,6 +102,8 @@ export class Member {
       get notReadable() {
         return member.notReadable
       },
+      reconfigure: (membership) => this.#reconfigure(membership),
+      freeze: (frozen) => this.#freeze(frozen),
     })
     const { proposals, reads, freshness, readiness, handshakes, sweeper, checkpointer, catchUp } = this.#composition
     const parts = [proposals, reads, freshness, readiness, handshakes, sweeper]
@@ -107,6 +127,7 @@ export class Member {
   get notReady(): string | null {
     if (this.#notRunning !== null) return this.#notRunning
     if (this.#suspended) return 'the disk is full'
+    if (!this.#options.epochs.isOpen) return CHANGING
     const { handshakes, readiness, catchUp } = this.#composition
     const reason = handshakes.notFounded ?? catchUp?.reason ?? readiness.reason
     const { refusals } = handshakes
@@ -124,6 +145,7 @@ export class Member {
   get #notRunning(): string | null {
     if (this.#failure !== null) return 'the replica has failed'
     if (this.#closing !== null) return 'the replica is being closed'
+    if (this.#phase === 'ended') return CHANGING
     return this.#phase === 'replaying' ? 'the journal is being replayed' : null
   }
 
@@ -142,7 +164,7 @@ export class Member {
     return numbersOf(this.#composition, this.#options, own)
   }
 
-  /** Replays the journal, then listens and connects. */
+  /** Restores the state. From then on it may be linked with its peers. */
   async start(): Promise<void> {
     try {
       const { space, incarnations } = this.#composition
@@ -150,9 +172,8 @@ export class Member {
       await this.#replay()
       this.#run()
       await incarnations.start()
-      await this.#link()
     } catch (error) {
-      await this.#release()
+      this.#halt()
       throw error
     }
   }
@@ -265,27 +286,105 @@ export class Member {
     // One last turn leaves nothing unwritten.
     this.core.hasten()
     this.#turn()
-    await this.#release()
+    this.#halt()
   }
 
-  async #release(): Promise<void> {
-    const { transport, journal, checkpoints, logger } = this.#options
+  #halt(): void {
     this.#phase = 'ended'
-    const { space, checkpointer, catchUp } = this.#composition
+    const { space, checkpointer, catchUp, closing } = this.#composition
     space?.stop()
     for (const stop of this.#stopTimers.splice(0)) stop()
     for (const part of this.#parts) part.abandon?.(ErrorCode.closed, 'the replica was closed before the answer')
     this.#composition.journal.close()
     this.#turned()
+    closing?.end()
     catchUp?.stop()
     checkpointer?.stop()
-    await transport.close()
-    try {
-      await checkpoints?.close()
-      await journal?.close()
-    } catch (error) {
-      logger.error({ error: (error as Error).message }, 'the data directory was not closed in order')
+  }
+
+  /**
+   * The epoch has ended, by itself (`MemberOptions.ended`) or by {@link giveWay}: returns what clients wait for and has
+   * certainly not executed, and ends without closing anything that the next epoch goes on with.
+   */
+  handOver(): Carried {
+    const { proposals, reads } = this.#composition
+    const carried = { proposals: proposals.handOver(this.executor.closed), reads: reads.handOver() }
+    this.#halt()
+    return carried
+  }
+
+  /** Takes over what clients of the epoch before wait for. */
+  takeOver({ proposals, reads }: Carried): void {
+    const { clock, requestTimeoutMs } = this.#options
+    const { proposals: toPropose, reads: toRead } = this.#composition
+    const nowMs = clock.now()
+    for (const { group, deadlineMs, waiters } of proposals) {
+      for (const respond of waiters) {
+        this.#retake(respond, () => toPropose.submit(group, nowMs, respond, deadlineMs))
+      }
     }
+    for (const { group, deadlineMs, waiters } of reads) {
+      for (const respond of waiters) {
+        this.#retake(respond, () => void toRead.submit(group, deadlineMs - requestTimeoutMs, null, respond))
+      }
+    }
+    this.#arm()
+  }
+
+  #retake(respond: Respond, submit: () => void): void {
+    try {
+      submit()
+    } catch (error) {
+      if (!(error instanceof EpaxosError)) throw error
+      respond({ outcome: 'refused', code: error.code, message: error.message })
+    }
+  }
+
+  /** A change of the members executes (protocol.md §11): returns whether it closes the epoch. */
+  #reconfigure(bytes: Uint8Array): boolean {
+    const { epochs, logger } = this.#options
+    const next = membershipIn(bytes)
+    if (next === null || !epochs.executed(next)) return false
+    logger.info(
+      { epoch: next.epoch, members: next.members.map(({ id }) => id) },
+      'the members change: the epoch is closed',
+    )
+    return true
+  }
+
+  #endEpochIfDue(): void {
+    const { next } = this.#options.epochs
+    if (next !== null && !this.#ending && this.executor.betweenComponents) this.#endEpoch(next)
+  }
+
+  #endEpoch(members: Membership): void {
+    this.#ending = true
+    const { closing, catchUp, incarnations } = this.#composition
+    const previous = this.#options.identity.members
+    const next = { clusterId: incarnations.clusterId as string, members, previous }
+    if (closing === null) {
+      return this.#fail(
+        new EpaxosError(ErrorCode.configuration, 'the members have changed, which needs durability fsync'),
+      )
+    }
+    catchUp?.stop()
+    closing.run(next).then(
+      () => {
+        if (this.#phase === 'running') this.#options.ended(next)
+      },
+      (error) => {
+        if (this.#phase === 'running') this.#fail(error as Error)
+      },
+    )
+  }
+
+  #freeze(frozen: boolean): void {
+    if (frozen) {
+      this.core.hasten()
+      this.#turn()
+    }
+    this.#frozen = frozen
+    if (!frozen) this.#arm()
   }
 
   /** Fail-stop: everything open is answered as unknown, and nothing more is sent. The one way of every failure. */
@@ -297,7 +396,7 @@ export class Member {
       { code: (error as EpaxosError).code ?? 'internal', error: error.message, stack: error.stack },
       'the replica stops',
     )
-    this.#closing ??= this.#release()
+    this.#closing ??= Promise.resolve(this.#halt())
     this.#options.failed(error)
   }
 
@@ -342,35 +441,88 @@ export class Member {
     this.#arm()
   }
 
-  #link(): Promise<void> {
-    const { identity, transport, logger, linked } = this.#options
-    const { members } = identity
-    const { handshakes, dropped } = this.#composition
-    return transport.start({
-      frame: (from, bytes) => this.#receive(from, bytes),
-      standing: () => handshakes.standing,
-      admit: (peer, claim, dialled) => handshakes.admit(peer, claim, dialled),
-      refused: (peer, reason, clusterId) => handshakes.refused(peer, reason, clusterId),
-      up: (peer, identity) => {
-        linked(peer, identity)
-        logger.info({ peer }, 'linked')
-        this.core.linkUp(rowOf(members, peer))
-        this.#arm()
-      },
-      down: (peer) => {
-        logger.warn({ peer }, 'link closed')
-        this.core.linkDown(rowOf(members, peer))
-        this.#arm()
-      },
-      dropped: (reason, what) => dropped.add(reason, what),
+  /** Who is let in, and what peers say of this replica. */
+  get handshakes(): Handshakes {
+    return this.#composition.handshakes
+  }
+
+  /** The directory of a member, as it is durably known here; null if it is not. */
+  incarnationOf(id: number): Uint8Array | null {
+    return this.#composition.incarnations.incarnationOf(id)
+  }
+
+  /** Whether the disk has space for so many bytes, besides what must stay free. */
+  hasSpace(bytes: number): boolean {
+    return this.#composition.space?.has(bytes) ?? true
+  }
+
+  /**
+   * Whether a later epoch may be entered by a checkpoint of a peer: this replica does not get there by itself, and does
+   * not fetch a checkpoint of its own epoch, which it does not begin any more from now on.
+   */
+  makeWay(): boolean {
+    if (this.#phase !== 'running' || !this.#options.epochs.isOpen) return false
+    const { catchUp } = this.#composition
+    catchUp?.overtake()
+    return catchUp?.reason == null
+  }
+
+  /**
+   * Takes part in nothing any more, for good, because its peers are in a later epoch. Resolves when everything is
+   * durable, with what it knows of starts and peers.
+   */
+  async giveWay(members: Membership): Promise<MemberRecord[]> {
+    const { journal, logger } = this.#options
+    const { incarnations, checkpointer, catchUp } = this.#composition
+    if (this.#phase !== 'running' || !this.#options.epochs.isOpen)
+      throw new EpaxosError(ErrorCode.closed, 'the epoch ends here')
+    if (!this.#frozen) logger.warn({ epoch: members.epoch }, 'the members have changed: this replica follows')
+    this.#freeze(true)
+    // Its last turn may have executed the change after all.
+    if (!this.#options.epochs.isOpen) {
+      this.#freeze(false)
+      throw new EpaxosError(ErrorCode.closed, 'the epoch ends here')
+    }
+    catchUp?.stop()
+    await checkpointer?.end()
+    await new Promise<void>((resolve) => this.core.afterDurable(journal?.last ?? 0, resolve))
+    return incarnations.image(members)
+  }
+
+  /** Proposes a change of the members; see `Seat.change`. */
+  reconfigure(next: Membership): Promise<void> {
+    const command = encodeReconfigure(encodeMembership(next))
+    return new Promise((resolve, reject) => {
+      this.#composition.proposals.submitAlone(command, this.#options.clock.now(), (answer) => {
+        if (answer.outcome === 'unknown') reject(new CommandError(answer.code, 'unknown', answer.message))
+        else if (answer.outcome === 'done' && onlyStatus(answer.results) === Status.applied) resolve()
+        else reject(new EpaxosError(ErrorCode.badChange, 'another change of the members came first'))
+      })
+      this.#arm()
     })
   }
 
-  /** See `TransportHandlers.frame`. */
-  #receive(from: number, bytes: Uint8Array): boolean {
+  /** Something that arrived was dropped. */
+  get drops(): Dropped {
+    return this.#composition.dropped
+  }
+
+  /** A peer of this epoch may be sent to. */
+  linkUp(peer: number): void {
+    this.core.linkUp(rowOf(this.#options.identity.members, peer))
+    this.#arm()
+  }
+
+  linkDown(peer: number): void {
+    this.core.linkDown(rowOf(this.#options.identity.members, peer))
+    this.#arm()
+  }
+
+  /** A frame of a peer of this epoch; see `TransportHandlers.frame`. */
+  receive(from: number, bytes: Uint8Array): boolean {
     const { frames, incarnations } = this.#composition
     incarnations.spoke(from)
-    if (this.#phase !== 'running' || this.#suspended || this.#noticeStall()) return true
+    if (this.#phase !== 'running' || this.#suspended || this.#frozen || this.#noticeStall()) return true
     try {
       if (!frames.receive(from, bytes, (row, message) => this.#handleMessage(row, message))) return false
     } catch (error) {
@@ -402,7 +554,7 @@ export class Member {
   #turn(): void {
     if (this.#phase !== 'running' || this.#turning) return
     this.#noticeStall()
-    if (this.#suspended) return
+    if (this.#suspended || this.#frozen) return
     const { clock } = this.#options
     const { core, executor, frames, reads } = this.#composition
     this.#turning = true
@@ -412,13 +564,14 @@ export class Member {
       core.linksBehind(frames.behind)
       core.tick(clock.now())
       // Without a disk to wait for, journaling releases effects at once: then there is more to take.
-      do for (const part of this.#parts) part.turn?.(clock.now())
+      do if (!executor.closed) for (const part of this.#parts) part.turn?.(clock.now())
       while (this.#handle(core.take()))
       // Clients first: their answers rest on what is done, and nothing for the peers rests on them.
       this.#turned()
       frames.send()
       for (const part of this.#parts) part.background?.()
       if (executor.pending || reads.pending) this.#arm()
+      this.#endEpochIfDue()
     } catch (error) {
       this.#fail(error as Error)
     }
@@ -439,7 +592,8 @@ export class Member {
     for (const instance of rejected) proposals.rejected(instance.slot)
     const executed = this.#execute(effects)
     for (const read of effects.reads) (read as OwnedRead).finished()
-    reads.run(this.#readBudget)
+    // Those that waited for the change must be asked in the next epoch (protocol.md §11).
+    if (!this.executor.closed) reads.run(this.#readBudget)
     return records.length + messages.length + commits.length + rejected.length + effects.reads.length + executed > 0
   }
 

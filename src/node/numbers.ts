@@ -20,6 +20,7 @@ export function numbersOf(
   const up = members.map(({ id }, row) => [id, Number(core.alive(row))] as const)
   return {
     ...own,
+    epoch: identity.members.epoch,
     up: Object.fromEntries(up.filter(([id]) => id !== identity.id)),
     ...{ fast, slow, recovered, noop, recoveries, falseSuspicions, deferred },
     dropped: dropped.all(drops),
@@ -45,4 +46,18 @@ export function numbersOf(
 const NO_CATCH_UP = {
   ...{ checkpointsInstalled: 0, checkpointGivenBytes: 0, checkpointsNotYet: 0 },
   ...{ fetchedBytes: 0, fetchBytes: 0, fetchRemainingMs: 0 },
+}
+
+/** Those of a replica that waits to become a member. */
+export const NO_MEMBER: MemberNumbers = {
+  ...{ ready: 0, epoch: 0, up: {}, replayMs: 0 },
+  ...{ fast: 0, slow: 0, recovered: 0, noop: 0, recoveries: 0, falseSuspicions: 0, deferred: 0, dropped: {} },
+  ...{ committed: [], executed: [], oldestUncommittedMs: 0 },
+  ...{ instances: 0, instancesHeld: 0, instancesForgotten: 0, commands: 0, cycles: 0, voidBatches: 0 },
+  ...{ sessions: 0, sessionNumbers: 0, sessionBytes: 0, tombstones: 0, ticks: 0, sweeps: 0 },
+  ...{ reads: {}, readKeys: 0, readsWaited: 0, readsBlocked: 0 },
+  ...{ running: 0, runningWork: 0, runningLimit: 0, flightMs: 0, waiting: 0, waitingBytes: 0 },
+  ...{ journalBytes: 0, journalValues: 0, checkpoints: 0, checkpointFailures: 0, checkpointBytes: 0 },
+  ...NO_CATCH_UP,
+  ...{ freeBytes: null, nearlyFull: 0, full: 0 },
 }

@@ -1,9 +1,9 @@
 import { EpaxosError } from '../errors.ts'
 import type { StateMachine } from '../execution/machine.ts'
 import { MAX_REPLICAS } from '../protocol/quorums.ts'
-import type { Address } from '../transport/links.ts'
+import { type Address, parseAddress } from '../transport/links.ts'
 import type { ServerKind } from '../transport/server.ts'
-import { formatAddress, isLoopback, parseAddress, whyNotAdvertised } from './addresses.ts'
+import { formatAddress, isLoopback, whyNotAdvertised } from './addresses.ts'
 import { type Logger, SILENT } from './logger.ts'
 import { SESSION_LIFETIME_MS } from './member-options.ts'
 
@@ -11,10 +11,15 @@ export type Durability = 'fsync' | 'memory'
 export type EngineKind = 'wasm' | 'reference'
 
 export interface ReplicaOptions {
-  /** This replica: its position in `peers`, from 0. */
-  readonly id: number
-  /** Where each replica, including this one, listens for the others, `HOST:PORT`. */
-  readonly peers: readonly string[]
+  /** One of the replicas that found the cluster: its position in `peers`, from 0. */
+  readonly id?: number
+  /** Where each of the replicas that found the cluster, including this one, listens for the others, `HOST:PORT`. */
+  readonly peers?: readonly string[]
+  /**
+   * A replica that joins a running cluster, instead of `id` and `peers`: where it listens for the members, `HOST:PORT`.
+   * It waits until the members take it in (`Replica.change`, `epaxos members`), and gets its id from them.
+   */
+  readonly join?: string
   /** The data directory; needed for durability `fsync`. */
   readonly data?: string
   readonly machine: StateMachine
@@ -55,8 +60,12 @@ export interface ReplicaOptions {
 export const MIN_SESSION_LIFETIME_MS = 60_000
 
 export interface ResolvedOptions {
-  readonly id: number
+  /** Null for a joiner. */
+  readonly id: number | null
+  /** Of the replicas that found the cluster, by id; empty for a joiner. */
   readonly peers: readonly Address[]
+  /** Where it listens for the other replicas. */
+  readonly listen: Address
   readonly data: string | null
   readonly machine: StateMachine
   readonly cluster: string
@@ -84,11 +93,8 @@ const MAX_TIMER_MS = 2 ** 31 - 1
 
 /** Checks the options and fills in the defaults. Throws an `EpaxosError` with code `configuration`. */
 export function resolveOptions(options: ReplicaOptions): ResolvedOptions {
-  const { id, machine, cluster = 'local', durability = 'fsync', engine = 'wasm', server } = options
-  const peers = options.peers.map(parseAddress)
-  check(peers.length >= 1 && peers.length <= MAX_REPLICAS, `1 to ${MAX_REPLICAS} peers, not ${peers.length}`)
-  check(Number.isInteger(id) && id >= 0 && id < peers.length, `id ${id} is not a position in ${peers.length} peers`)
-  check(new Set(peers.map(formatAddress)).size === peers.length, 'an address occurs twice among the peers')
+  const { machine, cluster = 'local', durability = 'fsync', engine = 'wasm', server } = options
+  const place = options.join === undefined ? founderOf(options) : joinerOf(options, options.join)
   check(isClusterName(cluster), `not a cluster's name (letters, digits, . _ -): ${cluster}`)
   check(durability === 'fsync' || durability === 'memory', `durability is fsync or memory, not ${durability}`)
   check(engine === 'wasm' || engine === 'reference', `engine is wasm or reference, not ${engine}`)
@@ -106,11 +112,10 @@ export function resolveOptions(options: ReplicaOptions): ResolvedOptions {
   const { advertise = '' } = options
   const wrongUrl = advertise === '' ? null : whyNotAdvertised(advertise)
   check(wrongUrl === null, `the URL to advertise ${wrongUrl}: ${advertise.slice(0, 300)}`)
-  const own = peers[id] as Address
-  check(isLoopback(own.host) || secret !== null, `listening beyond loopback (${own.host}) needs a secret`)
+  const { host } = place.listen
+  check(isLoopback(host) || secret !== null, `listening beyond loopback (${host}) needs a secret`)
   return {
-    id,
-    peers,
+    ...place,
     data: durability === 'fsync' ? (options.data as string) : null,
     machine,
     cluster,
@@ -124,6 +129,25 @@ export function resolveOptions(options: ReplicaOptions): ResolvedOptions {
     logger: options.logger ?? SILENT,
     onFailure: options.onFailure ?? (() => {}),
   }
+}
+
+type Place = Pick<ResolvedOptions, 'id' | 'peers' | 'listen'>
+
+function founderOf({ id, peers: texts }: ReplicaOptions): Place {
+  check(id !== undefined && texts !== undefined, 'a replica has an id and peers, or join')
+  const peers = texts.map(parseAddress)
+  check(peers.length >= 1 && peers.length <= MAX_REPLICAS, `1 to ${MAX_REPLICAS} peers, not ${peers.length}`)
+  check(Number.isInteger(id) && id >= 0 && id < peers.length, `id ${id} is not a position in ${peers.length} peers`)
+  check(new Set(peers.map(formatAddress)).size === peers.length, 'an address occurs twice among the peers')
+  return { id, peers, listen: peers[id] as Address }
+}
+
+function joinerOf({ id, peers, durability }: ReplicaOptions, join: string): Place {
+  check(id === undefined && peers === undefined, 'join is instead of id and peers')
+  check(durability !== 'memory', 'a replica with durability memory cannot join: it would not come back as a member')
+  const listen = parseAddress(join)
+  check(listen.port !== 0, `join needs a port that the members can know, not 0: ${join}`)
+  return { id: null, peers: [], listen }
 }
 
 function check(condition: boolean, what: string): asserts condition {

@@ -74,7 +74,7 @@ export class PeerFrames {
     for (let row = 0; row < this.#parts.length; row++) {
       const parts = this.#parts[row] as Uint8Array[]
       if (parts.length === 0) continue
-      if (!areSame(parts, last)) frames = sealedFrames(parts, FRAME_BYTES)
+      if (!areSame(parts, last)) frames = sealedFrames(parts, members.epoch, FRAME_BYTES)
       last = parts
       const { id } = members.members[row] as Member
       for (const frame of frames) transport.send(id, frame)
@@ -85,18 +85,22 @@ export class PeerFrames {
   /**
    * Reads a frame of an admitted peer; its bytes are read before this returns. Returns false if the frame is damaged:
    * nothing of it was handled. A frame that arrives whole but is malformed is the peer's own mistake: the rest of it is
-   * dropped, and a new link would not help.
+   * dropped, and a new link would not help. Nothing of a frame of another epoch is handled: its rows are other members.
    */
   receive(from: number, bytes: Uint8Array, receive: (row: number, message: AnyMessage) => void): boolean {
     const { members, dropped } = this.#options
     const row = rowOf(members, from)
-    const messages = unsealed(bytes)
-    if (messages === null) {
+    const frame = unsealed(bytes)
+    if (frame === null) {
       dropped('damaged', `damaged frame from replica ${from}`)
       return false
     }
+    if (frame.epoch !== members.epoch) {
+      dropped('epoch', `from replica ${from}: a frame of epoch ${frame.epoch} in epoch ${members.epoch}`)
+      return true
+    }
     try {
-      decodeFrame(messages, members, (message) => receive(row, message))
+      decodeFrame(frame.content, members, (message) => receive(row, message))
     } catch (error) {
       if (!isForeign(error)) throw error
       dropped('malformed', `from replica ${from}: ${error.message}`)

@@ -7,6 +7,7 @@ import {
   GroupKind,
   GroupReader,
   giveName,
+  groupSize,
   type NameParts,
   type PreparedGroup,
   prepareGroup,
@@ -45,6 +46,8 @@ interface Entry {
 interface Gathered {
   readonly batch: Batch
   readonly entries: Entry[]
+  /** A client's, and not a command of the replicas themselves. */
+  readonly ofClients: boolean
   /** The cost of its execution, as `Budget` counts it. */
   readonly work: number
   /**
@@ -54,6 +57,13 @@ interface Gathered {
   sinceMs: number | null
   /** When it was last proposed, in ms; null for never. */
   proposedMs: number | null
+}
+
+/** A group of a client that has certainly not executed, with everybody who waits for it. */
+export interface VoidGroup {
+  readonly group: Uint8Array
+  readonly deadlineMs: number
+  readonly waiters: readonly Respond[]
 }
 
 export type Load = Pick<Numbers, 'running' | 'runningWork' | 'runningLimit' | 'flightMs' | 'waiting' | 'waitingBytes'>
@@ -114,9 +124,15 @@ export class Proposals implements Part {
   /**
    * Takes a group and copies its bytes. Throws an `EpaxosError` for a group that is refused: certainly not done.
    * Otherwise `respond` is called exactly once, later.
+   *
+   * @param deadlineMs when it is answered as unknown; the request timeout from now on if absent
    */
-  submit(group: Uint8Array, nowMs: number, respond: Respond): void {
-    const deadlineMs = nowMs + this.#options.requestTimeoutMs
+  submit(
+    group: Uint8Array,
+    nowMs: number,
+    respond: Respond,
+    deadlineMs = nowMs + this.#options.requestTimeoutMs,
+  ): void {
     if (this.#isTooMuch(group, nowMs) && !this.#isRepetition(group)) throw new EpaxosError(ErrorCode.busy, BUSY)
     if (this.#length > 0 && this.#isFull(group, nowMs)) this.#close()
     const prepared = this.#prepareSomewhere(group)
@@ -151,7 +167,7 @@ export class Proposals implements Part {
     const batch = { footprint: this.#keys.take(), commands: new Uint8Array(0) }
     const deadlineMs = nowMs + this.#options.requestTimeoutMs
     const entries = [{ waiters: [respond], key: null, deadlineMs }]
-    this.#queue.push({ batch, entries, work: 0, sinceMs: null, proposedMs: null })
+    this.#queue.push({ batch, entries, ofClients: false, work: 0, sinceMs: null, proposedMs: null })
   }
 
   /**
@@ -164,7 +180,7 @@ export class Proposals implements Part {
     keys.everything()
     const entries = [{ waiters: [respond], key: null, deadlineMs }]
     const batch = { footprint: keys.take(), commands }
-    this.#queue.unshift({ batch, entries, work: 0, sinceMs: null, proposedMs: null })
+    this.#queue.unshift({ batch, entries, ofClients: false, work: 0, sinceMs: null, proposedMs: null })
     this.#queuedBytes += commands.length
   }
 
@@ -220,6 +236,34 @@ export class Proposals implements Part {
       const message = 'it was done while this replica was behind: its result is not known here'
       this.#answer(entry, { outcome: 'unknown', code: ErrorCode.timeout, message })
     }
+  }
+
+  /**
+   * The epoch is closed: returns the groups of clients that have not executed and never will (protocol.md §11), to be
+   * proposed in the next epoch. The replicas' own commands are refused.
+   *
+   * @param here whether it was closed by what executed here: then nothing executes any more. Otherwise what is in
+   *   flight may have executed elsewhere before, and is answered as unknown.
+   */
+  handOver(here: boolean): VoidGroup[] {
+    if (!here) for (const slot of [...this.#running.keys()]) this.executedElsewhere(slot)
+    this.#close()
+    const groups: VoidGroup[] = []
+    for (const { batch, entries, ofClients } of [...this.#running.values(), ...this.#queue]) {
+      let at = 0
+      for (const entry of entries) {
+        const end = ofClients ? at + groupSize(batch.commands, at) : at
+        const { waiters, deadlineMs } = entry
+        entry.waiters = []
+        if (!ofClients) for (const respond of waiters) respond(CLOSED)
+        else if (waiters.length > 0) groups.push({ group: batch.commands.subarray(at, end), deadlineMs, waiters })
+        at = end
+      }
+    }
+    this.#running.clear()
+    this.#queue = []
+    this.#bySession.clear()
+    return groups
   }
 
   /** Answers what is past its deadline: it may be done, now or later. What was not proposed in time is refused. */
@@ -305,7 +349,7 @@ export class Proposals implements Part {
     if (this.#length === 0) return
     const batch = { footprint: this.#keys.take(), commands: this.#commands.slice(0, this.#length) }
     const [entries, work] = [this.#entries, this.#work]
-    this.#queue.push({ batch, entries, work, sinceMs: this.#sinceMs, proposedMs: null })
+    this.#queue.push({ batch, entries, ofClients: true, work, sinceMs: this.#sinceMs, proposedMs: null })
     this.#queuedBytes += this.#length
     this.#queuedWork += work
     this.#entries = []
@@ -375,6 +419,8 @@ export class Proposals implements Part {
 }
 
 const BUSY = 'too many commands are waiting'
+
+const CLOSED = { outcome: 'refused', code: ErrorCode.notReady, message: 'the members have changed' } as const
 
 function mayChange({ kind, updates }: PreparedGroup): boolean {
   return kind !== GroupKind.commands || updates > 0

@@ -9,6 +9,7 @@ import { NOTHING, ResultWriter, Status } from '../execution/results.ts'
 import type { Core } from '../protocol/core.ts'
 import type { Read } from '../protocol/open-reads.ts'
 import type { Part } from './part.ts'
+import type { VoidGroup } from './proposals.ts'
 import type { Respond } from './requests.ts'
 
 /** Commands that wait for their state; beyond it, reads are refused. A fraction of a second of a busy replica. */
@@ -200,7 +201,8 @@ export class QuorumReads implements Part {
       const waitedMs = nowMs - group.sinceMs
       if (waitedMs < PARTS_AFTER_MS) return
       const { left, keys } = group
-      if (left > 0 && waitedMs >= this.#options.requestTimeoutMs) {
+      // Also one that could be answered, if the epoch is closed: that of the next one has to be read.
+      if (waitedMs >= this.#options.requestTimeoutMs) {
         this.counts.timedOut++
         this.#close(group)
         group.respond({ outcome: 'unknown', code: ErrorCode.timeout, message: 'not answered in time' })
@@ -211,17 +213,31 @@ export class QuorumReads implements Part {
     }
   }
 
+  /** The epoch is closed: the next one has to be asked (protocol.md §11). Returns what is not answered. */
+  handOver(): VoidGroup[] {
+    const { requestTimeoutMs } = this.#options
+    this.#forget()
+    return [...this.#open].map((group) => {
+      this.#close(group)
+      return { group: group.bytes, deadlineMs: group.sinceMs + requestTimeoutMs, waiters: [group.respond] }
+    })
+  }
+
   abandon(code: ErrorCode, message: string): void {
-    this.#gathered = []
-    this.#turn++
-    this.#upTo = []
-    this.#ready.length = 0
-    this.#next = 0
+    this.#forget()
     for (const group of [...this.#open]) {
       this.counts.abandoned++
       this.#close(group)
       group.respond({ outcome: 'unknown', code, message })
     }
+  }
+
+  #forget(): void {
+    this.#gathered = []
+    this.#turn++
+    this.#upTo = []
+    this.#ready.length = 0
+    this.#next = 0
   }
 
   /** Opens the group, and puts the hashes of its keys into `#lanes`. */

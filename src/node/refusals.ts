@@ -15,6 +15,7 @@ const MEANINGS: { readonly [reason in Refusal]: string } = {
   origin: 'its data directory was not restored from the same backup',
   secret: 'it has another secret',
   foreign: 'it belongs to another cluster, by its cluster id',
+  unknown: 'no member has its id and its data directory: `epaxos members add` and `members replace` take a new one in',
   amnesiac: 'it has another data directory under this id',
   copy: 'it has seen a later start of this data directory',
 }

@@ -1,4 +1,5 @@
 import { decodeRecords } from '../codec/records.ts'
+import { EpaxosError, ErrorCode } from '../errors.ts'
 import type { Core } from '../protocol/core.ts'
 import type { Membership } from '../protocol/membership.ts'
 import type { Journal } from '../storage/journal.ts'
@@ -33,8 +34,9 @@ export async function replayJournal(
   for (const { number, value } of journal.scan(after + 1)) {
     bytes += value.length
     decodeRecords(value, members, (record, index) => {
-      if ('slot' in record) core.replay(record, number, index)
-      else incarnations.restore(record)
+      if (!('slot' in record)) incarnations.restore(record)
+      else if (record.epoch === members.epoch) core.replay(record, number, index)
+      else throw ofEpoch(record.epoch, number, members)
     })
     if (clock.now() < sliceEnd) continue
     while (!execute()) await pause()
@@ -43,4 +45,10 @@ export async function replayJournal(
   }
   while (!execute()) await pause()
   return bytes
+}
+
+/** A checkpoint begins each epoch, and the journal before it goes. */
+function ofEpoch(epoch: number, number: number, members: Membership): EpaxosError {
+  const state = `the state before it of epoch ${members.epoch}`
+  return new EpaxosError(ErrorCode.damaged, `value ${number} of the journal is of epoch ${epoch}, and ${state}`)
 }

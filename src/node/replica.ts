@@ -7,13 +7,12 @@ import { encodeGroup, type GroupOptions } from '../execution/groups.ts'
 import { onlyResult } from '../execution/results.ts'
 import type { Numbers } from '../metrics/numbers.ts'
 import { statusOf } from '../metrics/table.ts'
-import { foundingMembers, type Membership } from '../protocol/membership.ts'
+import { addressesOf, foundingMembers, type Membership } from '../protocol/membership.ts'
 import type { CheckpointStore } from '../storage/checkpoints.ts'
 import { DataDirectory } from '../storage/directory.ts'
 import { LmdbJournal } from '../storage/lmdb.ts'
 import { openCheckpoints } from '../storage/lmdb-checkpoints.ts'
 import { DiskSpace } from '../storage/space.ts'
-import type { Address } from '../transport/links.ts'
 import { type ChosenServer, chooseServer } from '../transport/server.ts'
 import type { Identity } from '../transport/transport.ts'
 import { WebSocketTransport } from '../transport/websocket.ts'
@@ -21,9 +20,10 @@ import { formatAddress, whyNotAdvertised } from './addresses.ts'
 import { Answers } from './answers.ts'
 import { CHECKPOINT_LIMITS, type CheckpointLimits } from './checkpointer.ts'
 import { realClock } from './clock.ts'
-import { Member } from './member.ts'
+import { newestEpochStart, peersIn } from './epoch-start.ts'
 import { type ReplicaOptions, type ResolvedOptions, resolveOptions } from './options.ts'
-import type { Backup, Consistency, Requests, Respond } from './requests.ts'
+import type { Backup, ChangeRequest, Consistency, Members, Requests, Respond } from './requests.ts'
+import { Seat } from './seat.ts'
 import type { Status } from './status.ts'
 
 /** What a replica has on its disk. */
@@ -39,11 +39,12 @@ export class Replica implements Requests {
   readonly #options: ResolvedOptions
   /** Null for durability "memory". */
   readonly #disk: Disk | null
-  readonly #member: Member
+  readonly #seat: Seat
   readonly #server: ChosenServer
-  readonly #members: Membership
   /** Where clients reach each replica, by id; those that are known. */
-  readonly #clientUrls = new Map<number, string>()
+  readonly #urls = new Map<number, string>()
+  /** By row. Replaced, never changed: servers notice another list. */
+  #clientUrls: readonly string[]
   readonly #answers = new Answers(() => realClock.now())
   #closing: Promise<void> | null = null
 
@@ -61,57 +62,75 @@ export class Replica implements Requests {
   static async create(options: ReplicaOptions): Promise<Replica> {
     const resolved = resolveOptions(options)
     const { id, cluster, peers, data } = resolved
-    const engine =
-      resolved.engine === 'wasm' ? await loadEngine({ replicas: peers.length }) : new ReferenceEngine(peers.length)
+    const engine = await makeEngine(resolved, Math.max(peers.length, 1))
     const server = await chooseServer(resolved.server)
-    if (data === null) return new Replica(resolved, engine, server, null)
-    const owner = { cluster, id, replicas: peers.length, formatVersion: FORMAT_VERSION }
+    if (data === null) return new Replica(resolved, engine, server, null, null)
+    const owner = { cluster, id: id ?? JOINER, replicas: peers.length, formatVersion: FORMAT_VERSION }
     const directory = await DataDirectory.open(data, owner)
     try {
       const journal = await LmdbJournal.open(directory.journalPath)
       const checkpoints = await openCheckpoints(directory.checkpointsPath)
       const space = await DiskSpace.of(directory.path)
-      return new Replica(resolved, engine, server, { directory, journal, checkpoints, space })
+      const newest = newestEpochStart(checkpoints)
+      const { replicas } = newest?.start.members.quorums ?? engine
+      const own = replicas === engine.replicas ? engine : await makeEngine(resolved, replicas)
+      return new Replica(resolved, own, server, { directory, journal, checkpoints, space }, newest)
     } catch (error) {
       await directory.close()
       throw error
     }
   }
 
-  private constructor(options: ResolvedOptions, engine: Engine, server: ChosenServer, disk: Disk | null) {
-    const { id, machine, peers, secret, logger, requestTimeoutMs, sessionLifetimeMs } = options
+  private constructor(
+    options: ResolvedOptions,
+    engine: Engine,
+    server: ChosenServer,
+    disk: Disk | null,
+    newest: ReturnType<typeof newestEpochStart>,
+  ) {
+    const { id, machine, peers, listen, secret, logger, requestTimeoutMs, sessionLifetimeMs } = options
     this.#options = options
     this.#server = server
     this.#disk = disk
-    this.#members = foundingMembers(peers.map(formatAddress))
-    this.#clientUrls.set(id, options.clientUrl)
-    const identity = this.#identity()
-    this.#member = new Member({
+    const founders = id === null ? null : foundingMembers(peers.map(formatAddress))
+    const identity = this.#identity(newest?.start.members ?? founders, newest?.id ?? id ?? JOINER)
+    const dialled =
+      newest === null
+        ? founders === null
+          ? new Map<number, string>()
+          : addressesOf(founders)
+        : peersIn(newest.start, newest.id)
+    this.#seat = new Seat({
       identity,
+      epochStart: newest?.start ?? null,
       startNonce: randomBytes(START_NONCE_BYTES),
       engine,
+      makeEngine: (replicas) => makeEngine(options, replicas),
       machine,
       journal: disk?.journal ?? null,
       ...(disk !== null && {
         ...{ checkpoints: disk.checkpoints, space: disk.space, checkpointLimits: checkpointLimits(disk.space) },
       }),
-      transport: new WebSocketTransport({ identity, listen: peers[id] as Address, peers, secret, server }),
+      transport: new WebSocketTransport({ identity, listen, peers: dialled, secret, server }),
       clock: realClock,
       random: Math.random,
       logger,
       requestTimeoutMs,
       sessionLifetimeMs,
-      linked: (peer, { clientUrl }) => {
-        this.#clientUrls.set(peer, whyNotAdvertised(clientUrl) === null ? clientUrl : '')
+      linked: (peer, { clientUrl }) => this.#learn(peer, whyNotAdvertised(clientUrl) === null ? clientUrl : ''),
+      changed: () => {
+        this.#clientUrls = this.#knownUrls()
       },
       failed: (error) => {
         void this.close().finally(() => options.onFailure(error))
       },
     })
+    this.#clientUrls = this.#knownUrls()
   }
 
-  get id(): number {
-    return this.#options.id
+  /** Null while it belongs to no cluster: a joiner. */
+  get id(): number | null {
+    return this.#seat.members === null ? null : this.#seat.id
   }
 
   /**
@@ -119,17 +138,17 @@ export class Replica implements Requests {
    * until all members know each other; the first start needs all of them for that.
    */
   get clusterId(): string | null {
-    return this.#member.clusterId
+    return this.#seat.clusterId
   }
 
   /** Null if the replica answers clients; otherwise why it does not. */
   get notReady(): string | null {
-    return this.#member.notReady
+    return this.#seat.notReady
   }
 
   /** Null if the replica answers stale reads; otherwise why it does not. */
   get notReadable(): string | null {
-    return this.#member.notReadable
+    return this.#seat.notReadable
   }
 
   /** Replays the journal, then listens and connects. */
@@ -141,7 +160,7 @@ export class Replica implements Requests {
       logger.warn({}, 'durability memory: nothing survives this process, which must not come back under its id')
     }
     try {
-      await this.#member.start()
+      await this.#seat.start()
     } catch (error) {
       await this.#disk?.directory.close()
       throw error
@@ -172,22 +191,22 @@ export class Replica implements Requests {
    * group is refused; with views that are valid until it returns.
    */
   submit(group: Uint8Array, respond: Respond): void {
-    this.#member.submit(group, this.#answers.counted(respond))
+    this.#seat.submit(group, this.#answers.counted(respond))
   }
 
   /** See {@link Requests.read}. */
   read(group: Uint8Array, consistency: Consistency, respond: Respond, min = ''): void {
-    this.#member.read(group, consistency, this.#answers.counted(respond), min)
+    this.#seat.read(group, consistency, this.#answers.counted(respond), min)
   }
 
   /** See {@link Requests.token}. */
   get token(): string {
-    return this.#member.token
+    return this.#seat.token
   }
 
   /** See {@link Requests.ageMs}. */
   get ageMs(): number | null {
-    return this.#member.ageMs
+    return this.#seat.ageMs
   }
 
   /**
@@ -197,17 +216,39 @@ export class Replica implements Requests {
    * after {@link close}, or what is wrong with the command, which must not write.
    */
   readStale(command: Uint8Array): Uint8Array {
-    return this.#member.readStale(command)
+    return this.#seat.readStale(command)
   }
 
   /** See {@link Requests.backup}. */
   backup(): Promise<Backup> {
-    return this.#member.backup(new Date().toISOString())
+    return this.#seat.backup(new Date().toISOString())
   }
 
-  /** The URLs at which clients reach each member; empty if unknown. */
+  /** See {@link Requests.clientUrl}. */
+  get clientUrl(): string {
+    return this.#options.clientUrl
+  }
+
+  /** See {@link Requests.clientUrls}. */
   get clientUrls(): readonly string[] {
-    return this.#members.members.map(({ id }) => this.#clientUrls.get(id) ?? '')
+    return this.#clientUrls
+  }
+
+  /** See {@link Requests.members}. */
+  members(): Members {
+    const { epoch = 0, nextId = 0, members = [] } = this.#seat.members ?? {}
+    return {
+      ...{ epoch, nextId, leaving: this.#seat.isLeaving },
+      members: members.map(({ id, address }) => ({
+        ...{ id, address, client: this.#urlOf(id), up: id === this.id || this.#seat.isUp(id) },
+      })),
+    }
+  }
+
+  /** See {@link Requests.change}. */
+  async change(change: ChangeRequest, force: boolean): Promise<Members> {
+    await this.#seat.change(change, force)
+    return this.members()
   }
 
   /**
@@ -215,31 +256,28 @@ export class Replica implements Requests {
    * this.
    */
   onTurn(listener: () => void): () => void {
-    return this.#member.onTurn(listener)
+    return this.#seat.onTurn(listener)
   }
 
   status(): Status {
-    const { id, cluster, durability, engine } = this.#options
+    const { cluster, durability, engine } = this.#options
     return {
-      id,
+      id: this.id,
       cluster,
       clusterId: this.clusterId,
-      epoch: this.#members.epoch,
       ready: this.notReady === null,
       reason: this.notReady ?? '',
-      replicas: this.#members.members.map((member, row) => ({
-        ...{ id: member.id, client: this.#clientUrls.get(member.id) ?? '', up: this.#member.core.alive(row) },
-      })),
+      replicas: this.members().members.map(({ id, client, up }) => ({ id, client, up })),
       ...statusOf(this.numbers()),
       durability,
       engine,
       server: this.#server.kind,
-      stateHash: this.#member.executor.stateHash(),
+      stateHash: this.#seat.stateHash,
     }
   }
 
   numbers(): Numbers {
-    return { ...this.#member.numbers, ...this.#answers.numbers }
+    return { ...this.#seat.numbers, ...this.#answers.numbers }
   }
 
   /**
@@ -252,16 +290,39 @@ export class Replica implements Requests {
   }
 
   async #close(): Promise<void> {
-    await this.#member.close()
+    await this.#seat.close()
     await this.#disk?.directory.close()
   }
 
-  #identity(): Identity {
-    const { id, cluster, clientUrl } = this.#options
+  #learn(peer: number, clientUrl: string): void {
+    if (this.#urls.get(peer) === clientUrl) return
+    this.#urls.set(peer, clientUrl)
+    this.#clientUrls = this.#knownUrls()
+  }
+
+  #knownUrls(): readonly string[] {
+    return (this.#seat.members?.members ?? []).map(({ id }) => this.#urlOf(id))
+  }
+
+  #urlOf(id: number): string {
+    return id === this.id ? this.#options.clientUrl : (this.#urls.get(id) ?? '')
+  }
+
+  #identity(members: Membership | null, id: number): Identity {
+    const { cluster, clientUrl, listen } = this.#options
     const incarnation = this.#disk?.directory.incarnation ?? randomBytes(INCARNATION_BYTES)
     const origin = this.#disk?.directory.origin ?? null
-    return { cluster, members: this.#members, id, incarnation, clientUrl, ...(origin !== null && { origin }) }
+    const own = { cluster, members, id, incarnation, address: formatAddress(listen), clientUrl }
+    if (this.#disk === null) return { ...own, durable: false }
+    return { ...own, ...(origin !== null && { origin }) }
   }
+}
+
+/** The id of a replica that is no member yet. */
+const JOINER = -1
+
+function makeEngine({ engine }: ResolvedOptions, replicas: number): Promise<Engine> {
+  return engine === 'wasm' ? loadEngine({ replicas }) : Promise.resolve(new ReferenceEngine(replicas))
 }
 
 /** A checkpoint, the next one, and the journal between them must fit on a small disk as well. */

@@ -1,6 +1,7 @@
 import type { Consistency } from '../codec/client-messages.ts'
 import type { ErrorCode, Outcome } from '../errors.ts'
 import type { Numbers } from '../metrics/numbers.ts'
+import type { ChangeRequest, Members } from './members.ts'
 import type { Status } from './status.ts'
 
 /**
@@ -34,12 +35,20 @@ export interface Backup {
   close(): void
 }
 
+export type { ChangeRequest, Members }
+
 /** What a front end (HTTP, the WebSocket of clients, the library) needs of a replica: it sees nothing else of it. */
 export interface Requests {
-  readonly id: number
+  /** Null while it belongs to no cluster: a joiner. */
+  readonly id: number | null
   /** The same at all members of a cluster, different at every other cluster; null until all members know each other. */
   readonly clusterId: string | null
-  /** The URLs at which clients reach each replica; empty if unknown. */
+  /** The URL at which clients reach this replica; empty if it advertises none. */
+  readonly clientUrl: string
+  /**
+   * The URLs at which clients reach each member, by row; empty if unknown. The same list until something changes: a
+   * URL, the members, or that this replica is {@link Members.leaving}. Another list is told to all clients.
+   */
   readonly clientUrls: readonly string[]
   /** Null if the replica takes requests; otherwise why it does not. Only stale and min reads are answered then. */
   readonly notReady: string | null
@@ -72,6 +81,18 @@ export interface Requests {
    * durability "memory", `disk_full`, `storage`, or `closed`.
    */
   backup(): Promise<Backup>
+
+  /** Who takes part. Also told by a replica that is not ready. */
+  members(): Members
+
+  /**
+   * Changes the members (protocol.md §11). Resolves with the new ones when their epoch is decided and durable here.
+   *
+   * Rejects with an `EpaxosError`, and nothing was changed: `bad_change` for a change that cannot be, `not_ready`,
+   * `no_quorum`. Rejects with a `CommandError` whose outcome is unknown if the change may be done.
+   * @param force also if fewer than a quorum of the new members are up
+   */
+  change(change: ChangeRequest, force: boolean): Promise<Members>
 
   status(): Status
 

@@ -79,7 +79,7 @@ async function writeCheckpoint(path: string, cluster: string, id: number, state:
     const image = state.core.image()
     const { epoch, executed, beyond } = image.head
     const writer = store.begin({ formatVersion: FORMAT_VERSION, cluster, id, epoch, journal: 0, executed, beyond })
-    const pieces = imagePieces([], image, state.executor.capture())
+    const pieces = imagePieces(null, [], image, state.executor.capture())
     for (let next = pieces.next(); !next.done; next = pieces.next()) {
       const [section, bytes] = next.value
       await writer.append(section, bytes)

@@ -6,7 +6,7 @@ import type { Executor } from '../execution/executor.ts'
 import type { Core } from '../protocol/core.ts'
 import type { CheckpointReader, CheckpointStore } from '../storage/checkpoints.ts'
 import type { Journal } from '../storage/journal.ts'
-import type { Identity } from '../transport/transport.ts'
+import type { MemberIdentity } from '../transport/transport.ts'
 import type { Clock } from './clock.ts'
 import type { Incarnations } from './incarnations.ts'
 import type { Logger } from './logger.ts'
@@ -14,7 +14,7 @@ import type { Logger } from './logger.ts'
 export interface RestoreOptions {
   readonly store: Pick<CheckpointStore, 'whole' | 'read' | 'settle'>
   readonly journal: Journal
-  readonly identity: Identity
+  readonly identity: MemberIdentity
   readonly core: Core
   readonly executor: Executor
   readonly incarnations: Incarnations
@@ -60,13 +60,19 @@ export async function restoreCheckpoint(options: RestoreOptions): Promise<Restor
       damages.push(`${has}, not those after ${header.journal}`)
       break
     }
+    if (header.epoch !== options.identity.members.epoch) {
+      damages.push(`the checkpoint before is of epoch ${header.epoch}`)
+      reader.close()
+      break
+    }
     takeOver(options, reader)
     reader.close()
     if (damages.length === 0) store.settle()
     logger.info({ checkpoint: number, journal: header.journal, bytes }, 'restored from a checkpoint')
     return { number: header.journal, bytes }
   }
-  if (journal.first > 1 || options.identity.origin !== undefined) {
+  const { origin, members } = options.identity
+  if (journal.first > 1 || origin !== undefined || members.epoch > 0) {
     if (damages.length === 0) damages.push(`the journal begins with value ${journal.first}, and there is no checkpoint`)
     throw damaged(damages)
   }
@@ -104,13 +110,13 @@ async function readUndamaged(
   }
 }
 
-function checkHeader({ header }: CheckpointReader, { cluster, id, members }: Identity): void {
+function checkHeader({ header }: CheckpointReader, { cluster, id }: MemberIdentity): void {
   const { formatVersion } = header
   if (formatVersion !== FORMAT_VERSION) {
     const versions = `format ${formatVersion}, this program reads ${FORMAT_VERSION}`
     throw new EpaxosError(ErrorCode.foreignDirectory, `the checkpoint was written by another version (${versions})`)
   }
-  if (header.cluster === cluster && header.id === id && header.epoch === members.epoch) return
+  if (header.cluster === cluster && header.id === id) return
   const whose = `replica ${header.id} of cluster ${header.cluster} in epoch ${header.epoch}`
   throw new EpaxosError(ErrorCode.foreignDirectory, `the checkpoint is of ${whose}`)
 }

@@ -1,8 +1,10 @@
 import type { Engine } from '../engine/engine.ts'
 import { Executor } from '../execution/executor.ts'
 import type { StateMachine } from '../execution/machine.ts'
+import { mayFollow } from '../protocol/change.ts'
 import { Core } from '../protocol/core.ts'
 import type { Membership } from '../protocol/membership.ts'
+import { membershipIn } from '../protocol/membership-bytes.ts'
 import { type Batch, Command } from '../protocol/messages.ts'
 import { DEFAULT_TIMING } from '../protocol/timing.ts'
 
@@ -25,6 +27,11 @@ export class StateOnly {
       ...{ engine, machine, executed: this.core.executed, ownRow: row },
       batchOf: (row, slot) => this.core.batchToExecute(row, slot),
       onExecuted: (row, slot) => this.core.markExecuted(row, slot),
+      // What comes after a change is void (protocol.md §11).
+      reconfigure: (bytes) => {
+        const next = membershipIn(bytes)
+        return next !== null && mayFollow(members, next)
+      },
     })
   }
 

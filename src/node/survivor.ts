@@ -4,7 +4,7 @@ import { EpaxosError, ErrorCode } from '../errors.ts'
 import { gathered } from '../execution/chunks.ts'
 import type { StateMachine } from '../execution/machine.ts'
 import type { ImagePart } from '../protocol/image.ts'
-import { foundingMembers } from '../protocol/membership.ts'
+import { foundingMembers, rowOf } from '../protocol/membership.ts'
 import { RecordType } from '../protocol/records.ts'
 import { type About, BackupEncoder } from '../storage/backup-format.ts'
 import type { CheckpointHeader, CheckpointStore } from '../storage/checkpoints.ts'
@@ -14,6 +14,7 @@ import { LmdbJournal } from '../storage/lmdb.ts'
 import { openCheckpoints } from '../storage/lmdb-checkpoints.ts'
 import { batchReader } from './batch-reader.ts'
 import { realClock } from './clock.ts'
+import { newestEpochStart } from './epoch-start.ts'
 import { Incarnations } from './incarnations.ts'
 import { SILENT } from './logger.ts'
 import { replayJournal } from './replay.ts'
@@ -59,7 +60,8 @@ export async function readSurvivor(path: string, machine: StateMachine, takenAt:
     journal = await LmdbJournal.open(directory.journalPath)
     store = await openCheckpoints(directory.checkpointsPath)
     const { state, clusterId } = await readState(identity, machine, journal, store)
-    const about = { formatVersion: FORMAT_VERSION, cluster, clusterId, replicas, takenAt }
+    const { replicas: members } = state.core.quorums
+    const about = { formatVersion: FORMAT_VERSION, cluster, clusterId, replicas: members, takenAt }
     return survivorOf(state, about, id, journal.last)
   } finally {
     await store?.close()
@@ -69,24 +71,37 @@ export async function readSurvivor(path: string, machine: StateMachine, takenAt:
 }
 
 async function readState(
-  { cluster, id, replicas, incarnation, origin }: IdentityFile,
+  { cluster, id: founder, replicas, incarnation, origin }: IdentityFile,
   machine: StateMachine,
   journal: Journal,
   store: CheckpointStore,
 ): Promise<{ readonly state: StateOnly; readonly clusterId: string | null }> {
-  const members = foundingMembers(Array.from({ length: replicas }, (_, row) => `replica-${row}:1`))
-  const engine = await loadEngine({ replicas })
-  const state = new StateOnly({ members, row: id, engine, machine, readBatch: batchReader(journal, members) })
+  const newest = newestEpochStart(store)
+  const founders = () => foundingMembers(Array.from({ length: replicas }, (_, row) => `replica-${row}:1`))
+  const members = newest?.start.members ?? founders()
+  const id = newest?.id ?? founder
+  const engine = await loadEngine({ replicas: members.quorums.replicas })
+  // A replica that was removed has a state, too.
+  const row = Math.max(0, rowOf(members, id))
+  const state = new StateOnly({ members, row, engine, machine, readBatch: batchReader(journal, members) })
   const { core, executor } = state
   const bytes = Buffer.from(incarnation, 'hex')
   const incarnations = new Incarnations({
-    ...{ id, members, incarnation: bytes, origin, nonce: new Uint8Array(16), heard: () => 0 },
+    ...{
+      id,
+      members,
+      clusterId: newest?.start.clusterId ?? null,
+      incarnation: bytes,
+      origin,
+      nonce: new Uint8Array(16),
+      heard: () => 0,
+    },
     ...{ write: () => Promise.resolve(0), superseded: () => {}, founded: () => {} },
   })
   // The one before the newest stays as well: this directory may be all that is left.
   const kept = { whole: store.whole, read: (number: number) => store.read(number), settle: () => {} }
   const restored = origin === undefined ? {} : { origin }
-  const identity = { cluster, members, id, incarnation: bytes, clientUrl: '', ...restored }
+  const identity = { cluster, members, id, incarnation: bytes, address: '', clientUrl: '', ...restored }
   const parts = { core, executor, incarnations, clock: realClock, logger: SILENT }
   const { number } = await restoreCheckpoint({ ...parts, store: kept, journal, identity })
   const execute = () => {

@@ -53,7 +53,9 @@ export function changed(
  * it.
  */
 export function mayFollow(current: Membership, next: Membership): boolean {
-  if (next.epoch !== current.epoch + 1 || next.nextId < current.nextId) return false
+  // One id at most is used by a change, so nobody can use them all up.
+  const isNextId = next.nextId === current.nextId || next.nextId === current.nextId + 1
+  if (next.epoch !== current.epoch + 1 || !isNextId) return false
   return next.members.every(({ id, incarnation }) => {
     const isIts = (member: Member) => isSameDirectory(member, incarnation)
     const known = current.members[rowOf(current, id)]

@@ -31,6 +31,8 @@ export class Epochs {
   #next: Membership | null = null
   /** Members of the present epoch that hold a checkpoint of it durably. */
   #holders = new Set<number>()
+  /** Somebody is in a later epoch. */
+  #isPast = false
 
   /** `members`: of the epoch of the latest durable checkpoint; of epoch 0 without one. `self`: this replica's id. */
   constructor(members: Membership, self: number) {
@@ -77,6 +79,7 @@ export class Epochs {
     this.#members = members
     this.#next = null
     this.#holders = new Set([this.#self])
+    this.#isPast = false
     return true
   }
 
@@ -87,6 +90,8 @@ export class Epochs {
 
   /** A replica has shown that it is in this epoch: it holds a checkpoint of it, or of a later one, durably. */
   heard(id: number, epoch: number): void {
+    // The end of the present epoch was decided by a quorum of its members, who hold a checkpoint of it.
+    if (epoch > this.#members.epoch) this.#isPast = true
     if (epoch >= this.#members.epoch && rowOf(this.#members, id) >= 0) this.#holders.add(id)
   }
 
@@ -98,7 +103,7 @@ export class Epochs {
   /** Whether this replica was removed, and is not needed any more. */
   get mayLeave(): boolean {
     const { members, quorums } = this.#members
-    return this.row < 0 && members.length - this.without.length >= quorums.slow
+    return this.row < 0 && (this.#isPast || members.length - this.without.length >= quorums.slow)
   }
 }
 

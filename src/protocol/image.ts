@@ -171,3 +171,18 @@ function restoreExecuted(context: Context, part: ExecutedPart): void {
   context.row(row).restoreKept(slot, outcome, batch)
   context.engine.enterExecuted(row, slot, footprint)
 }
+
+/** The head of the image with which an epoch begins. */
+export function nothingExecuted(epoch: number, replicas: number): ImageHead {
+  const zeros = new Array<number>(replicas).fill(0)
+  const beyond = zeros.map(() => [])
+  return { epoch, slot: 0, floor: zeros, dropped: zeros, executed: zeros, beyond }
+}
+
+/** An image that consists of its head. */
+export function imageOfNothing(head: ImageHead): Pick<Image, 'head' | 'parts' | 'release'> {
+  function* parts(): Generator<ImagePart> {
+    yield { kind: 'head', head }
+  }
+  return { head, parts, release: () => {} }
+}

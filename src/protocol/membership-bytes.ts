@@ -94,3 +94,13 @@ function need(condition: boolean, what: string): asserts condition {
 function malformed(what: string, cause?: unknown): EpaxosError {
   return new EpaxosError(ErrorCode.malformed, `not a membership: ${what}`, { cause })
 }
+
+/** Like {@link decodeMembership}; null for bytes that it refuses. */
+export function membershipIn(bytes: Uint8Array): Membership | null {
+  try {
+    return decodeMembership(bytes)
+  } catch (error) {
+    if (error instanceof EpaxosError) return null
+    throw error
+  }
+}

@@ -6,6 +6,9 @@ export const INCARNATION_BYTES = 16
 /** The highest epoch, and the highest id of a member: both are unsigned 32-bit numbers in messages. */
 const MAX_UINT32 = 2 ** 32 - 1
 
+/** The highest id of a member. There is always a next one. */
+export const MAX_MEMBER_ID = MAX_UINT32 - 1
+
 /** One member of an epoch. */
 export interface Member {
   /** Its own for ever: no other replica gets this id, in any epoch. */
@@ -73,6 +76,11 @@ export function foundingMembers(addresses: readonly string[], fastCrashes?: numb
 /** The row of a member; -1 if no member has this id. */
 export function rowOf({ members }: Membership, id: number): number {
   return members.findIndex((member) => member.id === id)
+}
+
+/** Where each member listens, by its id. */
+export function addressesOf({ members }: Membership): ReadonlyMap<number, string> {
+  return new Map(members.map(({ id, address }) => [id, address]))
 }
 
 /** Whether two memberships are of the same epoch, and have the same members in the same rows. */

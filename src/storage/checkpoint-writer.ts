@@ -57,14 +57,15 @@ export class SealingWriter implements CheckpointWriter {
     this.#write()
   }
 
-  finish(): Promise<void> {
+  finish(journal = this.#options.header.journal): Promise<void> {
     this.#assertOpen()
-    this.#finishing = this.#finish()
+    this.#finishing = this.#finish(journal)
     return this.#finishing
   }
 
-  async #finish(): Promise<void> {
-    const { header, file, sealed } = this.#options
+  async #finish(journal: number): Promise<void> {
+    const { file, sealed } = this.#options
+    const header = { ...this.#options.header, journal }
     await this.#writing
     await this.#write()
     this.#gather(SEAL_KEY, encodeSeal({ header, sections: this.#sections }))

@@ -81,9 +81,10 @@ export interface CheckpointWriter {
    * Writes the seal. Resolves when the checkpoint is whole and synced: from then on it is the {@link
    * CheckpointStore.latest}, and the one before it is removed.
    *
+   * @param journal the number of the header, if it was not known at the beginning
    * @throws EpaxosError `storage`: abandon it then
    */
-  finish(): Promise<void>
+  finish(journal?: number): Promise<void>
   /** Removes what was written, unless it is finished. Never rejects. */
   abandon(): Promise<void>
 }

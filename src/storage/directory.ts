@@ -22,7 +22,7 @@ const REMOVE = { recursive: true, force: true } as const
 export interface Owner {
   /** The cluster's name. */
   readonly cluster: string
-  /** The replica, counted from 0. */
+  /** The replica, counted from 0; negative for one that was started to join. */
   readonly id: number
   /** How many replicas the cluster has. */
   readonly replicas: number
@@ -225,10 +225,16 @@ function compare(path: string, identity: IdentityFile, owner: Owner): void {
   }
   if (identity.cluster !== owner.cluster)
     throw foreign(path, `belongs to cluster ${identity.cluster}, not ${owner.cluster}`)
-  if (identity.id !== owner.id) throw foreign(path, `belongs to replica ${identity.id}, not ${owner.id}`)
+  if (identity.id !== owner.id)
+    throw foreign(path, `belongs to ${named(identity)}, not ${owner.id < 0 ? named(owner) : owner.id}`)
   if (identity.replicas !== owner.replicas) {
     throw foreign(path, `belongs to a cluster of ${identity.replicas} replicas, not ${owner.replicas}`)
   }
+}
+
+/** A joiner has no id when its directory is made, and keeps the directory. */
+function named({ id }: Owner): string {
+  return id < 0 ? 'a replica that was started to join' : `replica ${id}`
 }
 
 async function exists(path: string): Promise<boolean> {

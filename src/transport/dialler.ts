@@ -16,7 +16,7 @@ import {
   type Welcome,
   welcomeIsProved,
 } from './handshake.ts'
-import { type Address, HANDSHAKE_TIMEOUT_MS, PING_INTERVAL_MS, peerUrl } from './links.ts'
+import { HANDSHAKE_TIMEOUT_MS, PING_INTERVAL_MS, peerUrl } from './links.ts'
 import { LOOK_UP_LATE, type NetLookup } from './resolver.ts'
 import {
   type Identity,
@@ -30,7 +30,7 @@ import {
 export const MAX_SILENT_PINGS = 3
 
 /** A mask of zeros: ws then sends the caller's bytes as they are, without a copy. */
-const OPTIONS = {
+export const DIAL_OPTIONS = {
   perMessageDeflate: false,
   skipUTF8Validation: true,
   followRedirects: false,
@@ -51,9 +51,12 @@ const MENDABLE = new Set(['EMFILE', 'ENFILE', 'ENOTFOUND', 'EAI_AGAIN', LOOK_UP_
 
 export interface DiallerOptions {
   readonly identity: Identity
+  /** The id that this replica says. */
+  readonly as: number
   readonly secret: Uint8Array | null
   readonly peer: number
-  readonly address: Address
+  /** `HOST:PORT`. */
+  readonly address: string
   /** Provides the addresses of the peer's host, if that is a name. */
   readonly lookup: NetLookup
   readonly schedule: Schedule
@@ -64,7 +67,7 @@ export interface DiallerOptions {
 interface OutgoingLink {
   readonly socket: WebSocket
   readonly nonce: string
-  stage: 'dialled' | 'greeted' | 'admitting' | 'up'
+  stage: 'dialled' | 'greeted' | 'admitting' | 'up' | 'left'
   /** Given up by this side: what still arrives on it is ignored. */
   ended: boolean
   nonces: Nonces | null
@@ -120,7 +123,7 @@ export class Dialler {
 
   dial(): void {
     this.#cancelRedial = null
-    const socket = new WebSocket(this.#url, { ...OPTIONS, lookup: this.#options.lookup as LookupFunction })
+    const socket = new WebSocket(this.#url, { ...DIAL_OPTIONS, lookup: this.#options.lookup as LookupFunction })
     const link: OutgoingLink = {
       socket,
       nonce: newNonce(),
@@ -159,15 +162,22 @@ export class Dialler {
     if (this.#link?.stage === 'up') this.#end(this.#link)
   }
 
-  /** Resolves when the link is closed, and `down` has been reported if it was up. */
+  /**
+   * Ends the link and dials no more. `down` is reported before this returns if the link was up, and nothing afterwards.
+   * Resolves when the socket is closed.
+   */
   close(): Promise<void> {
     this.#cancelRedial?.()
     this.#cancelRedial = null
-    if (this.#link === null) return Promise.resolve()
+    const link = this.#link
+    if (link === null) return Promise.resolve()
+    const wasUp = link.stage === 'up'
+    link.stage = 'left'
     const closed = new Promise<void>((resolve) => {
       this.#onClosed = resolve
     })
-    this.#end(this.#link)
+    this.#end(link)
+    if (wasUp) this.#handlers.down(this.#options.peer)
     return closed
   }
 
@@ -192,20 +202,20 @@ export class Dialler {
   }
 
   #onChallenge(link: OutgoingLink, challenge: Challenge): void {
-    const { identity, peer, secret } = this.#options
+    const { identity, as, peer, secret } = this.#options
     link.nonces = { challenge: challenge.nonce, hello: link.nonce }
     link.stage = 'greeted'
-    link.socket.send(helloText(claimOf(identity, this.#handlers.standing()), peer, link.nonces, secret))
+    link.socket.send(helloText(claimOf(identity, this.#handlers.standing(), as), peer, link.nonces, secret))
   }
 
   async #onWelcome(link: OutgoingLink, welcome: Welcome): Promise<void> {
-    const { identity, peer, secret } = this.#options
+    const { identity, as, peer, secret } = this.#options
     link.stage = 'admitting'
     try {
       const refusal = refusalOfDialled(identity, welcome, peer)
       if (refusal !== null) throw new Error(`another ${refusal}`)
-      if (!welcomeIsProved(welcome, identity.id, link.nonces as Nonces, secret)) throw new Error('another secret')
-      this.#onVerdict(link, welcome, await this.#handlers.admit(peer, welcome, true))
+      if (!welcomeIsProved(welcome, as, link.nonces as Nonces, secret)) throw new Error('another secret')
+      this.#onVerdict(link, welcome, await this.#handlers.admit(peer, welcome, true, as))
     } catch (error) {
       this.#drop(link, `welcome from the address of replica ${peer}: ${(error as Error).message}`)
     }
@@ -220,14 +230,14 @@ export class Dialler {
   }
 
   #onUp(link: OutgoingLink, welcome: Welcome): void {
-    const { cluster, epoch, replicas, id, incarnation, clientUrl } = welcome
+    const { cluster, epoch, replicas, id, incarnation, address, clientUrl } = welcome
     link.cancelTimer()
     this.#reported = ''
     link.stage = 'up'
     link.cancelTimer = this.#options.schedule(PING_INTERVAL_MS, () => this.#ping(link))
     link.cancelStable = this.#options.schedule(STABLE_MS, () => this.#backoff.reset())
     this.#open = link.socket
-    this.#handlers.up(id, { cluster, epoch, replicas, id, incarnation, clientUrl })
+    this.#handlers.up(id, { cluster, epoch, replicas, id, incarnation, address, clientUrl })
   }
 
   /** Counts pings, not time: a long turn of this process is not the fault of the peer. */
@@ -266,7 +276,7 @@ export class Dialler {
   /** No frame is sent from now on; the rest happens when the socket reports that it is closed. */
   #end(link: OutgoingLink): void {
     link.ended = true
-    this.#open = null
+    if (this.#open === link.socket) this.#open = null
     link.socket.terminate()
   }
 
@@ -275,6 +285,7 @@ export class Dialler {
    * mend, a wrong name or too few descriptors, but not for every dial.
    */
   #onError(error: Error & { code?: string }): void {
+    if (this.#onClosed !== null) return
     const { code = '', message } = error
     const unruly = code.startsWith('WS_ERR_') || message.startsWith('Unexpected server response')
     const mendable = MENDABLE.has(code) && code !== this.#reported

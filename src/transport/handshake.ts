@@ -11,7 +11,9 @@ import {
   START_NONCE_BYTES,
 } from '../codec/limits.ts'
 import { EpaxosError } from '../errors.ts'
-import type { Versioned } from './admission.ts'
+import { MAX_ADDRESS_BYTES } from '../protocol/membership-bytes.ts'
+import { isJoiner, type Versioned } from './admission.ts'
+import { peerUrl } from './links.ts'
 import type { Claim, Refusal } from './transport.ts'
 
 /**
@@ -152,21 +154,23 @@ export function readAnswer(bytes: Uint8Array): Challenge | Welcome | Refused {
 }
 
 const CLAIM_FIELDS = [
-  ...(['version', 'cluster', 'epoch', 'replicas', 'id', 'incarnation', 'clientUrl', 'origin'] as const),
+  ...(['version', 'cluster', 'epoch', 'replicas', 'id', 'incarnation'] as const),
+  ...(['address', 'clientUrl', 'durable', 'origin'] as const),
   ...(['start', 'startNonce', 'earlier', 'journal', 'clusterId', 'founded'] as const),
 ]
 const REASONS: readonly string[] = [
   ...(['version', 'cluster', 'replicas', 'row', 'origin', 'secret'] satisfies Refusal[]),
-  ...(['foreign', 'amnesiac', 'copy'] satisfies Refusal[]),
+  ...(['foreign', 'unknown', 'amnesiac', 'copy'] satisfies Refusal[]),
 ]
 
 type Fields = Readonly<Record<string, unknown>>
 
 function writtenClaim(claim: Claim): Fields {
-  const { cluster, epoch, replicas, id, incarnation, clientUrl, origin = null } = claim
+  const { cluster, epoch, replicas, id, incarnation, address, clientUrl, durable = true, origin = null } = claim
   const { start, earlier, journal, clusterId, founded } = claim
   return {
-    ...{ version: FORMAT_VERSION, cluster, epoch, replicas, id, incarnation: hex(incarnation), clientUrl, origin },
+    ...{ version: FORMAT_VERSION, cluster, epoch, replicas, id, incarnation: hex(incarnation) },
+    ...{ address, clientUrl, durable, origin },
     ...{ start: start.number, startNonce: hex(start.nonce), earlier: hex(earlier), journal, clusterId, founded },
   }
 }
@@ -209,6 +213,13 @@ function onlyFields(fields: Fields, names: readonly string[]): void {
 }
 
 function readClaim(fields: Fields, version: number): Versioned {
+  const claim = readParts(fields, version)
+  const { epoch, clusterId, founded } = claim
+  if (isJoiner(claim) && (epoch !== 0 || clusterId !== null || founded)) throw malformed('a joiner with a cluster')
+  return claim
+}
+
+function readParts(fields: Fields, version: number): Versioned {
   return {
     version,
     cluster: text(fields, 'cluster'),
@@ -216,7 +227,9 @@ function readClaim(fields: Fields, version: number): Versioned {
     replicas: wholeNumber(fields, 'replicas'),
     id: wholeNumber(fields, 'id'),
     incarnation: bytes(fields, 'incarnation', INCARNATION_BYTES),
-    clientUrl: url(fields, 'clientUrl'),
+    address: address(fields),
+    clientUrl: short(fields, 'clientUrl', MAX_URL_BYTES),
+    durable: flag(fields, 'durable'),
     ...(fields.origin === null ? {} : { origin: hexadecimal(fields, 'origin', ORIGIN_BYTES) }),
     start: { number: wholeNumber(fields, 'start'), nonce: bytes(fields, 'startNonce', START_NONCE_BYTES) },
     earlier: readEarlier(fields),
@@ -260,11 +273,23 @@ function text(fields: Fields, name: string): string {
   return value
 }
 
-/** Receivers pass it on to clients, whose format has no room for a longer one. */
-function url(fields: Fields, name: string): string {
+/** Receivers pass it on in formats that have no room for a longer one. */
+function short(fields: Fields, name: string, mostBytes: number): string {
   const value = text(fields, name)
   const size = Buffer.byteLength(value)
-  if (size > MAX_URL_BYTES) throw malformed(`${name} has ${size} bytes, the limit is ${MAX_URL_BYTES}`)
+  if (size > mostBytes) throw malformed(`${name} has ${size} bytes, the limit is ${mostBytes}`)
+  return value
+}
+
+/** Receivers dial it. */
+function address(fields: Fields): string {
+  const value = short(fields, 'address', MAX_ADDRESS_BYTES)
+  if (value === '') return value
+  try {
+    peerUrl(value)
+  } catch (cause) {
+    throw malformed((cause as Error).message, cause)
+  }
   return value
 }
 

@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net'
 import { EpaxosError } from '../errors.ts'
 
 /** What both sides of a WebSocket link share. */
@@ -17,15 +18,28 @@ export interface Address {
   readonly port: number
 }
 
+/** Reads `HOST:PORT`, including `[IPV6]:PORT`. Throws an `EpaxosError` with code `configuration`. */
+export function parseAddress(text: string): Address {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:/?#@[\]\\]+)):(\d{1,5})$/.exec(text)
+  const port = Number(match?.[3])
+  const isBroken = match?.[1] !== undefined && !isIPv6(match[1])
+  if (match === null || isBroken || port > 65535)
+    throw new EpaxosError('configuration', `not an address HOST:PORT: ${text}`)
+  return { host: (match[1] ?? match[2]) as string, port }
+}
+
 /** For people: `host:port`. */
 export function printed({ host, port }: Address): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
-/** The URL of the peer port at an address. Throws an `EpaxosError` with code `configuration` if there is none. */
-export function peerUrl(address: Address): string {
-  const url = `ws://${printed(address)}${PEER_PATH}`
-  const { port } = address
-  if (Number.isInteger(port) && port > 0 && URL.canParse(url)) return url
-  throw new EpaxosError('configuration', `not an address to dial: ${printed(address)}`)
+/**
+ * The URL of the peer port at an address, `HOST:PORT`. Throws an `EpaxosError` with code `configuration` if there is
+ * none.
+ */
+export function peerUrl(address: string): string {
+  const parsed = parseAddress(address)
+  const url = `ws://${printed(parsed)}${PEER_PATH}`
+  if (parsed.port > 0 && URL.canParse(url)) return url
+  throw new EpaxosError('configuration', `not an address to dial: ${address}`)
 }

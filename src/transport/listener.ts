@@ -48,10 +48,12 @@ interface IncomingLink {
 
 /** Accepts the links that peers dial, and receives frames from admitted peers. */
 export class Listener {
-  readonly #identity: Identity
+  #identity: Identity
   readonly #secret: Uint8Array | null
   readonly #schedule: Schedule
   readonly #handlers: ListenerHandlers
+  /** All that are open. */
+  readonly #links = new Set<IncomingLink>()
   readonly #admitted = new Map<number, IncomingLink>()
   #server: LinkServer | null = null
   #cancelPings: (() => void) | null = null
@@ -81,6 +83,12 @@ export class Listener {
     })
     await server.listen(address)
     this.#server = server
+  }
+
+  /** Closes every link, admitted or not; from now on diallers meet another identity. Nothing is reported. */
+  become(identity: Identity): void {
+    this.#identity = identity
+    for (const link of [...this.#links]) this.#hangUp(link)
   }
 
   /** Closes the link of the peer, if it is admitted. */
@@ -116,6 +124,7 @@ export class Listener {
       peer: -1,
       cancelTimeout: this.#schedule(HANDSHAKE_TIMEOUT_MS, () => this.#drop(link, 'link without a hello')),
     }
+    this.#links.add(link)
     socket.send(challengeText(link.challenge))
     return {
       message: (bytes, binary) => this.#onMessage(link, bytes, binary),
@@ -160,15 +169,15 @@ export class Listener {
   async #admit(link: IncomingLink, hello: Hello, nonces: Nonces): Promise<void> {
     link.stage = 'admitting'
     try {
-      const verdict = await this.#handlers.admit(hello.id, hello, false)
-      if (verdict === 'yes' || verdict === 'again') this.#welcome(link, hello.id, nonces)
+      const verdict = await this.#handlers.admit(hello.id, hello, false, hello.to)
+      if (verdict === 'yes' || verdict === 'again') this.#welcome(link, hello, nonces)
       else this.#refuse(link, verdict, nonces)
     } catch (error) {
       this.#drop(link, `replica ${hello.id} could not be admitted: ${(error as Error).message}`)
     }
   }
 
-  #welcome(link: IncomingLink, peer: number, nonces: Nonces): void {
+  #welcome(link: IncomingLink, { id: peer, to }: Hello, nonces: Nonces): void {
     if (link.socket === null) return
     const other = this.#admitted.get(peer)
     if (other !== undefined && other.serial > link.serial) {
@@ -181,18 +190,19 @@ export class Listener {
     link.socket.settle()
     this.#admitted.set(peer, link)
     if (this.#cancelPings === null) this.#pingLater()
-    link.socket.send(welcomeText(this.#claim(), peer, nonces, this.#secret))
+    link.socket.send(welcomeText(this.#claim(to), peer, nonces, this.#secret))
     this.#handlers.admitted(peer)
   }
 
-  #claim(): Claim {
-    return claimOf(this.#identity, this.#handlers.standing())
+  /** @param as the id under which it is dialled: a joiner has no other */
+  #claim(as: number): Claim {
+    return claimOf(this.#identity, this.#handlers.standing(), as)
   }
 
   #refuse(link: IncomingLink, reason: Refusal, nonces: Nonces): void {
     if (link.socket === null) return
     this.#handlers.dropped('refused', `link refused: ${reason}`)
-    link.socket.send(refusalText(reason, this.#handlers.standing().clusterId, nonces, this.#secret))
+    link.socket.send(refusalText(reason, this.#claim(-1).clusterId, nonces, this.#secret))
     const { socket } = link
     this.#forget(link)
     socket.end(1000)
@@ -226,6 +236,7 @@ export class Listener {
     if (link.socket === null) return
     link.socket = null
     link.cancelTimeout()
+    this.#links.delete(link)
     if (this.#admitted.get(link.peer) === link) this.#admitted.delete(link.peer)
   }
 }

@@ -39,10 +39,12 @@ export type Answer =
 
 /** A replica's end of the network. */
 export interface NetworkEnd {
-  /** The link that it dialled breaks. */
-  loseLinkTo(peer: number): void
-  /** The link that it dialled is no longer silent. */
-  releaseLinkTo(peer: number): void
+  /** The link that it dialled as `from` breaks. */
+  loseLink(from: number, to: number): void
+  /** The link that it dialled as `from` is no longer silent. */
+  releaseLink(from: number, to: number): void
+  /** The link that it dialled to the address breaks. */
+  loseLinkTo(address: string): void
   /** It is dialled. */
   answer(link: MemoryLink, claim: Versioned, secret: Uint8Array | null): Promise<Answer>
 }
@@ -53,7 +55,8 @@ export interface NetworkEnd {
  */
 export class MemoryNetwork {
   readonly options: Required<MemoryNetworkOptions>
-  readonly #members = new Map<number, NetworkEnd>()
+  /** By the address where they listen. */
+  readonly #ends = new Map<string, NetworkEnd>()
   readonly #cuts = new Map<string, { readonly cut: Cut }>()
 
   constructor(options: MemoryNetworkOptions) {
@@ -69,15 +72,19 @@ export class MemoryNetwork {
     }
   }
 
-  /** Cuts the link that `from` dials to `to`, its frames and its handshakes; the link in the other direction stays. */
+  /**
+   * Cuts the link that `from` dials to `to`, by the ids that they say: its frames and its handshakes. The link in the
+   * other direction stays.
+   */
   cut(from: number, to: number, cut: Cut = 'closed'): void {
     const entry = { cut }
     this.#cuts.set(`${from}>${to}`, entry)
     if (cut === 'closed') {
-      this.at(from)?.loseLinkTo(to)
+      for (const end of this.#ends.values()) end.loseLink(from, to)
     } else {
       this.options.schedule(SILENCE_MS, () => {
-        if (this.#cuts.get(`${from}>${to}`) === entry) this.at(from)?.loseLinkTo(to)
+        if (this.#cuts.get(`${from}>${to}`) !== entry) return
+        for (const end of this.#ends.values()) end.loseLink(from, to)
       })
     }
   }
@@ -85,7 +92,7 @@ export class MemoryNetwork {
   /** Ends a cut: frames that wait in a silent one arrive. */
   heal(from: number, to: number): void {
     this.#cuts.delete(`${from}>${to}`)
-    this.at(from)?.releaseLinkTo(to)
+    for (const end of this.#ends.values()) end.releaseLink(from, to)
   }
 
   /** The cut of the link; null if there is none. */
@@ -94,21 +101,21 @@ export class MemoryNetwork {
   }
 
   /** The end that listens at an address. */
-  at(address: number): NetworkEnd | undefined {
-    return this.#members.get(address)
+  at(address: string): NetworkEnd | undefined {
+    return this.#ends.get(address)
   }
 
   /** Returns false if another end listens there. */
-  join(address: number, end: NetworkEnd): boolean {
-    if (this.#members.has(address)) return false
-    this.#members.set(address, end)
+  join(address: string, end: NetworkEnd): boolean {
+    if (this.#ends.has(address)) return false
+    this.#ends.set(address, end)
     return true
   }
 
   /** Frees the address; the links to it break. */
-  leave(address: number, end: NetworkEnd): void {
-    if (this.#members.get(address) !== end) return
-    this.#members.delete(address)
-    for (const member of this.#members.values()) member.loseLinkTo(address)
+  leave(address: string, end: NetworkEnd): void {
+    if (this.#ends.get(address) !== end) return
+    this.#ends.delete(address)
+    for (const other of this.#ends.values()) other.loseLinkTo(address)
   }
 }

@@ -11,16 +11,21 @@ export { MAX_FRAME_BYTES } from '../codec/limits.ts'
 export interface Identity {
   /** The name of the cluster: replicas of another cluster are refused. */
   readonly cluster: string
-  /** The members of the epoch, including this one: a transport links with the others. */
-  readonly members: Membership
+  /** The members of the epoch, including this replica; null for a joiner, which belongs to no cluster yet. */
+  readonly members: Membership | null
+  /** -1 for a joiner: it says the id under which the other side knows it. */
   readonly id: number
   /** 16 random bytes, made with the data directory. */
   readonly incarnation: Uint8Array
+  /** Where it listens for its peers, `HOST:PORT`: who learns it can dial it. Empty if nobody is to do that. */
+  readonly address: string
   /**
    * The URL at which clients reach this replica, e.g. `http://127.0.0.1:7001`: the peers learn it and report it to
    * clients.
    */
   readonly clientUrl: string
+  /** False for durability "memory": its members stay the same for ever. True where absent. */
+  readonly durable?: boolean
   /**
    * The digest of the backup that the directory was made from, 64 hexadecimal digits; absent if there was none. All
    * members that found a cluster begin with the same state.
@@ -28,10 +33,16 @@ export interface Identity {
   readonly origin?: string
 }
 
-/** An {@link Identity} as others learn it: of the members only their number. */
+/** The {@link Identity} of a member. */
+export interface MemberIdentity extends Identity {
+  readonly members: Membership
+}
+
+/** An {@link Identity} as others learn it: of the members only their number. A joiner says the id that it was given. */
 export interface Announcement extends Omit<Identity, 'members'> {
+  /** 0 for a joiner. */
   readonly epoch: number
-  /** Members of the epoch. */
+  /** Members of the epoch; 0 for a joiner. */
   readonly replicas: number
 }
 
@@ -58,11 +69,22 @@ export interface Claim extends Announcement, Standing {}
 /**
  * Why a peer would not link.
  * - `cluster`: another cluster's name · `foreign`: another cluster, by its id
+ * - `unknown`: no member has this id and this directory
  * - `amnesiac`: it knows this row with another incarnation, so this directory lacks votes
  * - `copy`: it knows a later start of this directory, or what this directory lacks
  * - `origin`: it would found the cluster with another state: its directory was not made from the same backup
  */
-export type Refusal = 'version' | 'cluster' | 'replicas' | 'row' | 'origin' | 'secret' | 'foreign' | 'amnesiac' | 'copy'
+export type Refusal =
+  | 'version'
+  | 'cluster'
+  | 'replicas'
+  | 'row'
+  | 'origin'
+  | 'secret'
+  | 'foreign'
+  | 'unknown'
+  | 'amnesiac'
+  | 'copy'
 
 /**
  * Whether a peer may link. `again`: it may, but is not useful yet, and is dialled again. Only a dialler gets this
@@ -81,10 +103,10 @@ export interface TransportHandlers {
   standing(): Standing
   /**
    * An otherwise acceptable peer wants to link, in either direction: may it, with this claim? `dialled`: this side
-   * dialled, and the claim is its welcome. Resolves after everything that must be known about it is durable
-   * (protocol.md §9).
+   * dialled, and the claim is its welcome. `as`: the id under which the peer knows this replica, the own one unless
+   * this is a joiner. Resolves after everything that must be known about it is durable (protocol.md §9).
    */
-  admit(peer: number, claim: Claim, dialled: boolean): Promise<Verdict>
+  admit(peer: number, claim: Claim, dialled: boolean, as: number): Promise<Verdict>
   /** From now on frames can be sent to the peer. */
   up(peer: number, identity: Announcement): void
   /** The link is closed: reported once for each `up`. */
@@ -116,8 +138,36 @@ export interface Transport {
    * made are left alone.
    */
   drop(peer: number): void
+  /**
+   * Takes another identity: that of another epoch, or of the member that a joiner has become. Every link, also each
+   * that is being made, ends at once in both directions: `down` is reported before this returns for those that were up,
+   * and nothing of the old links is handled afterwards, no frame and no verdict. From now on exactly these peers are
+   * dialled, at once: `HOST:PORT` by id. An entry with the own id is ignored, so the addresses of all members will do.
+   * The port stays open. Throws an `EpaxosError` with code `configuration`, and changes nothing, for an impossible
+   * identity or address. Without effect on a transport that was closed.
+   */
+  become(identity: Identity, peers: ReadonlyMap<number, string>): void
+  /**
+   * Dials one more peer until the next {@link become}. Without effect if the peer is dialled at this address already;
+   * if it is dialled at another one, that link ends first, and `down` is reported before this returns if it was up.
+   * `as`: the id that a joiner says to this peer; a member says its own. Throws an `EpaxosError` with code
+   * `configuration` for an address that cannot be dialled, for the own id, and for a joiner without an id to say.
+   */
+  dial(peer: number, address: string, as?: number): void
+  /**
+   * Asks who answers at an address (`HOST:PORT`), by one handshake as if it were the replica `id`: resolves with what
+   * it says about itself. The link is closed after that: neither `admit` nor `up` is called here. Rejects within 3 s
+   * with an `EpaxosError`: `unreachable` if nobody gives an answer, or if {@link become} ended the link;
+   * `foreign_cluster`, `unauthorized` or `refused_by_peers` if one of the two sides refuses the other, by the reason;
+   * `configuration` for an address that cannot be dialled, for the own id, and for a joiner, which has no id to say;
+   * `closed` if the transport does not run.
+   */
+  probe(address: string, id: number): Promise<Claim>
   close(): Promise<void>
 }
+
+/** What a member needs of a transport: its seat does the rest. */
+export type MemberTransport = Pick<Transport, 'send' | 'buffered' | 'drop'>
 
 /** A link that is behind by this many bytes is closed: the peer asks for what it missed when it is back. */
 export const MAX_BACKPRESSURE_BYTES = 64 << 20

@@ -155,9 +155,16 @@ test('--version and --help, of all and of each', async () => {
   const [version, help, ...each] = await Promise.all([
     runCli(['--version']),
     runCli(['--help']),
-    ...['cluster', 'replica', ...COMMANDS.map(([name]) => name as string), 'status', 'inspect', 'demo', 'bench'].map(
-      (name) => runCli([name, '--help']),
-    ),
+    ...[
+      'cluster',
+      'replica',
+      ...COMMANDS.map(([name]) => name as string),
+      'status',
+      'members',
+      'inspect',
+      'demo',
+      'bench',
+    ].map((name) => runCli([name, '--help'])),
   ])
   assert.match((version as { stdout: string }).stdout, /^\d+\.\d+\.\d+\n$/)
   for (const result of [version, help, ...each]) assert.is(result?.code, 0)

@@ -123,7 +123,7 @@ test('refuses what cannot be with 2, and leaves no data directory', () =>
   withFolder(async (folder) => {
     const { args } = await alone(folder)
     const cases: [readonly string[], RegExp][] = [
-      [['replica'], /--id is missing/],
+      [['replica'], /--id is missing, or --join/],
       [args.slice(0, 3), /--peers is missing/],
       [args.slice(0, 5), /--client is missing/],
       [args.slice(0, 7), /--data is missing/],
@@ -146,6 +146,36 @@ test('refuses what cannot be with 2, and leaves no data directory', () =>
     ]
     const results = await Promise.all(cases.map(([args]) => runCli(args)))
     for (const [i, [, why]] of cases.entries()) endedWith(results[i] as CliResult, 2, why)
+    assert.throws(() => readFileSync(join(folder, '0', 'identity.json')), /ENOENT/)
+  }))
+
+test('joins instead of having an id and peers: by flag, variable or file; what cannot be is refused with 2', () =>
+  withFolder(async (folder) => {
+    const [client, peer] = (await freePorts(2)).map((port) => `127.0.0.1:${port}`) as [string, string]
+    const file = join(folder, 'config.json')
+    writeFileSync(file, JSON.stringify({ join: 'x' }))
+    const rest = ['--client', client, '--data', join(folder, '0')]
+    const line = ['replica', '--join', peer, ...rest]
+    const runs: [args: readonly string[], env: Record<string, string>, why: RegExp][] = [
+      [['replica', ...rest], {}, /--id is missing, or --join/],
+      [[...line, '--id', '0'], {}, /--join is instead of --id/],
+      [[...line, '--peers', peer], {}, /--join is instead of --peers/],
+      [line, { EPAXOS_ID: '1' }, /--join is instead of EPAXOS_ID/],
+      [
+        ['replica', ...rest, '--config', file],
+        { EPAXOS_PEERS: peer },
+        /"join" in .*config.json is instead of EPAXOS_PEERS/,
+      ],
+      [['replica', ...rest, '--config', file], {}, /not an address HOST:PORT: x/],
+      [['replica', ...rest], { EPAXOS_JOIN: 'y' }, /not an address HOST:PORT: y/],
+      [with_(line, '--join', '127.0.0.1:0'), {}, /join needs a port/],
+      [with_(line, '--join', peer.replace('127.0.0.1', '0.0.0.0')), {}, /needs a secret/],
+      [[...line, '--durability', 'memory'], {}, /durability memory cannot join/],
+      [line.slice(0, 5), {}, /--data is missing/],
+      [line.slice(0, 3), {}, /--client is missing/],
+    ]
+    const results = await Promise.all(runs.map(([args, env]) => runCli(args, { env })))
+    for (const [i, [, , why]] of runs.entries()) endedWith(results[i] as CliResult, 2, why)
     assert.throws(() => readFileSync(join(folder, '0', 'identity.json')), /ENOENT/)
   }))
 

@@ -46,8 +46,8 @@ class BusyServer {
     socket.on('message', (bytes: Buffer) => {
       decodeFromClient(bytes.slice(), (message) => {
         if (message.type === ClientMessageType.hello) {
-          const welcome = { version: FORMAT_VERSION, id: 0, clusterId: 'busy', clientUrls: [] }
-          socket.send(encodeWelcome(welcome))
+          const welcome = { version: FORMAT_VERSION, id: 0, epoch: 0, leaving: false }
+          socket.send(encodeWelcome({ ...welcome, clusterId: 'busy', clientUrls: [] }))
         } else if (message.type === ClientMessageType.request) {
           this.requests++
           socket.send(this.#answer(message.id, readU32(message.group, 8)))

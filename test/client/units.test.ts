@@ -62,7 +62,7 @@ urls('http and ws name the same WebSocket', () => {
 
 urls('the given ones are tried in turn, then the learned ones, and last the one that failed', () => {
   const known = new ReplicaUrls(['ws://a', 'ws://b', 'ws://c', 'ws://a/'])
-  known.learn(['http://b', 'http://d', '', 'nonsense', 'ftp://e'], 'ws://a/client')
+  known.learn(['http://b', 'http://d', '', 'nonsense', 'ftp://e'], 'ws://a/client', 0)
   const names = (order: string[]) => order.map((url) => new URL(url).hostname).join('')
   assert.is(names(known.after(null)), 'abcd')
   assert.is(names(known.after('ws://b/client')), 'cadb')
@@ -71,25 +71,70 @@ urls('the given ones are tried in turn, then the learned ones, and last the one 
 
 urls('who came by TLS learns no URL without it, and nobody learns an address for every host', () => {
   const known = new ReplicaUrls(['wss://a'])
-  known.learn(['http://b', 'ws://c', 'https://d', 'wss://0.0.0.0:7001', 'https://[::]:7001'], 'wss://a/client')
+  known.learn(['http://b', 'ws://c', 'https://d', 'wss://0.0.0.0:7001', 'https://[::]:7001'], 'wss://a/client', 0)
   assert.equal(known.after(null), ['wss://a/client', 'wss://d/client'])
-  known.learn(['http://b'], 'ws://a/client')
+  known.learn(['http://b'], 'ws://a/client', 0)
   assert.ok(known.knows('ws://b/client'))
 })
 
 urls('a learned URL that leads to another cluster is dropped, and not learned again', () => {
   const known = new ReplicaUrls(['ws://a', 'ws://b'])
-  known.learn(['ws://c'], 'ws://a/client')
-  known.tried('ws://c/client', true)
-  known.learn(['ws://c'], 'ws://a/client')
+  known.learn(['ws://c'], 'ws://a/client', 0)
+  known.tried('ws://c/client', 'foreign')
+  known.learn(['ws://c'], 'ws://a/client', 0)
   assert.not.ok(known.knows('ws://c/client'))
-  known.tried('ws://a/client', true)
+  known.tried('ws://a/client', 'foreign')
   assert.not.ok(known.allForeign)
-  known.tried('ws://b/client', true)
+  known.tried('ws://b/client', 'foreign')
   assert.ok(known.allForeign)
-  known.tried('ws://a/client', false)
+  known.tried('ws://a/client', 'worked')
   assert.not.ok(known.allForeign)
   assert.equal(known.after(null), ['ws://a/client', 'ws://b/client'])
+})
+
+const hostsOf = (order: readonly string[]) => order.map((url) => new URL(url).hostname).join('')
+
+urls('a report of all members of a later epoch replaces what was learned; one of an earlier epoch is ignored', () => {
+  const known = new ReplicaUrls(['ws://a'])
+  known.learn(['ws://a', 'ws://b', 'ws://c'], 'ws://a/client', 0)
+  known.learn(['ws://a', 'ws://c', 'ws://d'], 'ws://a/client', 2)
+  assert.is(hostsOf(known.after(null)), 'acd')
+  known.learn(['ws://a', 'ws://b', 'ws://c'], 'ws://b/client', 1)
+  assert.is(hostsOf(known.after(null)), 'acd')
+  assert.is(hostsOf(known.after('ws://b/client')), 'acd', 'a URL that was dropped is not tried again')
+})
+
+urls('where a report lacks URLs, older ones come last, and go when they fail', () => {
+  const known = new ReplicaUrls(['ws://a'])
+  known.learn(['ws://a', 'ws://b', 'ws://c'], 'ws://a/client', 0)
+  known.tried('ws://b/client', 'failed')
+  known.learn(['', 'ws://c', 'ws://d'], 'ws://a/client', 1)
+  assert.is(hostsOf(known.after(null)), 'acdb')
+  known.tried('ws://b/client', 'worked')
+  assert.is(hostsOf(known.after(null)), 'acdb')
+  known.tried('ws://c/client', 'failed')
+  known.tried('ws://b/client', 'failed')
+  assert.is(hostsOf(known.after(null)), 'acd')
+})
+
+urls('an order that is under way loses what was dropped, and gets what was learned', () => {
+  const known = new ReplicaUrls(['ws://a'])
+  known.learn(['ws://b', 'ws://c'], 'ws://a/client', 0)
+  const order = known.after('ws://b/client')
+  known.learn(['ws://d', 'ws://b'], 'ws://a/client', 1)
+  assert.is(hostsOf(order), 'acb')
+  assert.is(hostsOf(known.refreshed(order)), 'abd')
+})
+
+urls('URLs of an earlier epoch make room', () => {
+  const known = new ReplicaUrls(['ws://a'])
+  const many = (name: string) => Array.from({ length: 40 }, (_, i) => `http://${name}${i}`)
+  known.learn(many('old'), 'ws://a/client', 0)
+  known.learn([...many('new'), ''], 'ws://a/client', 1)
+  assert.equal(
+    [known.after(null).length, known.knows('ws://old3/client'), known.knows('ws://new3/client')],
+    [32, false, true],
+  )
 })
 
 urls('what replicas tell is bounded, and none given is an error', () => {
@@ -97,6 +142,7 @@ urls('what replicas tell is bounded, and none given is an error', () => {
   known.learn(
     Array.from({ length: 1000 }, (_, i) => `http://h${i}`),
     'ws://a/client',
+    0,
   )
   assert.is(known.after(null).length, 32)
   assert.throws(() => new ReplicaUrls([]), /no URL/)

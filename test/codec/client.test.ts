@@ -97,11 +97,19 @@ test('what is beyond a limit is not encoded, and what is at it is', () => {
   assert.throws(() => encodeHello({ version: 1, proof: new Uint8Array(65) }), refused('too_large'))
   assert.throws(() => encodeChallenge({ nonce: new Uint8Array(33), needsSecret: true }), refused('too_large'))
   assert.throws(
-    () => encodeWelcome({ version: 1, id: 0, clusterId: 'c', clientUrls: ['x'.repeat(257)] }),
+    () => encodeWelcome({ version: 1, id: 0, epoch: 0, leaving: false, clusterId: 'c', clientUrls: ['x'.repeat(257)] }),
     refused('too_large'),
   )
   assert.throws(
-    () => encodeWelcome({ version: 1, id: 0, clusterId: 'c', clientUrls: new Array(17).fill('') }),
+    () =>
+      encodeWelcome({
+        version: 1,
+        id: 0,
+        epoch: 0,
+        leaving: false,
+        clusterId: 'c',
+        clientUrls: new Array(17).fill(''),
+      }),
     refused('too_large'),
   )
   assert.is((fromClient(encodeRequest(1, new Uint8Array(MAX_GROUP_BYTES)))[0] as Request).group.length, MAX_GROUP_BYTES)

@@ -1,6 +1,6 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { eachMessage, frame, frames, sealedFrames, unsealed } from '../../src/codec/frame.ts'
+import { eachMessage, epochOf, frame, frames, sealedFrames, unsealed } from '../../src/codec/frame.ts'
 import * as limits from '../../src/codec/limits.ts'
 import { EpaxosError } from '../../src/errors.ts'
 import { MAX_SESSION_ID_BYTES } from '../../src/execution/groups.ts'
@@ -60,10 +60,11 @@ test('parts that are too much for one frame take several, in order, each within 
 
 test('a sealed frame opens to what was sealed, and to nothing if a bit was flipped or bytes are missing', () => {
   const parts = [part(8), part(64), part(4)]
-  const [sealed, ...others] = sealedFrames(parts)
+  const epoch = 2 ** 32 - 2
+  const [sealed, ...others] = sealedFrames(parts, epoch)
   assert.ok(sealed)
   assert.is(others.length, 0)
-  assert.equal(unsealed(sealed), frame(parts))
+  assert.equal(unsealed(sealed), { epoch, content: frame(parts) })
   for (let bit = 0; bit < 8 * sealed.length; bit++) {
     const flipped = sealed.slice()
     flipped[bit >>> 3] = (flipped[bit >>> 3] as number) ^ (1 << (bit & 7))
@@ -72,15 +73,25 @@ test('a sealed frame opens to what was sealed, and to nothing if a bit was flipp
   for (let length = 0; length < sealed.length; length++) assert.is(unsealed(sealed.subarray(0, length)), null)
   assert.is(unsealed(new Uint8Array(MAX_FRAME_BYTES + 4)), null)
   assert.equal(
-    sealedFrames([part(4), part(20), part(4), part(4), part(4)], 16).map((each) => each.length),
-    [12, 28, 20, 12],
+    sealedFrames([part(4), part(20), part(4), part(4), part(4)], 0, 16).map((each) => each.length),
+    [16, 32, 24, 16],
   )
-  assert.equal(sealedFrames([]), [])
+  assert.equal(sealedFrames([], 0), [])
+})
+
+test('the epoch of a sealed frame is read without its checksum, at any offset; too few bytes name none', () => {
+  const [sealed] = sealedFrames([part(8)], 70_000) as [Uint8Array]
+  const moved = new Uint8Array(sealed.length + 3)
+  moved.set(sealed, 3)
+  moved[3] = (moved[3] as number) ^ 1
+  assert.equal([epochOf(sealed), epochOf(moved.subarray(3)), unsealed(moved.subarray(3))], [70_000, 70_000, null])
+  assert.is(epochOf(sealed.subarray(0, 8)), 70_000)
+  for (let length = 0; length < 8; length++) assert.is(epochOf(sealed.subarray(0, length)), null)
 })
 
 test('a batch at its limits fits a sealed frame with its footprint', () => {
   const largest = limits.MAX_BATCH_BYTES + 4 * limits.MAX_FOOTPRINT_WORDS + 4096 - 4
-  assert.is(sealedFrames([part(largest - 8)]).length, 1)
+  assert.is(sealedFrames([part(largest - 8)], 0).length, 1)
 })
 
 test('sizes that do not fit are malformed', () => {

@@ -202,6 +202,8 @@ export function clientMessage(random: Random, type: client.ClientMessageType): c
         id: random.below(9),
         clientUrls,
         clusterId: random.pick(['c', 'f'.repeat(64)]),
+        epoch: random.pick([0, 1, 2 ** 32 - 1]),
+        leaving: random.chance(0.5),
       }
     }
     case client.ClientMessageType.request:

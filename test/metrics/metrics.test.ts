@@ -51,6 +51,7 @@ gauge epaxos_committed_slot row
 gauge epaxos_disk_free_bytes
 gauge epaxos_disk_full
 gauge epaxos_disk_nearly_full
+gauge epaxos_epoch
 gauge epaxos_executed_slot row
 gauge epaxos_fetch_bytes
 gauge epaxos_fetch_remaining_seconds

@@ -28,8 +28,8 @@ export const EPOCH_RULES: readonly Mutant[] = [
     patches: [
       {
         file: EPOCHS,
-        from: 'members.length - this.without.length >= quorums.slow\n',
-        to: 'members.length - this.without.length >= 1\n',
+        from: 'members.length - this.without.length >= quorums.slow)\n',
+        to: 'members.length - this.without.length >= 1)\n',
       },
     ],
     hunter: { by: 'model-check', bounds: '--instances 1 --proposers 0 --changers 0 --recoveries 0' },

@@ -14,16 +14,26 @@ export function hunt(mutant: Mutant, minutes: number): Hunted {
 
 function huntInCopy({ patches, hunter }: Mutant, minutes: number): Hunted {
   return inCopy(patches, (folder) => {
-    if (hunter.by === 'model-check') return checked(run(folder, 'model-checker/main.ts', hunter.bounds, minutes))
-    const engine = `--engine ${hunter.engine ?? 'wasm'}`
-    const replicas = hunter.replicas === undefined ? '' : ` --replicas ${hunter.replicas}`
-    const absences = hunter.absences === true ? ' --absences' : ''
-    return simulated(run(folder, 'mutants/simulate.ts', engine + replicas + absences, minutes))
+    if (hunter.by === 'model-check')
+      return checked(run(folder, 'model-checker/main.ts', hunter.bounds.split(' '), minutes))
+    if (hunter.by === 'epochs') {
+      const flags = hunter.story === undefined ? [] : ['--story', hunter.story]
+      return simulated(run(folder, 'mutants/campaign.ts', flags, minutes))
+    }
+    const engine = ['--engine', hunter.engine ?? 'wasm']
+    const replicas = hunter.replicas === undefined ? [] : ['--replicas', `${hunter.replicas}`]
+    const absences = hunter.absences === true ? ['--absences'] : []
+    return simulated(run(folder, 'mutants/simulate.ts', [...engine, ...replicas, ...absences], minutes))
   })
 }
 
-function run(folder: string, program: string, flags: string, minutes: number): { text: string; found: boolean } {
-  const args = ['--import', 'tsx', `test/${program}`, ...flags.split(' '), '--minutes', `${minutes}`]
+function run(
+  folder: string,
+  program: string,
+  flags: readonly string[],
+  minutes: number,
+): { text: string; found: boolean } {
+  const args = ['--import', 'tsx', `test/${program}`, ...flags, '--minutes', `${minutes}`]
   // A defect may turn a turn into an endless loop.
   const timeout = minutes * 60_000 + GRACE_MS
   const { stdout, stderr, status } = spawnSync(process.execPath, args, { cwd: folder, encoding: 'utf8', timeout })

@@ -14,9 +14,9 @@ export const INSTALLS: readonly Mutant[] = [
         to: '    if (contains(executedBy(newest.header), needed) || nowMs >= 0) return this.#keep(newest, nowMs)\n',
       },
       {
-        file: 'node/checkpoint-fetcher.ts',
-        from: '    return wanted().some((instance)',
-        to: '    return header.journal >= 0 || wanted().some((instance)',
+        file: 'node/catch-up.ts',
+        from: '        return lacking.some((instance)',
+        to: '        return header.journal >= 0 || lacking.some((instance)',
       },
       {
         file: INSTALL,

@@ -1,3 +1,4 @@
+import { CHANGES } from './changes.ts'
 import { CHECKPOINTS } from './checkpoints.ts'
 import { DURABILITY } from './durability.ts'
 import { EPOCH_RULES } from './epochs.ts'
@@ -20,6 +21,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...INSTALLS,
   ...MEMBERS,
   ...EPOCH_RULES,
+  ...CHANGES,
   ...EXECUTION,
   ...REPLICA,
   ...READ_MUTANTS,

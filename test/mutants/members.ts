@@ -47,7 +47,7 @@ export const MEMBERS: readonly Mutant[] = [
     patches: [
       {
         file: INCARNATIONS,
-        from: 'dialled && claim.clusterId !== null && claim.clusterId === this.#clusterId',
+        from: 'dialled && clusterId !== null && clusterId === this.#clusterId',
         to: 'dialled',
       },
     ],

@@ -1,5 +1,6 @@
 /**
- * What hunts a mutant: the simulator, over seeds; or the model checker, within bounds. Either gives up after `minutes`.
+ * What hunts a mutant: the simulator or the campaign of changing members, over seeds; or the model checker, within
+ * bounds. Each gives up after `minutes`.
  */
 export type Hunter =
   | {
@@ -10,6 +11,11 @@ export type Hunter =
       readonly replicas?: number
       /** With members that are away for long. */
       readonly absences?: boolean
+    }
+  | {
+      readonly by: 'epochs'
+      /** One of `../epochs/stories.ts`, instead of the campaign. */
+      readonly story?: string
     }
   | {
       readonly by: 'model-check'

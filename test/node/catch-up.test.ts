@@ -11,13 +11,13 @@ import { KeyValueStore } from '../../src/machine/key-value.ts'
 import type { CheckpointLimits } from '../../src/node/checkpointer.ts'
 import { realClock } from '../../src/node/clock.ts'
 import { SILENT } from '../../src/node/logger.ts'
-import { Member } from '../../src/node/member.ts'
+import { Seat } from '../../src/node/seat.ts'
 import { DataDirectory } from '../../src/storage/directory.ts'
 import { LmdbJournal } from '../../src/storage/lmdb.ts'
 import { openCheckpoints } from '../../src/storage/lmdb-checkpoints.ts'
 import { MemoryNetwork, MemoryTransport } from '../../src/transport/memory.ts'
 import { wasmEngine } from '../support/engine-makers.ts'
-import { members } from '../support/members.ts'
+import { memberAddress, members } from '../support/members.ts'
 import { until } from '../support/until.ts'
 import { fill } from './on-disk.ts'
 
@@ -38,31 +38,38 @@ class Trio {
   readonly folder = mkdtempSync(join(tmpdir(), 'epaxos-catch-up-'))
   readonly failures: Error[] = []
   readonly #network = new MemoryNetwork({ schedule: (ms, action) => setTimeout(action, ms).unref() })
-  readonly #running = new Map<number, { member: Member; directory: DataDirectory }>()
+  readonly #running = new Map<number, { member: Seat; directory: DataDirectory }>()
 
   async start(id: number, machine: StateMachine = new KeyValueStore()): Promise<void> {
     const owner = { cluster: 'catch-up', id, replicas: REPLICAS, formatVersion: FORMAT_VERSION }
     const directory = await DataDirectory.open(join(this.folder, `${id}`), owner)
     const { incarnation } = directory
-    const identity = { cluster: 'catch-up', members: members(REPLICAS), id, incarnation, clientUrl: '' }
-    const member = new Member({
+    const identity = {
+      cluster: 'catch-up',
+      members: members(REPLICAS),
+      id,
+      incarnation,
+      address: memberAddress(id),
+      clientUrl: '',
+    }
+    const member = new Seat({
       startNonce: randomBytes(START_NONCE_BYTES),
       ...{ identity, engine: wasmEngine.make(REPLICAS), machine },
       journal: await LmdbJournal.open(directory.journalPath),
       ...{ checkpoints: await openCheckpoints(directory.checkpointsPath), checkpointLimits: limitsOf(id) },
       ...{ transport: new MemoryTransport(this.#network, { identity }), clock: realClock, random: Math.random },
-      ...{ logger: SILENT, requestTimeoutMs: 5000, linked: () => {}, failed: (error) => this.failures.push(error) },
+      ...{ logger: SILENT, requestTimeoutMs: 5000, failed: (error) => this.failures.push(error) },
     })
     this.#running.set(id, { member, directory })
     await member.start()
   }
 
-  member(id: number): Member {
-    return (this.#running.get(id) as { member: Member }).member
+  member(id: number): Seat {
+    return (this.#running.get(id) as { member: Seat }).member
   }
 
   async stop(id: number): Promise<void> {
-    const { member, directory } = this.#running.get(id) as { member: Member; directory: DataDirectory }
+    const { member, directory } = this.#running.get(id) as { member: Seat; directory: DataDirectory }
     this.#running.delete(id)
     await member.close()
     await directory.close()

@@ -4,7 +4,7 @@ import { CheckpointFetcher } from '../../src/node/checkpoint-fetcher.ts'
 import { CheckpointGiver, executedBy } from '../../src/node/checkpoint-giver.ts'
 import { SILENT } from '../../src/node/logger.ts'
 import { type CheckpointMessage, MessageType } from '../../src/protocol/messages.ts'
-import { contains, type Executed, runsOf } from '../../src/protocol/runs.ts'
+import { contains, type Executed, plus, runsOf } from '../../src/protocol/runs.ts'
 import type { CheckpointReader, CheckpointStore } from '../../src/storage/checkpoints.ts'
 import { MemoryCheckpoints } from '../../src/storage/memory-checkpoints.ts'
 import { header, type Image, imageOf, take } from '../storage/checkpoint-compliance.ts'
@@ -141,7 +141,8 @@ class World {
   }
 
   #deliver({ from, to, message }: { from: number; to: number; message: CheckpointMessage }): void {
-    if (message.type === MessageType.checkpointAsk) this.givers[to - 1]?.giver.receive(from, message, this.nowMs)
+    if (message.type === MessageType.checkpointAsk)
+      this.givers[to - 1]?.giver.receive(from, message, plus(message.executed, message.lacking), this.nowMs)
     else this.fetcher.receive(from, message)
   }
 
@@ -153,14 +154,13 @@ class World {
       send: (row, message) => this.send(0, row, message),
       behind: () => this.behind,
       givers: () => this.up,
-      lacking: () => this.lacking,
-      wanted: () => [this.lacking],
+      needed: () => ({ lacking: this.lacking, executed: this.executed }),
+      isUseful: (header) => contains(executedBy(header), plus(this.executed, this.lacking)),
       hasSpace: () => true,
       still: () => true,
       hold: () => {},
       settled: () => nextTurn(),
       idOf: (row) => row + 100,
-      executed: () => this.executed,
       install: (reader) => this.#install(reader),
       failed: (error) => assert.unreachable(error.stack),
     })
@@ -346,7 +346,7 @@ test('a giver keeps two checkpoints for their askers at most, and for a time onl
   const ask = { type: MessageType.checkpointAsk, epoch: 0, ...needed, number: 0, chunk: 0, count: 1 }
   for (let row = 1; row <= 5; row++) {
     await giver.take()
-    giver.giver.receive(row, ask, 0)
+    giver.giver.receive(row, ask, plus(needed.executed, needed.lacking), 0)
     for (let turn = 0; turn < 5; turn++) await nextTurn()
     assert.ok(giver.disk.count <= 2, `${giver.disk.count} checkpoints after ${row} askers`)
   }

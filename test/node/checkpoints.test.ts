@@ -7,13 +7,13 @@ import { incrementCommand, putCommand } from '../../src/machine/commands.ts'
 import { KeyValueStore } from '../../src/machine/key-value.ts'
 import { realClock } from '../../src/node/clock.ts'
 import { SILENT } from '../../src/node/logger.ts'
-import { Member } from '../../src/node/member.ts'
+import { Seat } from '../../src/node/seat.ts'
 import type { Space } from '../../src/node/space.ts'
 import { MemoryDisk } from '../../src/storage/memory.ts'
 import { MemoryCheckpoints } from '../../src/storage/memory-checkpoints.ts'
 import { MemoryNetwork, MemoryTransport } from '../../src/transport/memory.ts'
 import { wasmEngine } from '../support/engine-makers.ts'
-import { members } from '../support/members.ts'
+import { memberAddress, members } from '../support/members.ts'
 import { until } from '../support/until.ts'
 
 const test = suite('checkpoints of a replica')
@@ -26,25 +26,32 @@ class Subject {
   readonly checkpoints = new MemoryCheckpoints({ schedule: (written) => setImmediate(written) })
   readonly logged: string[] = []
   readonly space: Space | null
-  member: Member
+  member: Seat
 
   constructor(space: Space | null = null) {
     this.space = space
     this.member = this.#make()
   }
 
-  #make(): Member {
+  #make(): Seat {
     const incarnation = new Uint8Array(INCARNATION_BYTES)
-    const identity = { cluster: 'checkpoints', members: members(1), id: 0, incarnation, clientUrl: '' }
+    const identity = {
+      cluster: 'checkpoints',
+      members: members(1),
+      id: 0,
+      incarnation,
+      address: memberAddress(0),
+      clientUrl: '',
+    }
     const network = new MemoryNetwork({ schedule: (ms, action) => setTimeout(action, ms) })
     const log = (_: object, message: string) => void this.logged.push(message)
-    return new Member({
+    return new Seat({
       startNonce: new Uint8Array(START_NONCE_BYTES),
       ...{ identity, engine: wasmEngine.make(1), machine: new KeyValueStore(), journal: this.disk.open() },
       ...{ checkpoints: this.checkpoints.open(), checkpointLimits: LIMITS },
       ...(this.space !== null && { space: this.space }),
       ...{ transport: new MemoryTransport(network, { identity }), clock: realClock, random: Math.random },
-      ...{ logger: { ...SILENT, info: log, error: log }, requestTimeoutMs: 5000, linked: () => {}, failed: () => {} },
+      ...{ logger: { ...SILENT, info: log, error: log }, requestTimeoutMs: 5000, failed: () => {} },
     })
   }
 

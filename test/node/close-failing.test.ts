@@ -7,12 +7,12 @@ import { putCommand } from '../../src/machine/commands.ts'
 import { KeyValueStore } from '../../src/machine/key-value.ts'
 import { realClock } from '../../src/node/clock.ts'
 import { SILENT } from '../../src/node/logger.ts'
-import { Member } from '../../src/node/member.ts'
 import type { Answer } from '../../src/node/requests.ts'
+import { Seat } from '../../src/node/seat.ts'
 import { MemoryDisk } from '../../src/storage/memory.ts'
 import { MemoryNetwork, MemoryTransport } from '../../src/transport/memory.ts'
 import { wasmEngine } from '../support/engine-makers.ts'
-import { members } from '../support/members.ts'
+import { memberAddress, members } from '../support/members.ts'
 import { until } from '../support/until.ts'
 
 const test = suite('closing a replica whose storage fails')
@@ -26,13 +26,20 @@ test('what is in flight is answered as unknown, and the failure is reported', as
   })
   const failures: Error[] = []
   const incarnation = new Uint8Array(INCARNATION_BYTES)
-  const identity = { cluster: 'closing', members: members(1), id: 0, incarnation, clientUrl: '' }
+  const identity = {
+    cluster: 'closing',
+    members: members(1),
+    id: 0,
+    incarnation,
+    address: memberAddress(0),
+    clientUrl: '',
+  }
   const network = new MemoryNetwork({ schedule: (ms, action) => setTimeout(action, ms) })
-  const member = new Member({
+  const member = new Seat({
     startNonce: new Uint8Array(16),
     ...{ identity, engine: wasmEngine.make(1), machine: new KeyValueStore(), journal: disk.open() },
     ...{ transport: new MemoryTransport(network, { identity }), clock: realClock, random: Math.random },
-    ...{ logger: SILENT, requestTimeoutMs: 5000, linked: () => {}, failed: (error) => failures.push(error) },
+    ...{ logger: SILENT, requestTimeoutMs: 5000, failed: (error) => failures.push(error) },
   })
   const started = member.start()
   await until(() => {

@@ -5,7 +5,7 @@ import { encodeGroup } from '../../src/execution/groups.ts'
 import { putCommand } from '../../src/machine/commands.ts'
 import { KeyValueStore } from '../../src/machine/key-value.ts'
 import { SILENT } from '../../src/node/logger.ts'
-import { Member } from '../../src/node/member.ts'
+import { Seat } from '../../src/node/seat.ts'
 import { MemoryDisk } from '../../src/storage/memory.ts'
 import { MemoryNetwork, MemoryTransport } from '../../src/transport/memory.ts'
 import { SimulatedProcess } from '../simulator/process.ts'
@@ -22,7 +22,7 @@ test('is not ready, says that the disk hangs, and answers what was in flight whe
   const disk = new MemoryDisk({ schedule: (written) => (hangs ? held.push(written) : time.after(1, written)) })
   const identity = identityOf(0, 1)
   const network = new MemoryNetwork({ schedule: (ms, action) => time.after(ms, action) })
-  const member = new Member({
+  const member = new Seat({
     identity,
     startNonce: new Uint8Array(16),
     engine: new ReferenceEngine(1),
@@ -33,7 +33,6 @@ test('is not ready, says that the disk hangs, and answers what was in flight whe
     random: () => 0.5,
     logger: SILENT,
     requestTimeoutMs: 60_000,
-    linked: () => {},
     failed: assert.unreachable,
   })
   const outcomes: string[] = []

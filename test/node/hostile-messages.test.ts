@@ -79,7 +79,7 @@ function extreme(random: Random, type: number): Message {
 function frameOf(random: Random, type: number, count: number): Uint8Array {
   const parts: Uint8Array[] = []
   for (let i = 0; i < count; i++) parts.push(encodeMessage(extreme(random, type)))
-  return sealedFrames(parts)[0] as Uint8Array
+  return sealedFrames(parts, 0)[0] as Uint8Array
 }
 
 /** The longest turn of the event loop, in ms of the processor: what else runs on the machine does not count. */
@@ -168,7 +168,7 @@ test('a flood of requests holds nobody up', () =>
       const count = 65_536
       return encodeMessage({ type: MessageType.ask, epoch: 0, row: 0, slot: 1 + (i % 200), count })
     })
-    const [frame] = sealedFrames(asks)
+    const [frame] = sealedFrames(asks, 0)
     const turns = watchTurns()
     for (let i = 0; i < 50; i++) {
       peer.socket.send(frame as Uint8Array)

@@ -50,7 +50,7 @@ const MISTAKES: readonly (readonly [string, Uint8Array, RegExp])[] = [
 ]
 
 function sealed(message: Uint8Array): Uint8Array {
-  return sealedFrames([message])[0] as Uint8Array
+  return sealedFrames([message], 0)[0] as Uint8Array
 }
 
 function flipped(frame: Uint8Array, bit: number): Uint8Array {

@@ -31,6 +31,7 @@ class Subject {
 
   #make(): Incarnations {
     return new Incarnations({
+      clusterId: null,
       ...{ id: 0, members: members(3), incarnation: nonce(1), origin: this.origin, nonce: this.startNonce },
       write: (records) => {
         this.journal.push(...records)

@@ -28,6 +28,29 @@ test('what cannot be is refused, and named', () => {
   refused({ secret: 'short' }, /8 bytes/)
 })
 
+test('a replica that joins has neither id nor peers, a port, and a disk', () => {
+  const joiner: ReplicaOptions = { join: '[::1]:7105', data: 'data', machine: new KeyValueStore() }
+  const refusedJoiner = (wrong: Partial<ReplicaOptions>, why: RegExp) =>
+    assert.throws(
+      () => resolveOptions({ ...joiner, ...wrong }),
+      (error: { code: string; message: string }) => error.code === 'configuration' && why.test(error.message),
+    )
+  const { id, peers, listen, data } = resolveOptions(joiner)
+  assert.equal({ id, peers, listen, data }, { id: null, peers: [], listen: { host: '::1', port: 7105 }, data: 'data' })
+  assert.equal(resolveOptions(good).listen, { host: '127.0.0.1', port: 7101 })
+  refusedJoiner({ id: 0 }, /join is instead of id and peers/)
+  refusedJoiner({ peers: ['127.0.0.1:7101'] }, /join is instead of id and peers/)
+  refusedJoiner({ durability: 'memory' }, /durability memory cannot join/)
+  refusedJoiner({ join: '127.0.0.1' }, /not an address HOST:PORT: 127\.0\.0\.1$/)
+  refusedJoiner({ join: '' }, /not an address/)
+  refusedJoiner({ join: '127.0.0.1:0' }, /needs a port/)
+  refusedJoiner({ join: '0.0.0.0:7105' }, /beyond loopback \(0\.0\.0\.0\) needs a secret/)
+  assert.is(resolveOptions({ ...joiner, join: '0.0.0.0:7105', secret: 'of many bytes' }).listen.port, 7105)
+  const { id: _, peers: __, ...nobody } = good
+  assert.throws(() => resolveOptions(nobody), /an id and peers, or join/)
+  assert.throws(() => resolveOptions({ ...nobody, id: 0 }), /an id and peers, or join/)
+})
+
 test('a timeout is one that a timer can wait for', () => {
   // A timer with a longer time fires at once.
   for (const requestTimeoutMs of [0, -1, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 31]) {

@@ -1,5 +1,9 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { sealedFrames } from '../../src/codec/frame.ts'
+import { encodeMessage } from '../../src/codec/peer.ts'
+import { Dropped } from '../../src/node/dropped.ts'
+import { SILENT } from '../../src/node/logger.ts'
 import { PeerFrames } from '../../src/node/peer-frames.ts'
 import type { Envelope } from '../../src/protocol/effects.ts'
 import { type AcceptOk, type AnyMessage, MessageType } from '../../src/protocol/messages.ts'
@@ -64,6 +68,33 @@ test('peers that get other messages, more of them, or the same in another order 
       [one, other].map((list) => list.map(({ slot }) => slot)),
     )
   }
+})
+
+test('a frame of another epoch is counted and not handled, one that is damaged is not whole', () => {
+  const drops: string[] = []
+  const transport = { send: () => true, buffered: () => 0 }
+  const dropped = (reason: string, what: string) => drops.push(`${reason}: ${what}`)
+  const reader = new PeerFrames({ transport, members: members(3), behindBytes: 1000, dropped })
+  const handled: AnyMessage[] = []
+  const receive = (bytes: Uint8Array) => reader.receive(1, bytes, (_, message) => handled.push(message))
+  const [own, other] = [0, 1].map((epoch) => sealedFrames([encodeMessage(acceptOk(1))], epoch)[0] as Uint8Array)
+  assert.ok(receive(own as Uint8Array))
+  assert.is(handled.length, 1)
+  assert.ok(receive(other as Uint8Array))
+  assert.equal([handled.length, drops], [1, ['epoch: from replica 1: a frame of epoch 1 in epoch 0']])
+  const damaged = (own as Uint8Array).slice()
+  damaged[4] = 1
+  assert.not(receive(damaged))
+  assert.equal([handled.length, drops[1]], [1, 'damaged: damaged frame from replica 1'])
+})
+
+test('what a member and its core drop of other epochs is one number', () => {
+  const dropped = new Dropped(SILENT)
+  dropped.add('epoch', 'a frame')
+  dropped.add('damaged', 'a frame')
+  const byCore = { epoch: 2, slot: 3, field: 0, heartbeat: 0, ballot: 0 }
+  const { epoch, damaged, slot } = dropped.all(byCore as Parameters<Dropped['all']>[0])
+  assert.equal([epoch, damaged, slot, dropped.count], [3, 1, 3, 2])
 })
 
 test.run()

@@ -10,22 +10,22 @@ import { getCommand, putCommand, transactionCommand } from '../../src/machine/co
 import { KeyValueStore } from '../../src/machine/key-value.ts'
 import { realClock } from '../../src/node/clock.ts'
 import { SILENT } from '../../src/node/logger.ts'
-import { Member } from '../../src/node/member.ts'
 import { MAX_OPEN_READS } from '../../src/node/reads.ts'
 import type { Answer, Consistency } from '../../src/node/requests.ts'
+import { Seat } from '../../src/node/seat.ts'
 import { MessageType, Mode } from '../../src/protocol/messages.ts'
 import type { Journal } from '../../src/storage/journal.ts'
 import { MemoryDisk } from '../../src/storage/memory.ts'
 import { MemoryNetwork, MemoryTransport } from '../../src/transport/memory.ts'
 import { wasmEngine } from '../support/engine-makers.ts'
-import { members } from '../support/members.ts'
+import { memberAddress, members } from '../support/members.ts'
 import { until } from '../support/until.ts'
 
 const test = suite('reads without the log')
 const REPLICAS = 3
 
 interface Opened {
-  readonly member: Member
+  readonly member: Seat
   readonly journal: Journal
 }
 
@@ -36,15 +36,15 @@ async function withMembers(
   const network = new MemoryNetwork({ schedule: (ms, action) => setTimeout(action, ms) })
   const opened = Array.from({ length: REPLICAS }, (_, id): Opened => {
     const identity = {
-      ...{ cluster: 'reads', members: members(REPLICAS), id, clientUrl: '' },
+      ...{ cluster: 'reads', members: members(REPLICAS), id, address: memberAddress(id), clientUrl: '' },
       incarnation: new Uint8Array(randomBytes(INCARNATION_BYTES)),
     }
     const journal = new MemoryDisk({ schedule: (written) => setTimeout(written, 1) }).open()
-    const member = new Member({
+    const member = new Seat({
       startNonce: new Uint8Array(randomBytes(START_NONCE_BYTES)),
       ...{ identity, engine: wasmEngine.make(REPLICAS), machine: new KeyValueStore(), journal },
       ...{ transport: new MemoryTransport(network, { identity }), clock: realClock, random: Math.random },
-      ...{ logger: SILENT, requestTimeoutMs, linked: () => {}, failed: () => {} },
+      ...{ logger: SILENT, requestTimeoutMs, failed: () => {} },
     })
     return { member, journal }
   })
@@ -57,7 +57,7 @@ async function withMembers(
   }
 }
 
-function read(member: Member, commands: readonly Uint8Array[], consistency: Consistency): Promise<Answer> {
+function read(member: Seat, commands: readonly Uint8Array[], consistency: Consistency): Promise<Answer> {
   return new Promise((resolve) => {
     member.read(encodeGroup(commands), consistency, (answer) => {
       resolve(answer.outcome === 'done' ? { ...answer, results: answer.results.slice() } : answer)

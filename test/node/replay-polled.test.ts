@@ -5,14 +5,14 @@ import { encodeRecords } from '../../src/codec/records.ts'
 import { KeyValueStore } from '../../src/machine/key-value.ts'
 import { realClock } from '../../src/node/clock.ts'
 import { SILENT } from '../../src/node/logger.ts'
-import { Member } from '../../src/node/member.ts'
+import { Seat } from '../../src/node/seat.ts'
 import { Command } from '../../src/protocol/messages.ts'
 import { RecordType } from '../../src/protocol/records.ts'
 import { MemoryDisk } from '../../src/storage/memory.ts'
 import { MemoryNetwork, MemoryTransport } from '../../src/transport/memory.ts'
 import { batch } from '../support/batches.ts'
 import { wasmEngine } from '../support/engine-makers.ts'
-import { members } from '../support/members.ts'
+import { memberAddress, members } from '../support/members.ts'
 
 const test = suite('a replica that replays a long journal')
 
@@ -43,15 +43,15 @@ test('begins nothing before it is at its end, however often its disk has space',
     free: async () => 2 * (looks++ % 2),
   }
   const identity = {
-    ...{ cluster: 'replay', members: members(3), id: 0, clientUrl: '' },
+    ...{ cluster: 'replay', members: members(3), id: 0, address: memberAddress(0), clientUrl: '' },
     incarnation: new Uint8Array(INCARNATION_BYTES),
   }
   const network = new MemoryNetwork({ schedule: (ms, action) => setTimeout(action, ms).unref() })
-  const member = new Member({
+  const member = new Seat({
     startNonce: new Uint8Array(16),
     ...{ identity, engine: wasmEngine.make(3), machine: new KeyValueStore(), journal: disk.open(), space },
     ...{ transport: new MemoryTransport(network, { identity }), clock: impatient, random: Math.random },
-    ...{ logger: SILENT, requestTimeoutMs: 100, linked: () => {}, failed: (error) => failures.push(error.message) },
+    ...{ logger: SILENT, requestTimeoutMs: 100, failed: (error) => failures.push(error.message) },
   })
   await member.start()
   assert.is(member.core.committed[2], NOOPS)

@@ -8,11 +8,11 @@ import { incrementCommand } from '../../src/machine/commands.ts'
 import { KeyValueStore } from '../../src/machine/key-value.ts'
 import { type Clock, realClock } from '../../src/node/clock.ts'
 import { SILENT } from '../../src/node/logger.ts'
-import { Member } from '../../src/node/member.ts'
+import { Seat } from '../../src/node/seat.ts'
 import { MemoryDisk } from '../../src/storage/memory.ts'
 import { MemoryNetwork, MemoryTransport } from '../../src/transport/memory.ts'
 import { wasmEngine } from '../support/engine-makers.ts'
-import { members } from '../support/members.ts'
+import { memberAddress, members } from '../support/members.ts'
 import { until } from '../support/until.ts'
 
 const test = suite('a turn of a replica')
@@ -37,15 +37,22 @@ class CountingStore extends KeyValueStore {
   }
 }
 
-function makeMember(machine: CountingStore, disk: MemoryDisk, clock: Clock): Member {
+function makeMember(machine: CountingStore, disk: MemoryDisk, clock: Clock): Seat {
   const incarnation = new Uint8Array(INCARNATION_BYTES)
-  const identity = { cluster: 'slices', members: members(1), id: 0, incarnation, clientUrl: '' }
+  const identity = {
+    cluster: 'slices',
+    members: members(1),
+    id: 0,
+    incarnation,
+    address: memberAddress(0),
+    clientUrl: '',
+  }
   const network = new MemoryNetwork({ schedule: (ms, action) => setTimeout(action, ms) })
-  return new Member({
+  return new Seat({
     startNonce: new Uint8Array(START_NONCE_BYTES),
     ...{ identity, engine: wasmEngine.make(1), machine, journal: disk.open(), workPerTurn: PER_TURN * COMMAND_WORK },
     ...{ transport: new MemoryTransport(network, { identity }), clock, random: Math.random },
-    ...{ logger: SILENT, requestTimeoutMs: 5000, linked: () => {}, failed: () => {} },
+    ...{ logger: SILENT, requestTimeoutMs: 5000, failed: () => {} },
   })
 }
 

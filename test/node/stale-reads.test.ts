@@ -4,25 +4,32 @@ import { INCARNATION_BYTES, START_NONCE_BYTES } from '../../src/codec/limits.ts'
 import { KeyValueStore } from '../../src/machine/key-value.ts'
 import { realClock } from '../../src/node/clock.ts'
 import { SILENT } from '../../src/node/logger.ts'
-import { Member } from '../../src/node/member.ts'
+import { Seat } from '../../src/node/seat.ts'
 import { MemoryNetwork, MemoryTransport } from '../../src/transport/memory.ts'
 import { wasmEngine } from '../support/engine-makers.ts'
-import { members } from '../support/members.ts'
+import { memberAddress, members } from '../support/members.ts'
 import { until } from '../support/until.ts'
 
 const test = suite('stale reads')
 
 test('the state may be read as it is once the journal is replayed, ready or not, also on a full disk', async () => {
   const incarnation = new Uint8Array(INCARNATION_BYTES)
-  const identity = { cluster: 'stale', members: members(1), id: 0, incarnation, clientUrl: '' }
+  const identity = {
+    cluster: 'stale',
+    members: members(1),
+    id: 0,
+    incarnation,
+    address: memberAddress(0),
+    clientUrl: '',
+  }
   const network = new MemoryNetwork({ schedule: (ms, action) => setTimeout(action, ms) })
   let free = 2
   const space = { nearlyFullBytes: 2, fullBytes: 1, free: async () => free }
-  const member = new Member({
+  const member = new Seat({
     startNonce: new Uint8Array(START_NONCE_BYTES),
     ...{ identity, engine: wasmEngine.make(1), machine: new KeyValueStore(), journal: null, space },
     ...{ transport: new MemoryTransport(network, { identity }), clock: realClock, random: Math.random },
-    ...{ logger: SILENT, requestTimeoutMs: 5000, linked: () => {}, failed: () => {} },
+    ...{ logger: SILENT, requestTimeoutMs: 5000, failed: () => {} },
   })
   assert.match(member.notReadable ?? '', /journal is being replayed/)
   await member.start()

@@ -5,7 +5,7 @@ import { encodeGroup } from '../../src/execution/groups.ts'
 import { putCommand } from '../../src/machine/commands.ts'
 import { KeyValueStore } from '../../src/machine/key-value.ts'
 import { SILENT } from '../../src/node/logger.ts'
-import { Member } from '../../src/node/member.ts'
+import { Seat } from '../../src/node/seat.ts'
 import { MemoryDisk } from '../../src/storage/memory.ts'
 import { MemoryNetwork, MemoryTransport } from '../../src/transport/memory.ts'
 import type { Transport } from '../../src/transport/transport.ts'
@@ -38,6 +38,9 @@ function waiting(inner: Transport, process: SimulatedProcess): Transport {
       }),
     send: (peer, frame) => inner.send(peer, frame),
     buffered: (peer) => inner.buffered(peer),
+    become: (identity, peers) => inner.become(identity, peers),
+    dial: (peer, address, as) => inner.dial(peer, address, as),
+    probe: (address, id) => inner.probe(address, id),
     drop: (peer) => {
       drops[peer] = (drops[peer] as number) + 1
       inner.drop(peer)
@@ -53,7 +56,7 @@ async function outcomesAfter(stoppedMs: number): Promise<string[]> {
   const members = processes.map((clock, id) => {
     const identity = identityOf(id, REPLICAS)
     const disk = new MemoryDisk({ schedule: (written) => time.after(0.1, () => clock.run(written)) })
-    return new Member({
+    return new Seat({
       identity,
       startNonce: new Uint8Array(16).fill(id),
       engine: new ReferenceEngine(REPLICAS),
@@ -64,7 +67,6 @@ async function outcomesAfter(stoppedMs: number): Promise<string[]> {
       random: () => 0.5,
       logger: SILENT,
       requestTimeoutMs: 60_000,
-      linked: () => {},
       failed: assert.unreachable,
     })
   })
@@ -74,7 +76,7 @@ async function outcomesAfter(stoppedMs: number): Promise<string[]> {
       await time.run(Math.min(end, time.now + 1))
     }
   }
-  const [zero] = members as [Member]
+  const [zero] = members as [Seat]
   const outcomes: string[] = []
   const put = () => zero.submit(encodeGroup([putCommand('k', 'v')]), ({ outcome }) => outcomes.push(outcome))
 

@@ -1,5 +1,6 @@
 import { ErrorCode } from '../../src/errors.ts'
 import { STALL_MS } from '../../src/node/member.ts'
+import { memberAddress } from '../support/members.ts'
 import type { SimulatedClient } from './client.ts'
 import type { Fault } from './fault-plan.ts'
 import { foreignDirectory } from './foreign-directory.ts'
@@ -255,7 +256,7 @@ export class Faults {
     if (options.replicas === 1) return false
     const number = ++this.#strangerNumber
     const directory = foreignDirectory(this.#world, row, number)
-    const address = STRANGER_ADDRESS + number
+    const address = memberAddress(STRANGER_ADDRESS + number)
     const life = new Life(
       this.#world,
       { id: row, number, directory, kind: 'stranger', damage: null, address },

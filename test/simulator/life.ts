@@ -1,8 +1,9 @@
 import type { Vector } from '../../src/engine/engine.ts'
 import type { Footprint } from '../../src/engine/footprint.ts'
 import { SILENT } from '../../src/node/logger.ts'
-import { Member } from '../../src/node/member.ts'
+import type { Member } from '../../src/node/member.ts'
 import type { Consistency, Respond } from '../../src/node/requests.ts'
+import { Seat } from '../../src/node/seat.ts'
 import {
   type AnyMessage,
   type Heartbeat,
@@ -14,7 +15,7 @@ import type { CheckpointHeader } from '../../src/storage/checkpoints.ts'
 import type { Journal } from '../../src/storage/journal.ts'
 import { MemoryTransport } from '../../src/transport/memory.ts'
 import type { Sent } from '../support/cluster.ts'
-import { members } from '../support/members.ts'
+import { memberAddress, members } from '../support/members.ts'
 import type { Random } from '../support/random.ts'
 import { type Damage, DamagedJournal } from './damaged-journal.ts'
 import { type Execution, keyOf } from './decisions.ts'
@@ -49,7 +50,7 @@ export interface Boot {
   readonly directory: Directory
   readonly kind: LifeKind
   /** Where it listens. */
-  readonly address: number
+  readonly address: string
   /** Its journal is damaged, and must not be believed. */
   readonly damage: Damage | null
 }
@@ -66,7 +67,9 @@ export interface LifeHandlers {
 export class Life {
   readonly boot: Boot
   readonly process: SimulatedProcess
+  /** Of epoch 0: these simulations change no members. */
   readonly member: Member
+  readonly #seat: Seat
   readonly #world: World
   readonly #handlers: LifeHandlers
   readonly #transport: MemoryTransport
@@ -109,6 +112,7 @@ export class Life {
       members: members(options.replicas, options.fastCrashes),
       id,
       incarnation,
+      address: memberAddress(id),
       clientUrl: '',
     }
     this.#transport = new MemoryTransport(world.network, { identity, address })
@@ -119,7 +123,7 @@ export class Life {
     this.#journal = opened
     const { sabotage } = world
     this.#engine = this.#watchedEngine()
-    this.member = new Member({
+    this.#seat = new Seat({
       identity,
       startNonce: this.startNonce,
       engine: this.#engine,
@@ -139,9 +143,9 @@ export class Life {
       behindBytes: options.network.behindBytes,
       sessionLimits: options.sessions,
       sessionLifetimeMs: options.sessionLifetimeMs,
-      linked: () => {},
       failed: (error) => handlers.stopped(error),
     })
+    this.member = this.#seat.member
     sabotage.member?.(this.member)
     world.sweeps.watch(this.member.executor.sessions)
     this.#watched = world.watcher.life(id, this.member.core, kind === 'own')
@@ -152,7 +156,7 @@ export class Life {
 
   start(): void {
     this.#unsettle()
-    this.member
+    this.#seat
       .start()
       .then(() => {
         const isFound = !(this.#journal instanceof DamagedJournal) || !this.#journal.wasRead
@@ -171,7 +175,8 @@ export class Life {
   loseAddress(): void {
     const { network } = this.#world
     network.leave(this.boot.address, this.#transport)
-    network.join(MOVED_ADDRESS + this.boot.number * this.#world.options.replicas + this.boot.id, this.#transport)
+    const number = MOVED_ADDRESS + this.boot.number * this.#world.options.replicas + this.boot.id
+    network.join(memberAddress(number), this.#transport)
   }
 
   /** This start, as it reports it to others. */
@@ -201,7 +206,7 @@ export class Life {
       const answered: Respond = (answer) => {
         if (this.#held.delete(lost)) respond(answer)
       }
-      this.member.read(group, consistency, answered, min)
+      this.#seat.read(group, consistency, answered, min)
     })
   }
 
@@ -372,7 +377,7 @@ export class Life {
     return new WatchedTransport({
       inner: this.#transport,
       process: this.process,
-      members: members(options.replicas),
+      membersOf: () => members(options.replicas),
       split: options.network.split,
       watch: {
         isMuted: () => this.muted,

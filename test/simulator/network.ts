@@ -1,4 +1,4 @@
-import { unsealed } from '../../src/codec/frame.ts'
+import { type Unsealed, unsealed } from '../../src/codec/frame.ts'
 import { decodeFrame } from '../../src/codec/peer.ts'
 import { type AnyMessage, MessageType } from '../../src/protocol/messages.ts'
 import { MemoryNetwork } from '../../src/transport/memory.ts'
@@ -66,7 +66,7 @@ function chancesOf({ network, replicas }: Options, to: number, frame: Uint8Array
   const { loss, lostCommit, lostOk, deaf } = network
   const chances = { loss, late: 0 }
   if (lostCommit + lostOk + deaf === 0) return chances
-  decodeFrame(unsealed(frame) as Uint8Array, members(replicas), (message: AnyMessage) => {
+  decodeFrame((unsealed(frame) as Unsealed).content, members(replicas), (message: AnyMessage) => {
     if (message.type === MessageType.commit) chances.loss = Math.max(chances.loss, lostCommit)
     if (message.type === MessageType.preAcceptOk) chances.loss = Math.max(chances.loss, lostOk)
     if (message.type !== MessageType.recover || message.row !== to) return

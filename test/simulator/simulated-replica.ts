@@ -3,6 +3,7 @@ import type { Respond } from '../../src/node/requests.ts'
 import { MessageType } from '../../src/protocol/messages.ts'
 import { MemoryDisk, type MemoryDiskOptions } from '../../src/storage/memory.ts'
 import { MemoryCheckpoints } from '../../src/storage/memory-checkpoints.ts'
+import { memberAddress } from '../support/members.ts'
 import type { Damage } from './damaged-journal.ts'
 import { Directory } from './directory.ts'
 import { bytesOf, type How, Life, type LifeKind } from './life.ts'
@@ -82,7 +83,7 @@ export class SimulatedReplica {
     if (number > 1) this.#world.counters.add('restarts')
     const life: Life = new Life(
       this.#world,
-      { id: this.id, number, directory, kind, damage, address: this.id },
+      { id: this.id, number, directory, kind, damage, address: memberAddress(this.id) },
       {
         said: (message) => {
           if (this.#life !== life) return

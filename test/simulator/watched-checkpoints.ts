@@ -68,7 +68,7 @@ export class WatchedCheckpoints implements CheckpointStore {
         return writer.bytes
       },
       append: (section, bytes) => this.#settling(writer.append(section, bytes)),
-      finish: () => this.#settling(writer.finish().then(() => this.#watch.finished(header))),
+      finish: (journal) => this.#settling(writer.finish(journal).then(() => this.#watch.finished(header))),
       abandon: () => {
         this.#watch.abandoned()
         return this.#settling(writer.abandon())

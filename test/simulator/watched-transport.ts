@@ -1,8 +1,16 @@
-import { sealedFrames, unsealed } from '../../src/codec/frame.ts'
+import { sealedFrames, type Unsealed, unsealed } from '../../src/codec/frame.ts'
 import { decodeFrame } from '../../src/codec/peer.ts'
 import type { Membership } from '../../src/protocol/membership.ts'
 import type { AnyMessage } from '../../src/protocol/messages.ts'
-import type { Claim, Refusal, Standing, Transport, TransportHandlers, Verdict } from '../../src/transport/transport.ts'
+import type {
+  Claim,
+  Identity,
+  Refusal,
+  Standing,
+  Transport,
+  TransportHandlers,
+  Verdict,
+} from '../../src/transport/transport.ts'
 import type { SimulatedProcess } from './process.ts'
 
 /** Told of what one replica says and hears. */
@@ -29,7 +37,8 @@ export interface TransportWatch {
 export interface WatchedTransportOptions {
   readonly inner: Transport
   readonly process: SimulatedProcess
-  readonly members: Membership
+  /** Of an epoch; null if its frames are of no interest. */
+  readonly membersOf: (epoch: number) => Membership | null
   /** Sends every message in a frame of its own, so that each has its own fate. */
   readonly split: boolean
   readonly watch: TransportWatch
@@ -40,6 +49,11 @@ export class WatchedTransport implements Transport {
   readonly #options: WatchedTransportOptions
   /** By peer, how often its links were dropped: what came on them before is not heard any more. */
   readonly #drops: number[] = []
+  /** How often it took another identity: what came before is not heard any more. */
+  #generation = 0
+  /** Peers whose link is up, as far as the process knows. */
+  readonly #linked = new Set<number>()
+  #handlers: TransportHandlers | null = null
 
   constructor(options: WatchedTransportOptions) {
     this.#options = options
@@ -47,12 +61,13 @@ export class WatchedTransport implements Transport {
 
   start(handlers: TransportHandlers): Promise<void> {
     const { inner, process, watch } = this.#options
+    this.#handlers = handlers
     return inner.start({
       frame: (from, bytes) => {
         // The bytes are gone when this returns.
         const kept = process.paused ? bytes.slice() : bytes
         const drops = this.#drops[from]
-        process.run(() => {
+        this.#hear(() => {
           if (this.#drops[from] !== drops) return
           watch.received(from, this.#messagesOf(kept))
           handlers.frame(from, kept)
@@ -64,17 +79,21 @@ export class WatchedTransport implements Transport {
         watch.claims(standing)
         return standing
       },
-      admit: (peer, claim, dialled) => this.#admit(handlers, peer, claim, dialled),
-      up: (peer, identity) => process.run(() => handlers.up(peer, identity)),
-      down: (peer) => process.run(() => handlers.down(peer)),
+      admit: (peer, claim, dialled, as) => this.#admit(handlers, peer, claim, dialled, as),
+      up: (peer, identity) =>
+        this.#hear(() => {
+          this.#linked.add(peer)
+          handlers.up(peer, identity)
+        }),
+      down: (peer) => this.#hear(() => this.#onDown(peer)),
       refused: (peer, reason, clusterId) =>
-        process.run(() => {
+        this.#hear(() => {
           watch.refused(reason)
           handlers.refused(peer, reason, clusterId)
         }),
       dropped: (reason, what) => {
         if (what.endsWith('backlog')) watch.overflowed()
-        process.run(() => handlers.dropped(reason, what))
+        this.#hear(() => handlers.dropped(reason, what))
       },
     })
   }
@@ -100,15 +119,42 @@ export class WatchedTransport implements Transport {
     this.#options.inner.drop(peer)
   }
 
+  become(identity: Identity, peers: ReadonlyMap<number, string>): void {
+    this.#generation++
+    this.#options.inner.become(identity, peers)
+    // Links that broke while the process was paused, and before it heard of that.
+    for (const peer of [...this.#linked]) this.#onDown(peer)
+  }
+
+  dial(peer: number, address: string, as?: number): void {
+    this.#options.inner.dial(peer, address, as)
+  }
+
+  probe(address: string, id: number): Promise<Claim> {
+    return this.#options.inner.probe(address, id)
+  }
+
   close(): Promise<void> {
     return this.#options.inner.close()
   }
 
-  #admit(handlers: TransportHandlers, peer: number, claim: Claim, dialled: boolean): Promise<Verdict> {
+  /** When the process runs, unless it has taken another identity meanwhile. */
+  #hear(action: () => void): void {
+    const generation = this.#generation
+    this.#options.process.run(() => {
+      if (this.#generation === generation) action()
+    })
+  }
+
+  #onDown(peer: number): void {
+    if (this.#linked.delete(peer)) this.#handlers?.down(peer)
+  }
+
+  #admit(handlers: TransportHandlers, peer: number, claim: Claim, dialled: boolean, as: number): Promise<Verdict> {
     const { process, watch } = this.#options
     watch.unsettled()
     return new Promise<Verdict>((resolve, reject) => {
-      process.run(() => handlers.admit(peer, claim, dialled).then(resolve, reject))
+      process.run(() => handlers.admit(peer, claim, dialled, as).then(resolve, reject))
     })
       .then((verdict) => {
         if ((verdict === 'yes' || verdict === 'again') && !process.ended) watch.admits(peer, claim)
@@ -119,19 +165,21 @@ export class WatchedTransport implements Transport {
 
   #messagesOf(bytes: Uint8Array): AnyMessage[] {
     const messages: AnyMessage[] = []
-    decodeFrame(unsealed(bytes) as Uint8Array, this.#options.members, (message) => messages.push(message))
+    const { epoch, content } = unsealed(bytes) as Unsealed
+    const members = this.#options.membersOf(epoch)
+    if (members !== null) decodeFrame(content, members, (message) => messages.push(message))
     return messages
   }
 }
 
 /** Each message in a frame of its own. */
 function partsOf(sealed: Uint8Array): Uint8Array[] {
-  const bytes = unsealed(sealed) as Uint8Array
+  const { epoch, content: bytes } = unsealed(sealed) as Unsealed
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const parts: Uint8Array[] = []
   for (let at = 0; at < bytes.length; ) {
     const end = at + 4 + view.getUint32(at, true)
-    parts.push(...sealedFrames([bytes.subarray(at, end)]))
+    parts.push(...sealedFrames([bytes.subarray(at, end)], epoch))
     at = end
   }
   return parts

@@ -44,6 +44,11 @@ function holds(port: number): Promise<boolean> {
   })
 }
 
+/** Loopback addresses of the peers with the ids 0, 1, …, on these ports. */
+export function peersAt(ports: readonly number[], host = '127.0.0.1'): ReadonlyMap<number, string> {
+  return new Map(ports.map((port, id) => [id, `${host}:${port}`]))
+}
+
 export function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer()

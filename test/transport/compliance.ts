@@ -1,35 +1,12 @@
 import { suite, type Test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { EpaxosError } from '../../src/errors.ts'
-import {
-  type Claim,
-  type Identity,
-  MAX_FRAME_BYTES,
-  type Refusal,
-  type Transport,
-} from '../../src/transport/transport.ts'
+import { type Claim, MAX_FRAME_BYTES, type Refusal } from '../../src/transport/transport.ts'
 import { volume } from '../support/volumes.ts'
+import { becomeTests, dialTests } from './become.ts'
+import { type Fabric, type Member, type Node, numbered, withFabric, withPair } from './fabric.ts'
+import { joinerTests, probeTests } from './joiners.ts'
 import { identityOf, membersIn, Observer, standingOf } from './observer.ts'
-
-export interface Member {
-  readonly identity: Identity
-  readonly secret?: Uint8Array
-  /** Listens where the peers dial this id; its own id if absent. */
-  readonly address?: number
-}
-
-/** One network under test. */
-export interface Fabric {
-  transport(member: Member): Transport
-  until(condition: () => boolean, what: string): Promise<void>
-  /** Frames stay unchanged after their handler has returned; otherwise their bytes are gone then. */
-  readonly keepsFrames?: boolean
-}
-
-interface Node {
-  readonly transport: Transport
-  readonly seen: Observer
-}
 
 /** What every {@link Transport} does, whatever its implementation. */
 export function complianceSuite(name: string, newFabric: () => Promise<Fabric>): void {
@@ -39,40 +16,11 @@ export function complianceSuite(name: string, newFabric: () => Promise<Fabric>):
   refusalTests(test, newFabric)
   directoryTests(test, newFabric)
   closingTests(test, newFabric)
+  becomeTests(test, newFabric)
+  dialTests(test, newFabric)
+  joinerTests(test, newFabric)
+  probeTests(test, newFabric)
   test.run()
-}
-
-/** Opens nodes on one fabric, and closes what is open at the end, whatever happened. */
-async function withFabric(
-  newFabric: () => Promise<Fabric>,
-  story: (fabric: Fabric, open: (member: Member) => Promise<Node>) => Promise<void>,
-): Promise<void> {
-  const fabric = await newFabric()
-  const nodes: Node[] = []
-  try {
-    await story(fabric, async (member) => {
-      const node = { transport: fabric.transport(member), seen: new Observer() }
-      nodes.push(node)
-      await node.transport.start(node.seen)
-      return node
-    })
-  } finally {
-    await Promise.all(nodes.map((node) => node.transport.close()))
-  }
-  for (const { seen } of nodes) assert.is(seen.linked.size, 0, 'each up has its down')
-}
-
-/** A cluster of two, linked both ways. */
-function withPair(
-  newFabric: () => Promise<Fabric>,
-  story: (fabric: Fabric, pair: readonly [Node, Node], open: (member: Member) => Promise<Node>) => Promise<void>,
-): Promise<void> {
-  return withFabric(newFabric, async (fabric, open) => {
-    const a = await open({ identity: identityOf(0, 2) })
-    const b = await open({ identity: identityOf(1, 2) })
-    await fabric.until(() => a.seen.linked.has(1) && b.seen.linked.has(0), 'both links')
-    await story(fabric, [a, b], open)
-  })
 }
 
 function linkTests(test: Test, newFabric: () => Promise<Fabric>): void {
@@ -85,8 +33,8 @@ function linkTests(test: Test, newFabric: () => Promise<Fabric>): void {
       for (const [id, { seen }] of nodes.entries()) {
         for (let peer = 0; peer < 3; peer++) {
           if (peer === id) continue
-          const { cluster, incarnation, clientUrl } = identityOf(peer, 3)
-          const announced = { cluster, epoch: peer, replicas: 3, id: peer, incarnation, clientUrl }
+          const { members: _members, ...own } = identityOf(peer, 3)
+          const announced = { ...own, epoch: peer, replicas: 3 }
           assert.equal(seen.identities.get(peer), announced)
           assert.is(seen.ups.filter((up) => up === peer).length, 1)
         }
@@ -270,8 +218,8 @@ function refusalTests(test: Test, newFabric: () => Promise<Fabric>): void {
       const a = await open({ identity: identityOf(0, 2) })
       let failures = 0
       const admit = a.seen.admit.bind(a.seen)
-      a.seen.admit = (peer, claim, dialled) =>
-        ++failures < 3 ? Promise.reject(new Error('disk')) : admit(peer, claim, dialled)
+      a.seen.admit = (peer, claim, dialled, as) =>
+        ++failures < 3 ? Promise.reject(new Error('disk')) : admit(peer, claim, dialled, as)
       const b = await open({ identity: identityOf(1, 2) })
       await fabric.until(() => a.seen.linked.has(1) && b.seen.linked.has(0), 'both links')
       assert.ok(failures > 3)
@@ -410,11 +358,4 @@ function closingTests(test: Test, newFabric: () => Promise<Fabric>): void {
         }
       }
     }))
-}
-
-/** A frame of 4 bytes that hold `i`, and `padding` more. */
-function numbered(i: number, padding: number): Uint8Array {
-  const frame = new Uint8Array(4 + padding).fill(i)
-  new DataView(frame.buffer).setUint32(0, i)
-  return frame
 }

@@ -2,6 +2,7 @@ import { createServer as createHttpServer } from 'node:http'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import * as assert from 'uvu/assert'
 import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws'
+import type { EpaxosError } from '../../src/errors.ts'
 import { FIRST_PAUSE_MS, LONGEST_PAUSE_MS, type Schedule } from '../../src/transport/backoff.ts'
 import { MAX_SILENT_PINGS } from '../../src/transport/dialler.ts'
 import {
@@ -16,7 +17,7 @@ import {
 import { HANDSHAKE_TIMEOUT_MS, PING_INTERVAL_MS } from '../../src/transport/links.ts'
 import { MAX_BACKPRESSURE_BYTES } from '../../src/transport/transport.ts'
 import { WebSocketTransport } from '../../src/transport/websocket.ts'
-import { freePorts } from '../support/ports.ts'
+import { freePorts, peersAt } from '../support/ports.ts'
 import { serverSuite } from '../support/servers.ts'
 import { until } from '../support/until.ts'
 import { volume } from '../support/volumes.ts'
@@ -50,8 +51,8 @@ async function withDialling(
   timing: { schedule?: Schedule; random?: () => number } = {},
 ): Promise<void> {
   const ports = await freePorts(2)
-  const peers = ports.map((port) => ({ host: '127.0.0.1', port }))
-  const options = { identity: identityOf(0, 2), listen: peers[0]!, peers, secret, server: test.server() }
+  const listen = { host: '127.0.0.1', port: ports[0] as number }
+  const options = { identity: identityOf(0, 2), listen, peers: peersAt(ports), secret, server: test.server() }
   const transport = new WebSocketTransport({ ...options, ...timing })
   const seen = new Observer()
   await transport.start(seen)
@@ -160,6 +161,54 @@ for (const [title, onLink, expected] of impostors) {
       { schedule: hasty },
     ))
 }
+
+/** The code of a probe that such a replica answers, where it is not that nobody is there. */
+const CODES: Readonly<Record<string, string>> = {
+  'has no secret': 'unauthorized',
+  'repeats an old proof': 'unauthorized',
+  'means another': 'unauthorized',
+  'is another': 'refused_by_peers',
+  'is of another cluster': 'foreign_cluster',
+  'refuses as foreign without the secret': 'unauthorized',
+  'refuses as amnesiac without the secret': 'unauthorized',
+  'refuses as copy without the secret': 'unauthorized',
+}
+
+test('a probe believes nobody who breaks the rules or has no proof', async () => {
+  for (const [title, onLink] of impostors) {
+    await withDialling(async ({ impostor, transport, port }) => {
+      impostor(onLink)
+      const code = await transport.probe(`127.0.0.1:${port}`, 1).then(
+        () => 'believed',
+        (error) => error.code,
+      )
+      assert.is(code, CODES[title] ?? 'unreachable', title)
+      volume('hostile links', 1)
+    })
+  }
+})
+
+test('a probe reports a refusal by who knows the secret', () =>
+  withDialling(async ({ impostor, transport, port }) => {
+    impostor(answering((link, n) => link.send(refusalText('amnesiac', null, n, secret))))
+    const error = await transport.probe(`127.0.0.1:${port}`, 1).catch((reason) => reason)
+    assert.is(error.code, 'refused_by_peers')
+    assert.match(error.message, /refuses this one: another incarnation/)
+  }))
+
+test('an address that cannot be dialled is a wrong configuration, and changes nothing', () =>
+  withDialling(async ({ impostor, seen, transport }) => {
+    impostor(welcoming)
+    await until(() => seen.linked.has(1), 'the link')
+    const isWrong = (error: unknown) => (error as EpaxosError).code === 'configuration'
+    for (const address of ['', 'no host:1', '127.0.0.1', '127.0.0.1:0', 'u@127.0.0.1:1']) {
+      assert.throws(() => transport.dial(1, address), isWrong)
+      assert.throws(() => transport.become(identityOf(0, 2), new Map([[1, address]])), isWrong)
+      assert.ok(isWrong(await transport.probe(address, 1).catch((error) => error)))
+    }
+    assert.throws(() => transport.become(identityOf(0, 2, { cluster: 'x'.repeat(5000) }), new Map()), isWrong)
+    assert.equal([seen.downs, transport.send(1, Uint8Array.of(1))], [[], true])
+  }))
 
 test('a frame after the welcome ends the link', () =>
   withDialling(async ({ impostor, seen }) => {
@@ -287,11 +336,10 @@ test('a peer that links to this replica is dialled at once', async () => {
         await time.pass(LONGEST_PAUSE_MS)
       }
       await until(waiting, 'a long pause')
-      const peers = ports.map((port) => ({ host: '127.0.0.1', port }))
       const other = new WebSocketTransport({
         identity: identityOf(1, 2),
-        listen: peers[1]!,
-        peers,
+        listen: { host: '127.0.0.1', port: ports[1] as number },
+        peers: peersAt(ports),
         secret,
         server: test.server(),
       })
@@ -309,7 +357,7 @@ test('a peer that links to this replica is dialled at once', async () => {
 test('a dial whose request arrives in two packets comes up, at the second try at the latest', () =>
   withDialling(async ({ seen, port, ports }) => {
     const [target] = (await freePorts(1)) as [number]
-    const peers = ports.map((own) => ({ host: '127.0.0.1', port: own }))
+    const peers = peersAt(ports)
     const listen = { host: '127.0.0.1', port: target }
     const other = new WebSocketTransport({ identity: identityOf(1, 2), listen, peers, secret, server: test.server() })
     await other.start(new Observer())

@@ -2,6 +2,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { FORMAT_VERSION, MAX_URL_BYTES } from '../../src/codec/limits.ts'
 import { EpaxosError } from '../../src/errors.ts'
+import { MAX_ADDRESS_BYTES } from '../../src/protocol/membership-bytes.ts'
 import {
   challengeText,
   type Hello,
@@ -18,7 +19,7 @@ import {
   welcomeIsProved,
   welcomeText,
 } from '../../src/transport/handshake.ts'
-import type { Identity } from '../../src/transport/transport.ts'
+import type { Claim, Identity } from '../../src/transport/transport.ts'
 import { loadUWebSockets } from '../../src/transport/uws.ts'
 import { WebSocketTransport } from '../../src/transport/websocket.ts'
 import { volume } from '../support/volumes.ts'
@@ -68,6 +69,7 @@ test('a proof holds for one link, one receiver, one kind of message and one cont
     { cluster: 'other' },
     { epoch: 5 },
     { replicas: 5 },
+    { address: 'elsewhere:1' },
     { clientUrl: 'http://elsewhere' },
     { origin: 'ab'.repeat(32) },
     { incarnation: new Uint8Array(16) },
@@ -95,6 +97,43 @@ test('a client URL has at most as many bytes as a welcome to clients has room fo
   assert.ok(isMalformed(() => readHello(said('ü'.repeat(MAX_URL_BYTES / 2 + 1)))))
   const welcome = welcomeText(claimOf(1, 3, { clientUrl: 'x'.repeat(MAX_URL_BYTES + 1) }), 2, nonces, secret)
   assert.ok(isMalformed(() => readAnswer(bytes(welcome))))
+})
+
+test('an address is one that can be dialled, or empty, and not too long', () => {
+  const said = (address: string) => bytes(helloText(claimOf(1, 3, { address }), 2, nonces, secret))
+  const longest = `${'x'.repeat(MAX_ADDRESS_BYTES - 5)}:7100`
+  for (const address of ['', 'db-0.example:7100', '[::1]:7100', longest]) {
+    assert.is((readHello(said(address)) as Hello).address, address)
+  }
+  for (const address of [
+    'db-0',
+    ':7100',
+    'db-0:0',
+    'db-0:70000',
+    'a b:1',
+    'u@h:1',
+    'h?q:1',
+    'h#f:1',
+    '[h]:1',
+    `x${longest}`,
+  ]) {
+    assert.ok(
+      isMalformed(() => readHello(said(address))),
+      address,
+    )
+    const welcome = bytes(welcomeText(claimOf(1, 3, { address }), 2, nonces, secret))
+    assert.ok(isMalformed(() => readAnswer(welcome)))
+  }
+})
+
+test('who belongs to no cluster says nothing of one', () => {
+  const joiner = { epoch: 0, replicas: 0, clusterId: null, founded: false }
+  const said = (changes: Partial<Claim>) =>
+    bytes(helloText(claimOf(1, 3, { ...joiner, ...changes }), 2, nonces, secret))
+  assert.is((readHello(said({})) as Hello).replicas, 0)
+  for (const changes of [{ epoch: 1 }, { clusterId: CLUSTER_ID }, { founded: true }]) {
+    assert.ok(isMalformed(() => readHello(said(changes))))
+  }
 })
 
 test('a hello of another version is told from a damaged one, whatever else it holds', () => {
@@ -178,12 +217,12 @@ test('mutated texts are malformed or unproved, and never throw anything else', (
 test('an identity, peers or an address that cannot be is a wrong configuration', () => {
   const listen = { host: '127.0.0.1', port: 1 }
   const make =
-    (identity: Identity, host = '127.0.0.1', count = 3) =>
+    (identity: Identity, address = '127.0.0.1:1') =>
     () => {
       const transport = new WebSocketTransport({
         identity,
         listen,
-        peers: Array.from({ length: count }, () => ({ host, port: 1 })),
+        peers: new Map([[1, address]]),
         secret: null,
       })
       return transport
@@ -191,16 +230,21 @@ test('an identity, peers or an address that cannot be is a wrong configuration',
   const wrong = [
     make(identityOf(3, 3)),
     make(identityOf(-1, 3)),
-    make(identityOf(0, 3), '127.0.0.1', 2),
+    make({ ...identityOf(0, 3), members: null }),
+    make({ ...identityOf(0, 3), members: null, id: -1 }),
     make(identityOf(0, 3, { incarnation: new Uint8Array(15) })),
     make(identityOf(0, 3, { cluster: 'x'.repeat(MAX_HANDSHAKE_BYTES) })),
     make(identityOf(0, 3, { clientUrl: `http://${'x'.repeat(MAX_URL_BYTES)}` })),
-    make(identityOf(0, 3), 'no host'),
+    make(identityOf(0, 3, { address: 'no host:1' })),
+    make(identityOf(0, 3, { address: `${'x'.repeat(MAX_ADDRESS_BYTES - 1)}:1` })),
+    ...['no host:1', '127.0.0.1', '127.0.0.1:0', '127.0.0.1:65536', 'a@b:1', 'a?b:1', '[a]:1', ''].map((address) =>
+      make(identityOf(0, 3), address),
+    ),
   ]
   for (const construct of wrong) {
     assert.throws(construct, (error: unknown) => error instanceof EpaxosError && error.code === 'configuration')
   }
-  make(identityOf(0, 3), '::1')()
+  make(identityOf(0, 3), '[::1]:1')()
 })
 
 test('a platform without the server is named as such', async () => {

@@ -11,7 +11,7 @@ import { MAX_STRANGERS } from '../../src/transport/listener.ts'
 import { MAX_FRAME_BYTES, type Verdict } from '../../src/transport/transport.ts'
 import { MAX_ASKING } from '../../src/transport/uws-server.ts'
 import { WebSocketTransport } from '../../src/transport/websocket.ts'
-import { freePorts, isFree } from '../support/ports.ts'
+import { freePorts, isFree, peersAt } from '../support/ports.ts'
 import { serverSuite } from '../support/servers.ts'
 import { until } from '../support/until.ts'
 import { volume } from '../support/volumes.ts'
@@ -32,8 +32,8 @@ interface Victim {
 /** Replica 0 of 3, alone; at the end it must still welcome a legitimate peer. */
 async function withVictim(story: (victim: Victim) => Promise<void>, schedule?: Schedule): Promise<void> {
   const ports = await freePorts(3)
-  const peers = ports.map((port) => ({ host: '127.0.0.1', port }))
-  const options = { identity: identityOf(0, 3), listen: peers[0]!, peers, secret, server: test.server() }
+  const listen = { host: '127.0.0.1', port: ports[0] as number }
+  const options = { identity: identityOf(0, 3), listen, peers: peersAt(ports), secret, server: test.server() }
   const transport = new WebSocketTransport(schedule === undefined ? options : { ...options, schedule })
   const seen = new Observer()
   await transport.start(seen)
@@ -353,11 +353,11 @@ test('a linked peer is pinged', async () => {
 
 test('closing disconnects everybody and frees the port', () =>
   withVictim(async ({ port }) => {
-    const [own, ...others] = await freePorts(3)
-    const peers = [own, ...others].map((free) => ({ host: '127.0.0.1', port: free as number }))
-    const identity = identityOf(0, 3)
-    const server = test.server()
-    const transport = new WebSocketTransport({ identity, listen: peers[0]!, peers, secret: null, server })
+    const ports = await freePorts(3)
+    const [own] = ports
+    const listen = { host: '127.0.0.1', port: own as number }
+    const parts = { identity: identityOf(0, 3), listen, peers: peersAt(ports), server: test.server() }
+    const transport = new WebSocketTransport({ ...parts, secret: null })
     const seen = new Observer()
     await transport.start(seen)
     const friendly = await new Stranger(own as number).greet(friend, 0)
@@ -382,8 +382,8 @@ test('a second process on the port is refused with a clear error', () =>
       const listen = { host: '127.0.0.1', port: ${port} }
       const incarnation = new Uint8Array(16)
       const members = foundingMembers(['127.0.0.1:${port}'])
-      const identity = { cluster: 'local', members, id: 0, incarnation, clientUrl: '' }
-      const transport = new WebSocketTransport({ identity, listen, peers: [listen], secret: null, server })
+      const identity = { cluster: 'local', members, id: 0, incarnation, address: '', clientUrl: '' }
+      const transport = new WebSocketTransport({ identity, listen, peers: new Map(), secret: null, server })
       const failed = (error) => console.log(error.code + ' ' + error.message)
       await transport.start({}).then(() => console.log('listens'), failed)
       process.exit()`

@@ -2,6 +2,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { MemoryNetwork, type MemoryNetworkOptions, MemoryTransport } from '../../src/transport/memory.ts'
 import { MAX_BACKPRESSURE_BYTES, MAX_FRAME_BYTES } from '../../src/transport/transport.ts'
+import { memberAddress } from '../support/members.ts'
 import { complianceSuite } from './compliance.ts'
 import { identityOf, Observer } from './observer.ts'
 import { SimulatedTime } from './simulated-time.ts'
@@ -10,8 +11,15 @@ complianceSuite('memory', async () => {
   const time = new SimulatedTime()
   const network = new MemoryNetwork({ schedule: time.schedule })
   return {
-    transport: (member) => new MemoryTransport(network, member),
+    address: memberAddress,
+    transport: ({ address, peers, ...member }) =>
+      new MemoryTransport(network, {
+        ...member,
+        ...(address !== undefined && { address: memberAddress(address) }),
+        ...(peers !== undefined && { peers }),
+      }),
     until: (condition, what) => time.until(condition, what),
+    pass: (ms) => time.pass(ms),
   }
 })
 

@@ -5,12 +5,13 @@ import type {
   Claim,
   Identity,
   LinkDrop,
+  MemberIdentity,
   Refusal,
   Standing,
   TransportHandlers,
   Verdict,
 } from '../../src/transport/transport.ts'
-import { members } from '../support/members.ts'
+import { memberAddress, members } from '../support/members.ts'
 
 /** Takes part in links like a node, and records what it learns. */
 export class Observer implements TransportHandlers {
@@ -42,7 +43,7 @@ export class Observer implements TransportHandlers {
     return this.says
   }
 
-  async admit(peer: number, { incarnation }: Claim, _dialled: boolean): Promise<Verdict> {
+  async admit(peer: number, { incarnation }: Claim, _dialled: boolean, _as: number): Promise<Verdict> {
     await null
     const incoming = incarnation.join()
     const known = this.known.get(peer) ?? incoming
@@ -76,10 +77,16 @@ export class Observer implements TransportHandlers {
   }
 }
 
-export function identityOf(id: number, replicas: number, changes: Partial<Identity> = {}): Identity {
+export function identityOf(id: number, replicas: number, changes: Partial<MemberIdentity> = {}): MemberIdentity {
   const incarnation = new Uint8Array(16).fill(id + 1)
   const clientUrl = `http://127.0.0.1:${7001 + id}`
-  return { cluster: 'local', members: members(replicas), id, incarnation, clientUrl, ...changes }
+  const address = memberAddress(id)
+  return { cluster: 'local', members: members(replicas), id, incarnation, address, clientUrl, ...changes }
+}
+
+/** A replica without a cluster that listens at an address. */
+export function joinerAt(address: string): Identity {
+  return { cluster: 'local', members: null, id: -1, incarnation: new Uint8Array(16).fill(99), address, clientUrl: '' }
 }
 
 /** The same members as at the founding, in a later epoch. */
@@ -101,5 +108,5 @@ export function standingOf(changes: Partial<Standing> = {}): Standing {
 
 /** As {@link identityOf}, with all that a handshake says. */
 export function claimOf(id: number, replicas: number, changes: Partial<Claim> = {}): Claim {
-  return { ...claimed(identityOf(id, replicas), standingOf()), ...changes }
+  return { ...claimed(identityOf(id, replicas), standingOf(), id), ...changes }
 }

@@ -1,3 +1,4 @@
+import { createServer } from 'node:net'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import {
@@ -9,9 +10,9 @@ import {
   Resolver,
 } from '../../src/transport/resolver.ts'
 import { WebSocketTransport } from '../../src/transport/websocket.ts'
-import { freePorts } from '../support/ports.ts'
+import { freePorts, peersAt } from '../support/ports.ts'
 import { until } from '../support/until.ts'
-import { identityOf, Observer } from './observer.ts'
+import { identityOf, membersIn, Observer } from './observer.ts'
 import { SimulatedTime } from './simulated-time.ts'
 
 const test = suite('names of peers')
@@ -154,7 +155,7 @@ test('localhost is never looked up', async () => {
 test('with silent name servers and a peer that is gone, another peer that comes back is linked at once', async () => {
   const ports = await freePorts(3)
   const hosts = ['a.test', 'b.test', 'c.test']
-  const peers = ports.map((port, id) => ({ host: hosts[id] as string, port }))
+  const peers = new Map(ports.map((port, id) => [id, `${hosts[id]}:${port}`]))
   const servers = new NameServers()
   let silent = false
   const open = async (id: number) => {
@@ -189,10 +190,7 @@ test('with silent name servers and a peer that is gone, another peer that comes 
 
 test('a name that is not found, or too few descriptors, is reported once for each reason', async () => {
   const [port = 0] = await freePorts(1)
-  const peers = [
-    { host: '127.0.0.1', port },
-    { host: 'b.test', port: 1 },
-  ]
+  const peers = new Map([[1, 'b.test:1']])
   const codes = ['ENOTFOUND', 'ENOTFOUND', 'ECONNREFUSED', 'EMFILE', 'EMFILE', 'ENOTFOUND']
   let dials = 0
   const lookUp: LookUp = async () => {
@@ -217,10 +215,44 @@ test('a name that is not found, or too few descriptors, is reported once for eac
   )
 })
 
+test('a lookup of before another identity leads nowhere', async () => {
+  const [own = 0, old = 0, now = 0] = await freePorts(3)
+  const servers = new NameServers()
+  const listen = { host: '127.0.0.1', port: own }
+  const [before, identity] = [identityOf(0, 2), identityOf(0, 2, { members: membersIn(1, 2) })]
+  const parts = { listen, secret: null, lookUp: servers.lookUp }
+  const a = new WebSocketTransport({ ...parts, identity: before, peers: new Map([[1, `old.test:${old}`]]) })
+  const b = new WebSocketTransport({
+    ...{ identity: identityOf(1, 2), peers: peersAt([own]), secret: null },
+    listen: { host: '127.0.0.1', port: now },
+  })
+  const seen = [new Observer(), new Observer()] as const
+  let connections = 0
+  const decoy = createServer((socket) => {
+    connections++
+    socket.destroy()
+  }).listen(old, '127.0.0.1')
+  try {
+    await a.start(seen[0])
+    await until(() => servers.open.length === 1, 'the first lookup')
+    a.become(identity, new Map([[1, `new.test:${now}`]]))
+    await until(() => servers.open.length === 2, 'the second lookup')
+    await b.start(seen[1])
+    servers.one('old.test').answer('127.0.0.1')
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    servers.one('new.test').answer('127.0.0.1')
+    await until(() => seen[0].linked.has(1) && seen[1].linked.has(0), 'both links')
+    assert.equal([connections, servers.asked.includes('new.test'), seen[0].ups], [0, true, [1]])
+  } finally {
+    await Promise.all([a.close(), b.close()])
+    await new Promise((resolve) => decoy.close(resolve))
+  }
+})
+
 test('the addresses of a name are tried in turn', async () => {
   const ports = await freePorts(2)
   const identities = [identityOf(0, 2), identityOf(1, 2)]
-  const peers = ports.map((port, id) => ({ host: `${id}.test`, port }))
+  const peers = new Map(ports.map((port, id) => [id, `${id}.test:${port}`]))
   const lookUp: LookUp = async () => [
     { address: '127.0.0.9', family: 4 },
     { address: '127.0.0.1', family: 4 },

@@ -18,8 +18,9 @@ export interface Answer {
 }
 
 /**
- * One HTTP request on a connection of its own. Resolves with any answer. Rejects with a `CommandError`: `refused` if
- * the request certainly did not reach the replica, `unknown` otherwise.
+ * One HTTP request on a connection of its own. Resolves with any answer; a replica that says that it still works on it
+ * gets the time again. Rejects with a `CommandError`: `refused` if the request certainly did not reach the replica,
+ * `unknown` otherwise.
  */
 export async function ask(target: Target, method: string, path: string, body?: string): Promise<Answer> {
   const request = await requestTo(target, method, path, Buffer.byteLength(body ?? ''))
@@ -28,6 +29,7 @@ export async function ask(target: Target, method: string, path: string, body?: s
     () => request.destroy(new Error(`no answer within ${target.timeoutMs} ms`)),
     target.timeoutMs,
   )
+  request.on('information', () => timer.refresh())
   try {
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
       request.once('response', resolve).once('error', reject).end(bytesOf(body))
@@ -81,6 +83,15 @@ async function requestOf(protocol: string): Promise<typeof httpRequest> {
 /** Not a string: Node.js would write the headers in its encoding, too. */
 function bytesOf(body = ''): Uint8Array {
   return Buffer.from(body)
+}
+
+/** The body of an answer in JSON. Throws a `CommandError` (`unknown`): something else than a replica answers there. */
+export function jsonOf(target: Target, { body }: Answer): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(body))
+  } catch {
+    throw new CommandError(ErrorCode.malformed, 'unknown', `${target.url} answers with something that is not JSON`)
+  }
 }
 
 /** Errors are JSON, `{"error": {"code", "message"}}`. */

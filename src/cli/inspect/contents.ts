@@ -1,6 +1,7 @@
 import { FORMAT_VERSION } from '../../codec/limits.ts'
 import { decodeRecords } from '../../codec/records.ts'
 import { EpaxosError, ErrorCode } from '../../errors.ts'
+import { type EpochStart, epochStartOf } from '../../node/epoch-start.ts'
 import { foundingMembers, type Membership } from '../../protocol/membership.ts'
 import { type JournalRecord, RecordType } from '../../protocol/records.ts'
 import type { CheckpointHeader } from '../../storage/checkpoints.ts'
@@ -40,6 +41,8 @@ export interface Contents {
   readonly path: string
   readonly inUse: boolean
   readonly identity: InspectedDirectory['identity']
+  /** The members as of the newest checkpoint; null in epoch 0. */
+  readonly members: Membership | null
   /** How often the directory was started. */
   readonly starts: number
   readonly peers: readonly PeerContents[]
@@ -59,15 +62,19 @@ export function contentsOf(directory: InspectedDirectory): Contents {
   const checkpoints = directory.checkpoints.flatMap((number) => reading.checkpoint(number))
   const journal = reading.journal()
   reading.checkLink(checkpoints, journal)
-  const { starts, peers, damages } = reading
-  return { path, inUse, identity, starts, peers, journal, checkpoints, damages }
+  const { members, starts, peers, damages } = reading
+  return { path, inUse, identity, members, starts, peers, journal, checkpoints, damages }
 }
 
 class Reading {
   starts = 0
   readonly damages: string[] = []
   readonly #directory: InspectedDirectory
-  readonly #members: Membership
+  #members: Membership
+  /** Of the epoch of the newest checkpoint; null in epoch 0. */
+  members: Membership | null = null
+  /** Values of the journal up to here are of earlier epochs. */
+  #earlier = 0
   readonly #peers = new Map<number, Omit<PeerContents, 'met'>>()
   readonly #met = new Set<number>()
 
@@ -86,12 +93,19 @@ class Reading {
     return this.#try<CheckpointContents[]>([], () => {
       const reader = this.#directory.checkpoint(number)
       const { header } = reader
+      this.#enter(epochStartOf(reader), header.journal)
       const sections = reader.sections.map(({ name, bytes }) => ({ name, bytes }))
       // Each chunk is checked when it is read.
       for (const { name } of sections) for (const _ of reader.chunks(name));
       this.#decode(Buffer.concat([...reader.chunks('members')]))
       return [{ number, header, sections }]
     })
+  }
+
+  #enter(start: EpochStart | null, journal: number): void {
+    if (start === null) return
+    this.members = this.#members = start.members
+    this.#earlier = journal
   }
 
   journal(): JournalContents {
@@ -103,6 +117,7 @@ class Reading {
         else if (number !== last + 1) this.#damage(`the values ${last + 1} to ${number - 1} of the journal are missing`)
         last = number
         bytes += value.length
+        if (number <= this.#earlier) continue
         this.#try(undefined, () => this.#decode(value, counts), `value ${number} of the journal: `)
       }
     })

@@ -5,6 +5,7 @@ export function contentsText({
   path,
   inUse,
   identity,
+  members,
   starts,
   peers,
   journal,
@@ -16,7 +17,9 @@ export function contentsText({
   const lines: [name: string, ...texts: string[]][] = [
     ['directory', path],
     ['in use', inUse ? 'yes: a replica that is running uses it' : 'no'],
-    ['replica', `${id} of ${replicas} of cluster ${cluster}`],
+    ['replica', `${id < 0 ? 'a joiner' : `${id} of ${replicas}`} of cluster ${cluster}`],
+    ['epoch', String(members?.epoch ?? 0)],
+    ['members', ...(members?.members ?? []).map((member) => `${member.id}: ${member.address}`)],
     ['format', String(formatVersion)],
     ['incarnation', incarnation],
     ['origin', origin === undefined ? 'none: it began empty' : `the backup ${origin}`],

@@ -6,9 +6,9 @@ import { encodeGroup } from '../../execution/groups.ts'
 import { ResultReader } from '../../execution/results.ts'
 import { realClock } from '../../node/clock.ts'
 import type { Logger } from '../../node/logger.ts'
-import { Member } from '../../node/member.ts'
 import type { EngineKind } from '../../node/options.ts'
 import type { Answer } from '../../node/requests.ts'
+import { Seat } from '../../node/seat.ts'
 import { foundingMembers } from '../../protocol/membership.ts'
 import { MaelstromMachine } from './machine.ts'
 import { type Body, MaelstromCode, MaelstromError } from './messages.ts'
@@ -28,31 +28,31 @@ export interface MaelstromReplicaOptions {
 
 /** A member as in any other cluster, without a disk, on a network that only carries messages. */
 export class MaelstromReplica {
-  readonly #member: Member
+  readonly #member: Seat
   readonly #transport: MaelstromTransport
 
   static async start(options: MaelstromReplicaOptions): Promise<MaelstromReplica> {
     const { nodes, id, say } = options
     const incarnation = randomBytes(INCARNATION_BYTES)
-    const identity = { cluster: 'maelstrom', members: foundingMembers(nodes), id, incarnation, clientUrl: '' }
+    const members = foundingMembers(nodes)
+    const identity = { cluster: 'maelstrom', members, id, incarnation, address: '', clientUrl: '' }
     const transport = new MaelstromTransport({ nodes, identity, say })
     const engine =
       options.engine === 'wasm' ? await loadEngine({ replicas: nodes.length }) : new ReferenceEngine(nodes.length)
     const { requestTimeoutMs, logger, failed } = options
-    const member = new Member({
+    const member = new Seat({
       ...{ identity, engine, transport, requestTimeoutMs, logger, failed },
       startNonce: randomBytes(START_NONCE_BYTES),
       machine: new MaelstromMachine(),
       journal: null,
       clock: realClock,
       random: Math.random,
-      linked: () => {},
     })
     await member.start()
     return new MaelstromReplica(member, transport)
   }
 
-  private constructor(member: Member, transport: MaelstromTransport) {
+  private constructor(member: Seat, transport: MaelstromTransport) {
     this.#member = member
     this.#transport = transport
   }

@@ -1,4 +1,5 @@
 import { NONCE_BYTES } from '../../codec/limits.ts'
+import { EpaxosError, ErrorCode } from '../../errors.ts'
 import { claimOf, refusalOfDialled, refusalOfDialler } from '../../transport/admission.ts'
 import { helloText, readAnswer, readHello, type Welcome, welcomeText } from '../../transport/handshake.ts'
 import type { Claim, Identity, Transport, TransportHandlers } from '../../transport/transport.ts'
@@ -12,6 +13,8 @@ const GREETING_MS = 100
 
 /** One message may be the first or the last: nothing tells one link from another. */
 const NO_NONCES = { challenge: '', hello: '0'.repeat(2 * NONCE_BYTES) }
+
+const FIXED = 'the nodes of Maelstrom stay the same'
 
 export interface MaelstromTransportOptions {
   /** Names of all nodes, by id. */
@@ -60,6 +63,18 @@ export class MaelstromTransport implements Transport {
   /** A node has one start only: there is nothing that a later one could take the place of. */
   drop(): void {}
 
+  become(): void {
+    throw new EpaxosError(ErrorCode.badChange, FIXED)
+  }
+
+  dial(): void {
+    throw new EpaxosError(ErrorCode.badChange, FIXED)
+  }
+
+  probe(): Promise<Claim> {
+    return Promise.reject(new EpaxosError(ErrorCode.badChange, FIXED))
+  }
+
   async close(): Promise<void> {
     clearInterval(this.#greetings)
     this.#handlers = null
@@ -99,7 +114,7 @@ export class MaelstromTransport implements Transport {
     const hello = readHello(Buffer.from(text))
     if (hello.type === 'foreign') throw new Error('another version')
     const refusal = hello.id === from ? refusalOfDialler(this.#options.identity, hello, hello.to) : 'row'
-    const verdict = refusal ?? (await this.#handlers?.admit(from, hello, false))
+    const verdict = refusal ?? (await this.#handlers?.admit(from, hello, false, hello.to))
     if (verdict === undefined) return
     if (verdict !== 'yes' && verdict !== 'again') throw new Error(`refused: ${verdict}`)
     this.#admitted.set(from, base64(hello.incarnation))
@@ -110,7 +125,7 @@ export class MaelstromTransport implements Transport {
     const welcome = readAnswer(Buffer.from(text)) as Welcome
     const refusal = welcome.type === 'welcome' ? refusalOfDialled(this.#options.identity, welcome, from) : 'row'
     if (refusal !== null) throw new Error(`another ${refusal}`)
-    const verdict = await this.#handlers?.admit(from, welcome, true)
+    const verdict = await this.#handlers?.admit(from, welcome, true, this.#options.identity.id)
     if (verdict !== 'yes' || this.#linked.has(from)) return
     this.#linked.add(from)
     this.#handlers?.up(from, welcome)
@@ -126,7 +141,8 @@ export class MaelstromTransport implements Transport {
   }
 
   #claim(): Claim {
-    return claimOf(this.#options.identity, (this.#handlers as TransportHandlers).standing())
+    const { identity } = this.#options
+    return claimOf(identity, (this.#handlers as TransportHandlers).standing(), identity.id)
   }
 }
 

@@ -29,7 +29,8 @@ export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 's
 
 export const replicaFlags = {
   id: integer('I', 'its id: its position in --peers, from 0', { min: 0 }),
-  peers: list('HOST:PORT,…', 'peer addresses of all replicas, including this one'),
+  peers: list('HOST:PORT,…', 'peer addresses of all replicas that found the cluster, including this one'),
+  join: text('HOST:PORT', 'instead of --id and --peers: joins a running cluster, and listens here for its members'),
   client: text('HOST:PORT', 'address to listen on for clients'),
   advertise: text('URL', 'URL that clients and other replicas learn for it; by default http:// and --client'),
   data: text('DIR', 'the data directory'),

@@ -1,11 +1,13 @@
 import { type ClientServer, serveClients } from '../../http/index.ts'
 import { KeyValueStore } from '../../machine/key-value.ts'
-import { formatAddress, isAnyHost, isLoopback, parseAddress } from '../../node/addresses.ts'
+import { formatAddress, isAnyHost, isLoopback } from '../../node/addresses.ts'
 import type { Logger } from '../../node/logger.ts'
 import type { ReplicaOptions } from '../../node/options.ts'
 import { Replica } from '../../node/replica.ts'
+import { MAX_REPLICAS } from '../../protocol/quorums.ts'
 import { descriptorLimit } from '../../system/limits.ts'
 import type { Address } from '../../transport/links.ts'
+import { parseAddress } from '../../transport/links.ts'
 import { ReplicaExit, replicaExit } from '../exit-codes.ts'
 import { wrong } from '../settings/flag.ts'
 import type { Given } from '../settings/read.ts'
@@ -22,7 +24,7 @@ export async function runReplica(given: Given<typeof replicaFlags>): Promise<num
   const ending = new Ending()
   try {
     const options = optionsOf(given, logger, (error) => ending.fail(error))
-    const maxConnections = clientConnections(descriptorLimit(), options.peers.length)
+    const maxConnections = clientConnections(descriptorLimit(), options.peers?.length ?? MAX_REPLICAS)
     const replica = await Replica.create(options)
     await serve(replica, given, { ...options, maxConnections }, ending)
     if (ending.failure !== null) throw ending.failure
@@ -69,9 +71,8 @@ function optionsOf(
   onFailure: (error: Error) => void,
 ): ReplicaOptions & { readonly logger: Logger } {
   const { settings } = given
-  const { id, peers, client, data, durability, engine, server, cluster, requestTimeoutMs, sessionLifetimeMs } = settings
-  if (id === undefined) throw wrong('--id is missing')
-  if (peers.length === 0) throw wrong('--peers is missing')
+  const { client, data, durability, engine, server, cluster, requestTimeoutMs, sessionLifetimeMs } = settings
+  const place = placeOf(given)
   if (client === undefined) throw wrong('--client is missing')
   if (data === undefined && durability === 'fsync') throw wrong('--data is missing')
   const address = parseAddress(client)
@@ -82,8 +83,7 @@ function optionsOf(
     throw wrong(`serving clients beyond loopback (${address.host}) needs a secret: --secret-file or EPAXOS_SECRET`)
   }
   return {
-    id,
-    peers,
+    ...place,
     machine: new KeyValueStore(),
     cluster,
     durability,
@@ -97,6 +97,19 @@ function optionsOf(
     ...(server === undefined ? {} : { server }),
     ...(secret === undefined ? {} : { secret }),
   }
+}
+
+/** Which replica it is, or that it joins. Throws an `EpaxosError` with code `configuration`. */
+function placeOf({ settings, origins }: Given<typeof replicaFlags>): Pick<ReplicaOptions, 'id' | 'peers' | 'join'> {
+  const { id, peers, join } = settings
+  if (join === undefined) {
+    if (id === undefined) throw wrong('--id is missing, or --join')
+    if (peers.length === 0) throw wrong('--peers is missing')
+    return { id, peers }
+  }
+  const other = origins.get('id') ?? origins.get('peers')
+  if (other !== undefined) throw wrong(`${origins.get('join')?.written} is instead of ${other.written}`)
+  return { join }
 }
 
 /** The URL that clients learn. An address that stands for every host is not one. */

@@ -1,7 +1,7 @@
 import { CommandError } from '../../errors.ts'
 import type { Status } from '../../node/status.ts'
 import { CommandExit } from '../exit-codes.ts'
-import { ask, type Target } from '../http/ask.ts'
+import { ask, jsonOf, type Target } from '../http/ask.ts'
 import { targetOf } from '../http/target.ts'
 import { complain } from '../process/complain.ts'
 import type { Given } from '../settings/read.ts'
@@ -26,10 +26,14 @@ export async function runStatus(given: Given<typeof statusFlags>): Promise<numbe
   }
 }
 
-/** By id. Rejects with a `CommandError` if the first replica does not answer. */
+/**
+ * By row; first the replica that was asked, if it is no member. Rejects with a `CommandError` if that one does not
+ * answer.
+ */
 async function askAll(target: Target): Promise<Report[]> {
   const first = await askOne(target)
-  return await Promise.all(
+  const isMember = first.replicas.some(({ id }) => id === first.id)
+  const members = await Promise.all(
     first.replicas.map(async ({ id, client }) => {
       if (id === first.id) return first
       if (client === '') return { id, client, error: `replica ${first.id} has not met it yet` }
@@ -43,10 +47,12 @@ async function askAll(target: Target): Promise<Report[]> {
       }
     }),
   )
+  return isMember ? members : [first, ...members]
 }
 
 async function askOne(target: Target): Promise<Status> {
-  const { status, body, message } = await ask(target, 'GET', '/status')
+  const answer = await ask(target, 'GET', '/status')
+  const { status, message } = answer
   if (status !== 200) throw new CommandError('not_ready', 'refused', `${target.url}: ${message}`)
-  return JSON.parse(new TextDecoder().decode(body)) as Status
+  return jsonOf(target, answer) as Status
 }

@@ -1,4 +1,5 @@
 import type { Status } from '../../node/status.ts'
+import { aligned } from '../aligned.ts'
 import type { Report } from './report.ts'
 
 type Column = readonly [title: string, of: (status: Status) => string]
@@ -6,23 +7,17 @@ type Column = readonly [title: string, of: (status: Status) => string]
 /** One line for each replica. */
 export function statusTable(reports: readonly Report[]): string {
   const known = reports.filter((report): report is Status => !('error' in report))
-  const clientOf = ({ id, replicas }: Status) => replicas[id]?.client ?? ''
+  const clientOf = ({ id, replicas }: Status) => replicas.find((replica) => replica.id === id)?.client ?? ''
   const columns: Column[] = [
-    ['id', ({ id }) => String(id)],
+    ['id', ({ id }) => (id === null ? 'joins' : String(id))],
     ['client', clientOf],
     ['ready', ({ ready, reason }) => (ready ? 'yes' : `no: ${reason}`)],
-    [
-      'sees',
-      ({ replicas }) =>
-        replicas
-          .filter(({ up }) => up)
-          .map(({ id }) => id)
-          .join(','),
-    ],
     ['epoch', ({ epoch }) => String(epoch)],
+    ['members', ({ replicas }) => idsOf(replicas)],
+    ['sees', ({ replicas }) => idsOf(replicas.filter(({ up }) => up))],
     ['committed', ({ committed }) => committed.join(' ')],
     ['executed', ({ executed }) => executed.join(' ')],
-    ['lag', (status) => String(lagOf(status, known))],
+    ['lag', (status) => lagOf(status, known)],
     [
       'fast/slow/recovered/noop',
       ({ counts: { fast, slow, recovered, noop } }) => `${fast}/${slow}/${recovered}/${noop}`,
@@ -34,27 +29,21 @@ export function statusTable(reports: readonly Report[]): string {
     ['engine', ({ engine }) => engine],
     ['state', ({ stateHash }) => stateHash],
   ]
-  const rows = known.map((status) => columns.map(([, of]) => of(status)))
+  const rows = known.map((status) => columns.map(([, of]) => of(status) || '-'))
   const silent = reports.flatMap((report) => ('error' in report ? [`${report.id}  down: ${report.error}`] : []))
   return `${[...aligned([columns.map(([title]) => title), ...rows]), ...silent].join('\n')}\n`
 }
 
-/** Instances that some replica has executed and this one has not. */
-function lagOf({ executed }: Status, known: readonly Status[]): number {
-  return executed.reduce(
-    (lag, slot, row) => lag + Math.max(...known.map((other) => other.executed[row] ?? 0)) - slot,
-    0,
-  )
+function idsOf(replicas: Status['replicas']): string {
+  return replicas.map(({ id }) => id).join(',')
 }
 
-function aligned(rows: readonly (readonly string[])[]): string[] {
-  const widths = (rows[0] as readonly string[]).map((_, i) => Math.max(...rows.map((row) => (row[i] as string).length)))
-  return rows.map((row) =>
-    row
-      .map((cell, i) => cell.padEnd(widths[i] as number))
-      .join('  ')
-      .trimEnd(),
-  )
+/** Instances that some replica has executed and this one has not. Slots of two epochs cannot be compared. */
+function lagOf({ epoch, executed }: Status, known: readonly Status[]): string {
+  if (known.some((other) => other.epoch > epoch)) return 'an epoch'
+  const same = known.filter((other) => other.epoch === epoch)
+  const lags = executed.map((slot, row) => Math.max(...same.map((other) => other.executed[row] ?? 0)) - slot)
+  return String(lags.reduce((sum, lag) => sum + lag, 0))
 }
 
 function bytes(count: number): string {

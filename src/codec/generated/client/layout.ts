@@ -58,6 +58,8 @@ export const clientLayout: Layout = {
         { name: 'id', kind: 'inline', size: 4, align: 4 },
         { name: 'client_urls', kind: 'strings', limit: limits.MAX_REPLICAS, each: limits.MAX_URL_BYTES, required: true },
         { name: 'cluster_id', kind: 'string', limit: limits.MAX_CLUSTER_ID_BYTES, required: true },
+        { name: 'epoch', kind: 'inline', size: 4, align: 4 },
+        { name: 'leaving', kind: 'inline', size: 1, align: 1 },
       ],
     },
   ],

@@ -51,8 +51,18 @@ clusterId(optionalEncoding?:any):string|Uint8Array {
   return this.bb!.__string(this.bb_pos + offset, optionalEncoding);
 }
 
+epoch():number {
+  const offset = this.bb!.__offset(this.bb_pos, 12);
+  return offset ? this.bb!.readUint32(this.bb_pos + offset) : 0;
+}
+
+leaving():boolean {
+  const offset = this.bb!.__offset(this.bb_pos, 14);
+  return offset ? !!this.bb!.readInt8(this.bb_pos + offset) : false;
+}
+
 static startWelcome(builder:flatbuffers.Builder) {
-  builder.startObject(4);
+  builder.startObject(6);
 }
 
 static addVersion(builder:flatbuffers.Builder, version:number) {
@@ -83,6 +93,14 @@ static addClusterId(builder:flatbuffers.Builder, clusterIdOffset:flatbuffers.Off
   builder.addFieldOffset(3, clusterIdOffset, 0);
 }
 
+static addEpoch(builder:flatbuffers.Builder, epoch:number) {
+  builder.addFieldInt32(4, epoch, 0);
+}
+
+static addLeaving(builder:flatbuffers.Builder, leaving:boolean) {
+  builder.addFieldInt8(5, +leaving, +false);
+}
+
 static endWelcome(builder:flatbuffers.Builder):flatbuffers.Offset {
   const offset = builder.endObject();
   builder.requiredField(offset, 8) // client_urls
@@ -90,12 +108,14 @@ static endWelcome(builder:flatbuffers.Builder):flatbuffers.Offset {
   return offset;
 }
 
-static createWelcome(builder:flatbuffers.Builder, version:number, id:number, clientUrlsOffset:flatbuffers.Offset, clusterIdOffset:flatbuffers.Offset):flatbuffers.Offset {
+static createWelcome(builder:flatbuffers.Builder, version:number, id:number, clientUrlsOffset:flatbuffers.Offset, clusterIdOffset:flatbuffers.Offset, epoch:number, leaving:boolean):flatbuffers.Offset {
   Welcome.startWelcome(builder);
   Welcome.addVersion(builder, version);
   Welcome.addId(builder, id);
   Welcome.addClientUrls(builder, clientUrlsOffset);
   Welcome.addClusterId(builder, clusterIdOffset);
+  Welcome.addEpoch(builder, epoch);
+  Welcome.addLeaving(builder, leaving);
   return Welcome.endWelcome(builder);
 }
 }
