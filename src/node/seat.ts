@@ -201,7 +201,7 @@ export class Seat {
     const { journal, checkpoints, logger } = this.#options
     const { members, id, incarnation, address } = this.#identity
     const own = members?.members[rowOf(members, id)]
-    if (own !== undefined && own.address !== address) {
+    if (members !== null && members.epoch > 0 && own !== undefined && own.address !== address) {
       logger.warn(
         { known: own.address, address },
         'the members know this replica at another address than it listens at',

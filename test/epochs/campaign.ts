@@ -250,12 +250,12 @@ class Chaos {
 
   /** A copy of an epoch that is over, of a member whose later start all know. */
   #startCopy(): void {
-    const { running, watch } = this.#world
+    const { places, watch } = this.#world
     const { place, epoch, disks } = this.#random.pick(this.#snapshots)
     const isOver = place.ready && place.epoch > epoch && place.epoch === watch.latest && this.#copy === null
-    const isKnown = running.every(
-      (one) => one === place || one.epoch < 0 || watch.met(one.name, place.directory) >= place.started,
-    )
+    // Also those that are down: they may come while it is there.
+    const others = places.filter((one) => one !== place && one.mayStart && one.directory.epoch >= 0)
+    const isKnown = others.every((one) => watch.met(one.name, place.directory) >= place.started)
     if (!isOver || !isKnown) return
     const isBeside = this.#random.chance(0.5)
     if (!isBeside) place.crash()

@@ -119,9 +119,9 @@ export class Client {
 }
 
 /** What a replica has, by key. */
-export function listsOf({ seat }: Place): Map<string, readonly string[]> {
+export function listsOf({ seat }: Place, keys: readonly string[] = KEYS): Map<string, readonly string[]> {
   return new Map(
-    KEYS.map((key) => {
+    keys.map((key) => {
       const text = decoder.decode(seat?.readStale(encoder.encode(`r ${key}`)))
       return [key, text === '' ? [] : text.split(',')]
     }),

@@ -228,17 +228,4 @@ test('clusters keep every promise under faults, from a fresh seed on', async () 
   }
 })
 
-/** The title says what each of these seeds found. */
-const FOUND: readonly (readonly [number, string])[] = [
-  [109, 'a removed replica that left when one member had what it had'],
-  [316, 'a command without a session that was done before its replica fell behind, and again after it'],
-  [354, 'a command that was told to be refused by a replica that was behind, and was done'],
-]
-
-for (const [seed, what] of FOUND) {
-  test(`they stay well with what seed ${seed} once drew: ${what}`, async () => {
-    assert.is((await run(seed)).failure, null)
-  })
-}
-
 test.run()

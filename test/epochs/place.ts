@@ -23,7 +23,6 @@ import type { Stage, World } from './world.ts'
 
 const LIMITS = { leastBytes: 4000, sliceBytes: 1000, sliceMs: 3, bytesPerMs: 1000 }
 export const CLUSTER = 'epochs'
-export const REQUEST_TIMEOUT_MS = 2000
 
 /** What a member gave up when its disk was full. */
 const STORAGE = 'storage'
@@ -132,7 +131,7 @@ export class Place {
         ? { journal: null }
         : { journal: this.disk.open(), checkpoints: store, checkpointLimits: LIMITS }),
       random: () => world.random.next(),
-      requestTimeoutMs: REQUEST_TIMEOUT_MS,
+      requestTimeoutMs: world.requestTimeoutMs,
       changed: () => {
         this.#stage = 'none'
       },

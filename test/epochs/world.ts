@@ -9,12 +9,15 @@ import { Watch } from './watch.ts'
 /** What a replica does with a checkpoint. */
 export type Stage = 'a closing checkpoint is begun' | 'a closing checkpoint is whole' | 'a checkpoint is fetched'
 
+const REQUEST_TIMEOUT_MS = 2000
+
 export interface WorldOptions {
   readonly seed: number
   /** Replicas that found the cluster. */
   readonly founders: number
   /** Nothing of them survives their processes. */
   readonly memory?: boolean
+  readonly requestTimeoutMs?: number
   readonly network?: Pick<MemoryNetworkOptions, 'fate' | 'ordered'>
 }
 
@@ -24,6 +27,7 @@ export class World {
   readonly random: Random
   readonly network: MemoryNetwork
   readonly founders: Membership
+  readonly requestTimeoutMs: number
   readonly places: Place[] = []
   /** What went wrong by itself. */
   readonly failures: string[] = []
@@ -31,8 +35,9 @@ export class World {
   /** Called when a replica is at such a point. */
   onStage: (place: Place, stage: Stage) => void = () => {}
 
-  constructor({ seed, founders, memory = false, network = {} }: WorldOptions) {
+  constructor({ seed, founders, memory = false, requestTimeoutMs = REQUEST_TIMEOUT_MS, network = {} }: WorldOptions) {
     this.random = new Random(seed)
+    this.requestTimeoutMs = requestTimeoutMs
     this.time.unsettled = 1
     this.network = new MemoryNetwork({
       schedule: (ms, action) => this.time.after(ms, action, true),

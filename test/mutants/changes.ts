@@ -5,6 +5,10 @@ const INCARNATIONS = 'node/incarnations.ts'
 const CLOSING = 'node/closing.ts'
 const ENTERING = 'node/entering.ts'
 
+/** Stories for what the campaign meets seldom. */
+const READ = 'a read that waits for the change sees what was written after it'
+const OTHER = 'a new directory at the address of a replica that joined is not believed'
+
 /** Defects of changing the members, as seats, disks and links do it (protocol.md §11). */
 export const CHANGES: readonly Mutant[] = [
   {
@@ -149,7 +153,7 @@ export const CHANGES: readonly Mutant[] = [
         to: '    reads.run(this.#readBudget)\n',
       },
     ],
-    hunter: { by: 'epochs', story: 'a read that waits for the change sees what was written after it' },
+    hunter: { by: 'epochs', story: READ },
   },
   {
     name: 'a joiner admitted that the members do not name',
@@ -164,7 +168,7 @@ export const CHANGES: readonly Mutant[] = [
           '    const known = this.#known.get(peer)\n    // A',
       },
     ],
-    hunter: { by: 'epochs' },
+    hunter: { by: 'epochs', story: OTHER },
   },
   {
     name: 'a claim of a later epoch believed without its cluster id',

@@ -15,6 +15,8 @@ const SOON = [
   'the COM of a fast commit not synced',
   'ties in a component by arrival',
   'a closed epoch goes on executing',
+  'a read that waited for the change answered in the closed epoch',
+  'void commands answered as done',
 ]
 
 const MINUTES = 1
@@ -48,6 +50,8 @@ test('the source as it is gives a hunt nothing to find', () => {
   const simulated = hunt({ name: '', patches: [], hunter: { by: 'simulator' } }, 0.05)
   assert.not.ok(simulated.killed, simulated.verdict)
   assert.is.not(simulated.effort, '0 seeds')
+  const changed = hunt({ name: '', patches: [], hunter: { by: 'epochs' } }, 0.05)
+  assert.not.ok(changed.killed, changed.verdict)
   for (const name of Object.keys(OPENINGS).filter((opening) => opening !== 'seven')) {
     const mutant = MUTANTS.find(({ hunter }) => hunter.by === 'model-check' && hunter.bounds.includes(name))
     assert.ok(mutant?.hunter.by === 'model-check', `${name} is of use`)
