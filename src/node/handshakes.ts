@@ -57,8 +57,12 @@ export class Handshakes implements Part {
 
   /** See `TransportHandlers.refused`. */
   refused(peer: number, reason: Refusal, clusterId: string | null): void {
+    const { members, logger } = this.#options
+    // The word of a replica that has left, or of a later epoch, ends nobody: it may not know who is believed here.
+    if (rowOf(members, peer) < 0)
+      return logger.info({ peer, reason, clusterId }, 'refused by a replica of another epoch')
     if (!this.#refusals.refused(peer, reason, clusterId)) return
-    this.#options.logger.warn({ peer, reason, clusterId }, 'refused by a peer')
+    logger.warn({ peer, reason, clusterId }, 'refused by a peer')
     const why = this.#refusals.whyEnd(this.standing)
     if (why !== null) this.#options.failed(new EpaxosError(ErrorCode.refusedByPeers, why))
   }
