@@ -14,7 +14,8 @@ export interface Versioned extends Claim {
  *
  * @param as the id that a joiner says
  */
-export function claimOf({ members, ...identity }: Identity, standing: Standing, as: number): Claim {
+export function claimOf({ members, ...own }: Identity, standing: Standing, as: number): Claim {
+  const identity = { durable: true, ...own }
   if (members === null) {
     return { ...identity, ...standing, id: as, epoch: 0, replicas: 0, clusterId: null, founded: false }
   }

@@ -16,7 +16,6 @@ const SOON = [
   'ties in a component by arrival',
   'a closed epoch goes on executing',
   'a read that waited for the change answered in the closed epoch',
-  'void commands answered as done',
 ]
 
 const MINUTES = 1
