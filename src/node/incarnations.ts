@@ -156,6 +156,8 @@ export class Incarnations {
     const { epoch } = this.#options.members
     if (claim.epoch > epoch) return this.#refusalOfLater(peer, claim)
     if (epoch > 0) return this.#refusalInLater(peer, claim)
+    // Nobody joins a founding: an epoch of members that joined names them.
+    if (isJoiner(claim)) return 'unknown'
     // All members welcomed a founded member, and each of them knew all members: a replica that does not know them, or
     // knows others, is not a member.
     if (claim.founded && claim.clusterId !== this.#clusterId) return 'foreign'

@@ -228,4 +228,8 @@ test('clusters keep every promise under faults, from a fresh seed on', async () 
   }
 })
 
+test('a replica of epoch 0 lets no joiner in that no member has asked for (seed 200724)', async () => {
+  assert.is((await run(200724)).failure, null)
+})
+
 test.run()
