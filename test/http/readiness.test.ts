@@ -70,7 +70,9 @@ test('a stale read is answered without a quorum, over HTTP and WebSocket and by 
     assert.is(await fresh.get('k', { consistency: 'stale' }), 'v')
     assert.equal(Buffer.from(readResult(replicas.replica(0).readStale(getCommand('k'))).value).toString(), 'v')
     const { code, outcome } = (await refused) as CommandError
-    assert.equal([code, outcome], ['not_ready', 'refused'])
+    // The deadline may come while it is being asked once more.
+    assert.ok(code === 'not_ready' || code === 'timeout', code)
+    assert.is(outcome, 'refused')
     await Promise.all([client.close(), fresh.close()])
   } finally {
     await replicas.close()
