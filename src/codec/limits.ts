@@ -14,7 +14,7 @@ export { INCARNATION_BYTES, MAX_GROUP_BYTES }
  * The version of all formats: peer and client messages, journal, key hash. Handshakes and data directories carry it;
  * only equal versions work together.
  */
-export const FORMAT_VERSION = 4
+export const FORMAT_VERSION = 5
 
 /**
  * The longest frame on any link: a batch at its limits, and the other messages of a turn. A receiver must be able to

@@ -21,6 +21,8 @@ export interface ExecutorOptions {
   readonly ownRow: number
   /** What sessions may keep; the same at all replicas. */
   readonly sessionLimits?: Limits
+  /** Those that belong to the state that the machine has; if absent, there are none. */
+  readonly sessions?: SessionTable
   /**
    * The batch of a committed instance; null if it was committed as a no-op. Called once, when the instance executes.
    */
@@ -88,7 +90,7 @@ export class Executor {
 
   constructor(options: ExecutorOptions) {
     this.#options = options
-    this.sessions = new SessionTable(options.sessionLimits)
+    this.sessions = options.sessions ?? new SessionTable(options.sessionLimits)
     const majority = Math.floor(options.engine.replicas / 2) + 1
     this.#batch = new BatchRun(options.machine, this.sessions, majority, (membership) => this.#reconfigure(membership))
   }

@@ -33,6 +33,8 @@ export interface Numbers {
   readonly instances: number
   /** Instances of all rows that are known here and not forgotten, and those that were forgotten. */
   readonly instancesHeld: number
+  /** About what the held ones take in memory. */
+  readonly heldBytes: number
   readonly instancesForgotten: number
   readonly commands: number
   readonly cycles: number

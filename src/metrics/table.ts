@@ -52,6 +52,7 @@ export const TABLE: { readonly [N in keyof Shown]: Row } = {
 
   instances: counter('epaxos_executed_instances_total', 'Executed instances.'),
   instancesHeld: gauge('epaxos_held_instances', 'Instances that some member may not have executed.'),
+  heldBytes: gauge('epaxos_held_bytes', 'About the memory that these instances take.'),
   instancesForgotten: counter('epaxos_forgotten_instances_total', 'Instances forgotten: all members executed them.'),
   commands: counter('epaxos_executed_commands_total', 'Executed commands.', { status: 'counts.commands' }),
   cycles: counter('epaxos_executed_cycles_total', 'Executed components of more than one instance.', {

@@ -61,6 +61,8 @@ export interface CheckpointerOptions {
   readonly journalWriter: JournalWriter
   readonly store: CheckpointStore
   readonly limits: CheckpointLimits
+  /** See {@link restoreCheckpoint}. */
+  readonly hasState: boolean
   readonly clock: Clock
   readonly logger: Logger
   /** There is more to write: a turn is needed. */

@@ -8,14 +8,12 @@ import { imageOfNothing, nothingExecuted } from '../protocol/image.ts'
 import type { CheckpointStore, CheckpointWriter } from '../storage/checkpoints.ts'
 import type { Journal } from '../storage/journal.ts'
 import type { MemberIdentity } from '../transport/transport.ts'
+import { appendSection } from './append-section.ts'
 import type { Checkpointer } from './checkpointer.ts'
 import type { Clock } from './clock.ts'
 import { EPOCH_SECTION, type EpochStart, encodeEpochStart } from './epoch-start.ts'
 import type { Incarnations } from './incarnations.ts'
 import type { Logger } from './logger.ts'
-
-/** How much is read in one turn, in ms. */
-const SLICE_MS = 5
 
 /** After a closing checkpoint that could not be written. */
 const RETRY_MS = 2000
@@ -95,16 +93,8 @@ export class Closing {
     }
   }
 
-  async #append(writer: CheckpointWriter, section: string, chunks: Iterable<Uint8Array>): Promise<void> {
-    const { clock } = this.#options
-    let end = clock.now() + SLICE_MS
-    for (const chunk of chunks) {
-      await writer.append(section, chunk)
-      this.#assertGoesOn()
-      if (clock.now() < end) continue
-      await new Promise<void>((resolve) => clock.soon(resolve))
-      end = clock.now() + SLICE_MS
-    }
+  #append(writer: CheckpointWriter, section: string, chunks: Iterable<Uint8Array>): Promise<void> {
+    return appendSection(writer, section, chunks, this.#options.clock, () => this.#assertGoesOn())
   }
 
   /** Nothing of the closed epoch may come into the journal any more. */

@@ -62,7 +62,7 @@ export class Composition {
   readonly space: SpaceWatch | null
 
   constructor(options: MemberOptions, hooks: Hooks) {
-    const { identity, epochStart, engine, machine, journal, transport, clock, random, logger, sessionLimits } = options
+    const { identity, epochStart, engine, machine, sessions, journal, transport, clock, random, logger } = options
     const { id, members } = identity
     const row = rowOf(members, id)
     this.core = new Core({
@@ -73,7 +73,8 @@ export class Composition {
     })
     this.executor = new Executor({
       ...{ engine, machine, executed: this.core.executed, ownRow: row },
-      ...(sessionLimits === undefined ? {} : { sessionLimits }),
+      ...(options.sessionLimits === undefined ? {} : { sessionLimits: options.sessionLimits }),
+      ...(sessions === null ? {} : { sessions }),
       batchOf: (row, slot) => this.core.batchToExecute(row, slot),
       onExecuted: (row, slot, results) => {
         this.core.markExecuted(row, slot)
@@ -143,6 +144,7 @@ export class Composition {
             ...{ core: this.core, executor: this.executor, incarnations: this.incarnations, identity, epochStart },
             ...{ journal, journalWriter: this.journal, store: checkpoints, clock, logger, arm: () => hooks.arm() },
             limits: options.checkpointLimits ?? CHECKPOINT_LIMITS,
+            hasState: sessions !== null,
             hasSpace: (bytes) => this.space?.has(bytes) ?? true,
           })
     this.catchUp =

@@ -4,12 +4,10 @@ import { decodeRecords, encodeRecords } from '../codec/records.ts'
 import type { ImageHead, ImagePart } from '../protocol/image.ts'
 import { type Membership, rowOf } from '../protocol/membership.ts'
 import { type MemberRecord, type PeerRecord, RecordType, type StartRecord } from '../protocol/records.ts'
-import type { CheckpointReader, CheckpointStore, CheckpointWriter } from '../storage/checkpoints.ts'
+import type { CheckpointReader, CheckpointStore } from '../storage/checkpoints.ts'
+import { appendSection } from './append-section.ts'
 import type { Clock } from './clock.ts'
 import { EPOCH_SECTION, type EpochStart, encodeEpochStart } from './epoch-start.ts'
-
-/** How much is copied in one turn, in ms. */
-const SLICE_MS = 5
 
 export interface EnteringOptions {
   /** The checkpoint of a peer. */
@@ -36,35 +34,21 @@ export interface EnteringOptions {
  * Rejects with an `EpaxosError`: `damaged` if the checkpoint is not what its giver has written, or `storage`.
  */
 export async function enterEpoch(options: EnteringOptions): Promise<void> {
-  const { reader, start, store, cluster, id, journal } = options
+  const { reader, start, store, cluster, id, journal, clock, goesOn } = options
   const { executed, beyond, epoch } = reader.header
   const writer = store.begin({ formatVersion: FORMAT_VERSION, cluster, id, epoch, journal, executed, beyond })
   const parts = executedOnly(decodeImage(reader.chunks('core'), start.members), start.members, id)
   try {
     await writer.append(EPOCH_SECTION, encodeEpochStart(start))
     await writer.append('members', encodeRecords(knownBy(options)))
-    await copy(options, writer, 'core', encodeImage(parts))
-    for (const name of ['machine', 'sessions']) await copy(options, writer, name, reader.chunks(name))
+    await appendSection(writer, 'core', encodeImage(parts), clock, goesOn)
+    for (const name of ['machine', 'sessions']) {
+      await appendSection(writer, name, reader.chunks(name), clock, goesOn)
+    }
     await writer.finish()
   } catch (error) {
     await writer.abandon()
     throw error
-  }
-}
-
-async function copy(
-  { clock, goesOn }: EnteringOptions,
-  writer: CheckpointWriter,
-  section: string,
-  chunks: Iterable<Uint8Array>,
-): Promise<void> {
-  let end = clock.now() + SLICE_MS
-  for (const chunk of chunks) {
-    await writer.append(section, chunk)
-    goesOn()
-    if (clock.now() < end) continue
-    await new Promise<void>((resolve) => clock.soon(resolve))
-    end = clock.now() + SLICE_MS
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Engine } from '../engine/engine.ts'
 import type { StateMachine } from '../execution/machine.ts'
+import type { SessionTable } from '../execution/sessions.ts'
 import type { Limits } from '../execution/sweep.ts'
 import type { Epochs } from '../protocol/epochs.ts'
 import { OPEN_PER_ROW } from '../protocol/liveness.ts'
@@ -24,6 +25,11 @@ export interface MemberOptions {
   readonly startNonce: Uint8Array
   readonly engine: Engine
   readonly machine: StateMachine
+  /**
+   * The machine has the state with which the epoch begins, and these are its sessions: neither is restored. Null if
+   * both come from the disk.
+   */
+  readonly sessions: SessionTable | null
   /** Null for durability "memory": everything counts as durable at once. */
   readonly journal: Journal | null
   /** Where checkpoints are kept; without it none are taken, and the journal is never trimmed. */

@@ -1,23 +1,22 @@
 import { FORMAT_VERSION } from '../codec/limits.ts'
-import { CommandError, EpaxosError, ErrorCode } from '../errors.ts'
+import { EpaxosError, ErrorCode } from '../errors.ts'
 import { Budget } from '../execution/budget.ts'
 import type { Executor } from '../execution/executor.ts'
-import { encodeReconfigure } from '../execution/groups.ts'
-import { onlyStatus, Status } from '../execution/results.ts'
+import type { SessionTable } from '../execution/sessions.ts'
 import type { Core } from '../protocol/core.ts'
 import type { Effects } from '../protocol/effects.ts'
 import { type Membership, rowOf } from '../protocol/membership.ts'
-import { encodeMembership, membershipIn } from '../protocol/membership-bytes.ts'
 import { type AnyMessage, Command, isCheckpointMessage } from '../protocol/messages.ts'
 import type { MemberRecord } from '../protocol/records.ts'
 import { takeBackup } from './backup.ts'
 import { Composition } from './composition.ts'
 import type { Dropped } from './dropped.ts'
+import { type Carried, EpochEnd } from './epoch-end.ts'
 import type { Handshakes } from './handshakes.ts'
+import { type Held, heldBytes } from './held-limit.ts'
 import { type MemberOptions, WORK_PER_TURN } from './member-options.ts'
 import { type MemberNumbers, numbersOf } from './numbers.ts'
 import type { Part } from './part.ts'
-import type { VoidGroup } from './proposals.ts'
 import type { OwnedRead, ReadCounts } from './reads.ts'
 import { replayJournal } from './replay.ts'
 import type { Backup, Consistency, Respond } from './requests.ts'
@@ -35,12 +34,6 @@ export const STALL_MS = 1000
 const EXECUTION_MS = 20
 
 const CHANGING = 'the members are changing'
-
-/** What clients wait for when an epoch ends. */
-export interface Carried {
-  readonly proposals: readonly VoidGroup[]
-  readonly reads: readonly VoidGroup[]
-}
 
 /** The interval of {@link Part.poll}. */
 const POLL_MS = 25
@@ -60,6 +53,7 @@ const CLOSE_POLL_MS = 5
 export class Member {
   readonly #options: MemberOptions
   readonly #composition: Composition
+  readonly #epochEnd: EpochEnd
   /** In the order in which they are called. */
   readonly #parts: readonly Part[]
   readonly #budget: Budget
@@ -76,7 +70,6 @@ export class Member {
   #suspended = false
   /** The same, because the epoch ends. */
   #frozen = false
-  #ending = false
   /** When something last happened here, in ms. */
   #awakeMs = 0
   #replayMs = 0
@@ -102,7 +95,13 @@ export class Member {
       get notReadable() {
         return member.notReadable
       },
-      reconfigure: (membership) => this.#reconfigure(membership),
+      reconfigure: (membership) => this.#epochEnd.executed(membership),
+      freeze: (frozen) => this.#freeze(frozen),
+    })
+    this.#epochEnd = new EpochEnd({
+      ...{ member: options, composition: this.#composition, fail: (error) => this.#fail(error) },
+      isRunning: () => this.#phase === 'running',
+      isFrozen: () => this.#frozen,
       freeze: (frozen) => this.#freeze(frozen),
     })
     const { proposals, reads, freshness, readiness, handshakes, sweeper, checkpointer, catchUp } = this.#composition
@@ -117,6 +116,11 @@ export class Member {
 
   get executor(): Executor {
     return this.#composition.executor
+  }
+
+  /** Of the state that the machine has. */
+  get sessions(): SessionTable {
+    return this.executor.sessions
   }
 
   get readCounts(): Readonly<ReadCounts> {
@@ -303,79 +307,36 @@ export class Member {
   }
 
   /**
-   * The epoch has ended, by itself (`MemberOptions.ended`) or by {@link giveWay}: returns what clients wait for and has
-   * certainly not executed, and ends without closing anything that the next epoch goes on with.
+   * The epoch has ended, by itself (`MemberOptions.ended`) or because it gave way: returns what clients wait for and
+   * has certainly not executed, and ends without closing anything that the next epoch goes on with.
    */
   handOver(): Carried {
-    const { proposals, reads } = this.#composition
-    const carried = { proposals: proposals.handOver(this.executor.closed), reads: reads.handOver() }
+    const carried = this.#epochEnd.handOver()
     this.#halt()
     return carried
   }
 
   /** Takes over what clients of the epoch before wait for. */
-  takeOver({ proposals, reads }: Carried): void {
-    const { clock, requestTimeoutMs } = this.#options
-    const { proposals: toPropose, reads: toRead } = this.#composition
-    const nowMs = clock.now()
-    for (const { group, deadlineMs, waiters } of proposals) {
-      for (const respond of waiters) {
-        this.#retake(respond, () => toPropose.submit(group, nowMs, respond, deadlineMs))
-      }
-    }
-    for (const { group, deadlineMs, waiters } of reads) {
-      for (const respond of waiters) {
-        this.#retake(respond, () => void toRead.submit(group, deadlineMs - requestTimeoutMs, null, respond))
-      }
-    }
+  takeOver(carried: Carried): void {
+    this.#epochEnd.takeOver(carried)
     this.#arm()
   }
 
-  #retake(respond: Respond, submit: () => void): void {
-    try {
-      submit()
-    } catch (error) {
-      if (!(error instanceof EpaxosError)) throw error
-      respond({ outcome: 'refused', code: error.code, message: error.message })
-    }
+  /** See {@link EpochEnd.propose}. */
+  reconfigure(next: Membership): Promise<void> {
+    const changed = this.#epochEnd.propose(next)
+    this.#arm()
+    return changed
   }
 
-  /** A change of the members executes (protocol.md §11): returns whether it closes the epoch. */
-  #reconfigure(bytes: Uint8Array): boolean {
-    const { epochs, logger } = this.#options
-    const next = membershipIn(bytes)
-    if (next === null || !epochs.executed(next)) return false
-    logger.info(
-      { epoch: next.epoch, members: next.members.map(({ id }) => id) },
-      'the members change: the epoch is closed',
-    )
-    return true
+  /** See {@link EpochEnd.makeWay}. */
+  makeWay(): boolean {
+    return this.#epochEnd.makeWay()
   }
 
-  #endEpochIfDue(): void {
-    const { next } = this.#options.epochs
-    if (next !== null && !this.#ending && this.executor.betweenComponents) this.#endEpoch(next)
-  }
-
-  #endEpoch(members: Membership): void {
-    this.#ending = true
-    const { closing, catchUp, incarnations } = this.#composition
-    const previous = this.#options.identity.members
-    const next = { clusterId: incarnations.clusterId as string, members, previous }
-    if (closing === null) {
-      return this.#fail(
-        new EpaxosError(ErrorCode.configuration, 'the members have changed, which needs durability fsync'),
-      )
-    }
-    catchUp?.stop()
-    closing.run(next).then(
-      () => {
-        if (this.#phase === 'running') this.#options.ended(next)
-      },
-      (error) => {
-        if (this.#phase === 'running') this.#fail(error as Error)
-      },
-    )
+  /** See {@link EpochEnd.giveWay}. */
+  giveWay(members: Membership): Promise<MemberRecord[]> {
+    return this.#epochEnd.giveWay(members)
   }
 
   #freeze(frozen: boolean): void {
@@ -451,55 +412,17 @@ export class Member {
     return this.#composition.incarnations.incarnationOf(id)
   }
 
+  /** What is kept because some member has not executed it. */
+  get held(): Held {
+    const { engine, identity } = this.#options
+    const holder = this.core.holder
+    const by = holder === null ? null : (identity.members.members[holder.peer]?.id ?? null)
+    return { bytes: heldBytes(this.core, engine), by }
+  }
+
   /** Whether the disk has space for so many bytes, besides what must stay free. */
   hasSpace(bytes: number): boolean {
     return this.#composition.space?.has(bytes) ?? true
-  }
-
-  /**
-   * Whether a later epoch may be entered by a checkpoint of a peer: this replica does not get there by itself, and does
-   * not fetch a checkpoint of its own epoch, which it does not begin any more from now on.
-   */
-  makeWay(): boolean {
-    if (this.#phase !== 'running' || !this.#options.epochs.isOpen) return false
-    const { catchUp } = this.#composition
-    catchUp?.overtake()
-    return catchUp?.reason == null
-  }
-
-  /**
-   * Takes part in nothing any more, for good, because its peers are in a later epoch. Resolves when everything is
-   * durable, with what it knows of starts and peers.
-   */
-  async giveWay(members: Membership): Promise<MemberRecord[]> {
-    const { journal, logger } = this.#options
-    const { incarnations, checkpointer, catchUp } = this.#composition
-    if (this.#phase !== 'running' || !this.#options.epochs.isOpen)
-      throw new EpaxosError(ErrorCode.closed, 'the epoch ends here')
-    if (!this.#frozen) logger.warn({ epoch: members.epoch }, 'the members have changed: this replica follows')
-    this.#freeze(true)
-    // Its last turn may have executed the change after all.
-    if (!this.#options.epochs.isOpen) {
-      this.#freeze(false)
-      throw new EpaxosError(ErrorCode.closed, 'the epoch ends here')
-    }
-    catchUp?.stop()
-    await checkpointer?.end()
-    await new Promise<void>((resolve) => this.core.afterDurable(journal?.last ?? 0, resolve))
-    return incarnations.image(members)
-  }
-
-  /** Proposes a change of the members; see `Seat.change`. */
-  reconfigure(next: Membership): Promise<void> {
-    const command = encodeReconfigure(encodeMembership(next))
-    return new Promise((resolve, reject) => {
-      this.#composition.proposals.submitAlone(command, this.#options.clock.now(), (answer) => {
-        if (answer.outcome === 'unknown') reject(new CommandError(answer.code, 'unknown', answer.message))
-        else if (answer.outcome === 'done' && onlyStatus(answer.results) === Status.applied) resolve()
-        else reject(new EpaxosError(ErrorCode.badChange, 'another change of the members came first'))
-      })
-      this.#arm()
-    })
   }
 
   /** Something that arrived was dropped. */
@@ -571,7 +494,7 @@ export class Member {
       frames.send()
       for (const part of this.#parts) part.background?.()
       if (executor.pending || reads.pending) this.#arm()
-      this.#endEpochIfDue()
+      this.#epochEnd.beginIfDue()
     } catch (error) {
       this.#fail(error as Error)
     }

@@ -14,13 +14,17 @@ export interface Members {
     readonly client: string
     readonly up: boolean
   }[]
+  /** Replicas that were removed because they stayed away, and may come back by themselves as new members. */
+  readonly mayReturn: readonly number[]
   /** Whether this replica was removed, and still serves what the others need of it. */
   readonly leaving: boolean
 }
 
 /** One change of the members. Addresses are where a replica listens for the members, `HOST:PORT`. */
 export type ChangeRequest =
-  | { readonly kind: 'add'; readonly address: string }
-  | { readonly kind: 'remove'; readonly id: number }
+  /** `returning`: the id under which it was removed because it stayed away, if it comes back by itself. */
+  | { readonly kind: 'add'; readonly address: string; readonly returning?: number }
+  /** `mayReturn`: it is removed because it stays away, and may come back by itself. */
+  | { readonly kind: 'remove'; readonly id: number; readonly mayReturn?: boolean }
   /** One step: the member `id` goes, the replica at the address comes. */
   | { readonly kind: 'replace'; readonly id: number; readonly address: string }

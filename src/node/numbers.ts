@@ -1,5 +1,6 @@
 import type { Numbers } from '../metrics/numbers.ts'
 import type { Composition } from './composition.ts'
+import { heldBytes } from './held-limit.ts'
 import type { MemberOptions } from './member-options.ts'
 
 /** The numbers of a member. What its clients get is counted outside of it ({@link Answers}). */
@@ -8,7 +9,7 @@ export type MemberNumbers = Omit<Numbers, 'done' | 'refused' | 'unknown' | 'answ
 /** @param own what only the member itself knows */
 export function numbersOf(
   { core, executor, proposals, reads, dropped, checkpointer, catchUp, space }: Composition,
-  { identity, journal }: MemberOptions,
+  { identity, engine, journal }: MemberOptions,
   own: Pick<Numbers, 'ready' | 'replayMs'>,
 ): MemberNumbers {
   const { fast, slow, recovered, noop, recoveries, falseSuspicions, deferred, drops } = core.counts
@@ -28,7 +29,8 @@ export function numbersOf(
     executed: executor.executed.vector,
     oldestUncommittedMs: Math.round(core.oldestUncommittedMs),
     ...{ instances, commands, cycles, voidBatches },
-    instancesHeld: core.committed.reduce((sum, slot, row) => sum + slot - (core.dropped[row] as number), 0),
+    instancesHeld: core.heldInstances,
+    heldBytes: heldBytes(core, engine),
     instancesForgotten: core.counts.forgotten,
     ...{ sessions, sessionNumbers, sessionBytes, tombstones },
     ...{ ticks: executor.sessions.ticks, sweeps: executor.sessions.generation },
@@ -53,7 +55,7 @@ export const NO_MEMBER: MemberNumbers = {
   ...{ ready: 0, epoch: 0, up: {}, replayMs: 0 },
   ...{ fast: 0, slow: 0, recovered: 0, noop: 0, recoveries: 0, falseSuspicions: 0, deferred: 0, dropped: {} },
   ...{ committed: [], executed: [], oldestUncommittedMs: 0 },
-  ...{ instances: 0, instancesHeld: 0, instancesForgotten: 0, commands: 0, cycles: 0, voidBatches: 0 },
+  ...{ instances: 0, instancesHeld: 0, heldBytes: 0, instancesForgotten: 0, commands: 0, cycles: 0, voidBatches: 0 },
   ...{ sessions: 0, sessionNumbers: 0, sessionBytes: 0, tombstones: 0, ticks: 0, sweeps: 0 },
   ...{ reads: {}, readKeys: 0, readsWaited: 0, readsBlocked: 0 },
   ...{ running: 0, runningWork: 0, runningLimit: 0, flightMs: 0, waiting: 0, waitingBytes: 0 },

@@ -4,6 +4,7 @@ import { MAX_REPLICAS } from '../protocol/quorums.ts'
 import { type Address, parseAddress } from '../transport/links.ts'
 import type { ServerKind } from '../transport/server.ts'
 import { formatAddress, isLoopback, whyNotAdvertised } from './addresses.ts'
+import { HELD_LIMIT_BYTES } from './held-limit.ts'
 import { type Logger, SILENT } from './logger.ts'
 import { SESSION_LIFETIME_MS } from './member-options.ts'
 
@@ -45,6 +46,11 @@ export interface ReplicaOptions {
    */
   readonly sessionLifetimeMs?: number
   /**
+   * How much memory may be kept for members that stay away, in bytes: beyond that, the one for which the most is kept
+   * is removed from the cluster. Default 1,073,741,824; 0 for no limit.
+   */
+  readonly heldLimitBytes?: number
+  /**
    * The URL at which clients reach this replica; clients and the other replicas learn it. By default they learn
    * nothing.
    */
@@ -76,6 +82,7 @@ export interface ResolvedOptions {
   readonly secret: Uint8Array | null
   readonly requestTimeoutMs: number
   readonly sessionLifetimeMs: number
+  readonly heldLimitBytes: number
   /** Empty if nothing is advertised. */
   readonly clientUrl: string
   readonly logger: Logger
@@ -106,6 +113,9 @@ export function resolveOptions(options: ReplicaOptions): ResolvedOptions {
   const sessionLifetimeMs = options.sessionLifetimeMs ?? SESSION_LIFETIME_MS
   const isLifetime = sessionLifetimeMs >= MIN_SESSION_LIFETIME_MS && Number.isSafeInteger(sessionLifetimeMs)
   check(isLifetime, `a session lives for at least ${MIN_SESSION_LIFETIME_MS} ms: ${sessionLifetimeMs}`)
+  const { heldLimitBytes = HELD_LIMIT_BYTES } = options
+  const isLimit = Number.isSafeInteger(heldLimitBytes) && heldLimitBytes >= 0
+  check(isLimit, `not a number of bytes that may be held: ${heldLimitBytes}`)
   const secret =
     typeof options.secret === 'string' ? new TextEncoder().encode(options.secret) : (options.secret ?? null)
   check(secret === null || secret.length >= 8, 'a secret has at least 8 bytes')
@@ -125,6 +135,7 @@ export function resolveOptions(options: ReplicaOptions): ResolvedOptions {
     secret,
     requestTimeoutMs,
     sessionLifetimeMs,
+    heldLimitBytes,
     clientUrl: advertise,
     logger: options.logger ?? SILENT,
     onFailure: options.onFailure ?? (() => {}),

@@ -2,14 +2,14 @@ import { randomBytes } from 'node:crypto'
 import { FORMAT_VERSION, INCARNATION_BYTES, START_NONCE_BYTES } from '../codec/limits.ts'
 import type { Engine } from '../engine/engine.ts'
 import { loadEngine, ReferenceEngine } from '../engine/index.ts'
-import { CommandError } from '../errors.ts'
+import { CommandError, type EpaxosError, ErrorCode } from '../errors.ts'
 import { encodeGroup, type GroupOptions } from '../execution/groups.ts'
 import { onlyResult } from '../execution/results.ts'
 import type { Numbers } from '../metrics/numbers.ts'
 import { statusOf } from '../metrics/table.ts'
 import { addressesOf, foundingMembers, type Membership } from '../protocol/membership.ts'
 import type { CheckpointStore } from '../storage/checkpoints.ts'
-import { DataDirectory } from '../storage/directory.ts'
+import { DataDirectory, JOINER } from '../storage/directory.ts'
 import { LmdbJournal } from '../storage/lmdb.ts'
 import { openCheckpoints } from '../storage/lmdb-checkpoints.ts'
 import { DiskSpace } from '../storage/space.ts'
@@ -47,6 +47,7 @@ export class Replica implements Requests {
   #clientUrls: readonly string[]
   readonly #answers = new Answers(() => realClock.now())
   #closing: Promise<void> | null = null
+  #mayReturn = false
 
   /**
    * Opens the data directory, replays the journal, listens and connects. Resolves when the replica takes part, ready or
@@ -88,21 +89,20 @@ export class Replica implements Requests {
     disk: Disk | null,
     newest: ReturnType<typeof newestEpochStart>,
   ) {
-    const { id, machine, peers, listen, secret, logger, requestTimeoutMs, sessionLifetimeMs } = options
+    const { id, machine, peers, listen, secret, logger, requestTimeoutMs, sessionLifetimeMs, heldLimitBytes } = options
     this.#options = options
     this.#server = server
     this.#disk = disk
-    const founders = id === null ? null : foundingMembers(peers.map(formatAddress))
-    const identity = this.#identity(newest?.start.members ?? founders, newest?.id ?? id ?? JOINER)
-    const dialled =
-      newest === null
-        ? founders === null
-          ? new Map<number, string>()
-          : addressesOf(founders)
-        : peersIn(newest.start, newest.id)
+    const returning = disk?.directory.returning ?? null
+    const founders = id === null || returning !== null ? null : foundingMembers(peers.map(formatAddress))
+    const founder = founders === null ? JOINER : (id as number)
+    const identity = this.#identity(newest?.start.members ?? founders, newest?.id ?? founder)
+    const founderPeers = founders === null ? new Map<number, string>() : addressesOf(founders)
+    const dialled = newest === null ? founderPeers : peersIn(newest.start, newest.id)
     this.#seat = new Seat({
       identity,
       epochStart: newest?.start ?? null,
+      returning,
       startNonce: randomBytes(START_NONCE_BYTES),
       engine,
       makeEngine: (replicas) => makeEngine(options, replicas),
@@ -117,11 +117,13 @@ export class Replica implements Requests {
       logger,
       requestTimeoutMs,
       sessionLifetimeMs,
+      heldLimitBytes,
       linked: (peer, { clientUrl }) => this.#learn(peer, whyNotAdvertised(clientUrl) === null ? clientUrl : ''),
       changed: () => {
         this.#clientUrls = this.#knownUrls()
       },
       failed: (error) => {
+        this.#mayReturn = (error as EpaxosError).code === ErrorCode.removed && this.#seat.mayReturn(this.#seat.id)
         void this.close().finally(() => options.onFailure(error))
       },
     })
@@ -236,9 +238,9 @@ export class Replica implements Requests {
 
   /** See {@link Requests.members}. */
   members(): Members {
-    const { epoch = 0, nextId = 0, members = [] } = this.#seat.members ?? {}
+    const { epoch = 0, nextId = 0, members = [], mayReturn = [] } = this.#seat.members ?? {}
     return {
-      ...{ epoch, nextId, leaving: this.#seat.isLeaving },
+      ...{ epoch, nextId, mayReturn, leaving: this.#seat.isLeaving },
       members: members.map(({ id, address }) => ({
         ...{ id, address, client: this.#urlOf(id), up: id === this.id || this.#seat.isUp(id) },
       })),
@@ -289,9 +291,28 @@ export class Replica implements Requests {
     return this.#closing
   }
 
+  /**
+   * Whether this replica was removed because it stayed away: opened again on the same directory, it joins as a new
+   * member.
+   */
+  get mayReturn(): boolean {
+    return this.#mayReturn
+  }
+
   async #close(): Promise<void> {
     await this.#seat.close()
+    if (this.#mayReturn) await this.#renew()
     await this.#disk?.directory.close()
+  }
+
+  async #renew(): Promise<void> {
+    const { id, members } = this.#seat
+    try {
+      await this.#disk?.directory.renew({ id, members: [...addressesOf(members as Membership)] })
+    } catch (error) {
+      this.#mayReturn = false
+      this.#options.logger.error({ error: (error as Error).message }, 'it cannot come back by itself')
+    }
   }
 
   #learn(peer: number, clientUrl: string): void {
@@ -317,9 +338,6 @@ export class Replica implements Requests {
     return { ...own, ...(origin !== null && { origin }) }
   }
 }
-
-/** The id of a replica that is no member yet. */
-const JOINER = -1
 
 function makeEngine({ engine }: ResolvedOptions, replicas: number): Promise<Engine> {
   return engine === 'wasm' ? loadEngine({ replicas }) : Promise.resolve(new ReferenceEngine(replicas))

@@ -18,6 +18,8 @@ export interface RestoreOptions {
   readonly core: Core
   readonly executor: Executor
   readonly incarnations: Incarnations
+  /** The machine and the sessions have the state of the newest checkpoint already. */
+  readonly hasState: boolean
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -31,6 +33,9 @@ export interface Restored {
 
 /** How often the event loop may continue, in ms. */
 const SLICE_MS = 20
+
+/** The sections that the executor restores. */
+const STATE: readonly string[] = ['machine', 'sessions']
 
 const WHAT_TO_DO =
   'Nothing that was answered is lost as long as a majority of the other replicas has its disks. This directory lacks ' +
@@ -85,7 +90,7 @@ function damaged(damages: readonly string[]): EpaxosError {
 
 /** A reader of which every chunk is what was written; null otherwise. */
 async function readUndamaged(
-  { store, identity, clock }: RestoreOptions,
+  { store, identity, hasState, clock }: RestoreOptions,
   number: number,
   onDamage: (message: string) => void,
 ): Promise<CheckpointReader | null> {
@@ -95,6 +100,7 @@ async function readUndamaged(
     checkHeader(reader, identity)
     let sliceEnd = clock.now() + SLICE_MS
     for (const { name } of reader.sections) {
+      if (hasState && STATE.includes(name)) continue
       for (const _ of reader.chunks(name)) {
         if (clock.now() < sliceEnd) continue
         await new Promise<void>((resolve) => clock.soon(resolve))
@@ -122,11 +128,14 @@ function checkHeader({ header }: CheckpointReader, { cluster, id }: MemberIdenti
 }
 
 /** The chunks are undamaged: what cannot be read now was written wrongly, and the replica must stop. */
-function takeOver({ identity, core, executor, incarnations }: RestoreOptions, reader: CheckpointReader): void {
+function takeOver(
+  { identity, core, executor, incarnations, hasState }: RestoreOptions,
+  reader: CheckpointReader,
+): void {
   const { members } = identity
   decodeRecords(Buffer.concat([...reader.chunks('members')]), members, (record) => {
     if (!('slot' in record)) incarnations.restore(record)
   })
   for (const part of decodeImage(reader.chunks('core'), members)) core.restore(part)
-  executor.restore((section) => reader.chunks(section))
+  if (!hasState) executor.restore((section) => reader.chunks(section))
 }

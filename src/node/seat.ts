@@ -4,10 +4,12 @@ import type { Engine } from '../engine/engine.ts'
 import { loadEngine } from '../engine/index.ts'
 import { EpaxosError, ErrorCode } from '../errors.ts'
 import type { Executor } from '../execution/executor.ts'
+import type { SessionTable } from '../execution/sessions.ts'
 import type { Core } from '../protocol/core.ts'
 import { Epochs, fateOf } from '../protocol/epochs.ts'
 import { type Membership, rowOf } from '../protocol/membership.ts'
 import type { CheckpointReader, CheckpointStore } from '../storage/checkpoints.ts'
+import type { Returning } from '../storage/directory.ts'
 import type {
   Announcement,
   Claim,
@@ -18,18 +20,20 @@ import type {
   Transport,
   Verdict,
 } from '../transport/transport.ts'
-import { type Asked, changeOf } from './changes.ts'
 import { enterEpoch } from './entering.ts'
+import type { Carried } from './epoch-end.ts'
 import { type EpochStart, epochStartOf, memberWith, peersIn } from './epoch-start.ts'
 import { Guests, isForeign } from './guests.ts'
+import { HELD_LIMIT_BYTES } from './held-limit.ts'
 import { Leaving } from './leaving.ts'
-import { type Carried, Member } from './member.ts'
+import { Member } from './member.ts'
 import type { MemberOptions } from './member-options.ts'
 import { type MemberNumbers, NO_MEMBER } from './numbers.ts'
 import type { ReadCounts } from './reads.ts'
+import { Reconfiguration } from './reconfiguration.ts'
 import type { Backup, ChangeRequest, Consistency, Respond } from './requests.ts'
 
-type Shared = Omit<MemberOptions, 'identity' | 'epochs' | 'epochStart' | 'ended' | 'transport'>
+type Shared = Omit<MemberOptions, 'identity' | 'epochs' | 'epochStart' | 'sessions' | 'ended' | 'transport'>
 
 export interface SeatOptions extends Shared {
   /** In the epoch that {@link newestEpochStart} tells, or of a joiner. */
@@ -38,6 +42,10 @@ export interface SeatOptions extends Shared {
   readonly epochStart?: EpochStart | null
   /** Made with this identity and, in a later epoch than the first one, {@link peersIn} it; not started. */
   readonly transport: Transport
+  /** How much may be kept for members that stay away, in bytes; {@link HELD_LIMIT_BYTES} by default, 0 for no limit. */
+  readonly heldLimitBytes?: number
+  /** Of a joiner that was removed because it stayed away; see {@link Returning}. */
+  readonly returning?: Returning | null
   /** For an epoch of so many members; that of the first one is `engine`. */
   readonly makeEngine?: (replicas: number) => Promise<Engine>
   /** A peer can be sent to. */
@@ -56,6 +64,7 @@ const JOINING = 'it waits until a member of a cluster takes it in: `epaxos membe
  */
 export class Seat {
   readonly #options: SeatOptions
+  readonly #reconfiguration: Reconfiguration
   #identity: Identity
   #start: EpochStart | null
   /** Null at a joiner. */
@@ -74,18 +83,16 @@ export class Seat {
   #beginning: Promise<void> = Promise.resolve()
   #closing: Promise<void> | null = null
   #failed = false
-  #isChanging = false
   #mayLeave = false
-  /** Called when the next epoch has begun here, or cannot. */
-  #awaited: (() => void)[] = []
 
   constructor(options: SeatOptions) {
     this.#options = options
+    this.#reconfiguration = this.#makeReconfiguration()
     this.#identity = options.identity
     this.#start = options.epochStart ?? null
     const { members, id } = this.#identity
     if (members !== null) this.#epochs = new Epochs(members, id)
-    if (this.#isMember) this.#member = this.#make(options.engine, options.startNonce)
+    if (this.#isMember) this.#member = this.#make(options.engine, options.startNonce, null)
   }
 
   /** The member of the present epoch. */
@@ -134,6 +141,11 @@ export class Seat {
   /** Whether this replica was removed. */
   get isLeaving(): boolean {
     return this.#identity.members !== null && !this.#isMember
+  }
+
+  /** Whether a replica that was removed may come back by itself. */
+  mayReturn(id: number): boolean {
+    return this.#identity.members?.mayReturn.includes(id) ?? false
   }
 
   /** Whether the peer is up, as far as this replica knows. */
@@ -187,10 +199,19 @@ export class Seat {
         down: (peer) => this.#down(peer),
         dropped: (reason, what) => this.#member?.drops.add(reason, what),
       })
+      this.#reconfiguration.start()
+      if (this.#identity.members === null) this.#askToReturn()
     } catch (error) {
       await this.#release()
       throw error
     }
+  }
+
+  /** Whoever of the members hears it takes it in. */
+  #askToReturn(): void {
+    const { returning, transport } = this.#options
+    if (returning == null) return
+    for (const [id, address] of returning.members) transport.dial(id, address, returning.id)
   }
 
   /**
@@ -265,15 +286,8 @@ export class Seat {
   }
 
   /** See `Requests.change`. Resolves when the next epoch has begun here. */
-  async change(request: ChangeRequest, force: boolean): Promise<void> {
-    if (this.notReady !== null) throw new EpaxosError(ErrorCode.notReady, this.notReady)
-    if (this.#isChanging) throw new EpaxosError(ErrorCode.badChange, 'another change of the members is under way')
-    this.#isChanging = true
-    try {
-      await this.#change(request, force)
-    } finally {
-      this.#isChanging = false
-    }
+  change(request: ChangeRequest, force: boolean): Promise<void> {
+    return this.#reconfiguration.change(request, force)
   }
 
   /**
@@ -296,6 +310,7 @@ export class Seat {
   async #release(): Promise<void> {
     const { transport, journal, checkpoints, logger } = this.#options
     this.#guests?.stop()
+    this.#reconfiguration.stop()
     this.#toldOfEpoch()
     await transport.close()
     try {
@@ -318,14 +333,14 @@ export class Seat {
     return members !== null && rowOf(members, id) >= 0
   }
 
-  #make(engine: Engine, startNonce: Uint8Array): Member {
+  #make(engine: Engine, startNonce: Uint8Array, sessions: SessionTable | null): Member {
     const member: Member = new Member({
       ...this.#options,
-      ...{ engine, startNonce, identity: this.#identity as MemberIdentity },
+      ...{ engine, startNonce, sessions, identity: this.#identity as MemberIdentity },
       ...{ epochs: this.#epochs as Epochs, epochStart: this.#start },
       ended: (next) => {
         this.#guests?.stop()
-        this.#advance(next, member.handOver())
+        this.#advance(next, member.handOver(), member.sessions)
       },
       failed: (error) => this.#fail(error),
     })
@@ -335,9 +350,13 @@ export class Seat {
     return member
   }
 
-  /** The next epoch, whose first checkpoint is in the data directory. */
-  #advance(start: EpochStart, carried: Carried): void {
-    this.#beginning = this.#begin(start)
+  /**
+   * The next epoch, whose first checkpoint is in the data directory.
+   *
+   * @param sessions if this replica has closed the epoch before itself: the machine has the state of the checkpoint
+   */
+  #advance(start: EpochStart, carried: Carried, sessions: SessionTable | null): void {
+    this.#beginning = this.#begin(start, sessions)
     this.#beginning.then(
       () => this.#giveOn(carried),
       (error) => {
@@ -347,7 +366,7 @@ export class Seat {
     )
   }
 
-  async #begin(start: EpochStart): Promise<void> {
+  async #begin(start: EpochStart, sessions: SessionTable | null): Promise<void> {
     const { journal, transport, makeEngine = (replicas) => loadEngine({ replicas }), logger, changed } = this.#options
     const { members } = start
     this.#guests?.stop()
@@ -362,7 +381,7 @@ export class Seat {
     journal?.trim(journal.last + 1)
     if (this.#isMember) {
       const engine = await makeEngine(members.quorums.replicas)
-      this.#member = this.#make(engine, this.#nonce(members.epoch))
+      this.#member = this.#make(engine, this.#nonce(members.epoch), sessions)
       if (this.#closing !== null) return
       await this.#member.start()
     } else await this.#leave(this.#nonce(members.epoch))
@@ -407,7 +426,7 @@ export class Seat {
         logger.info({ epoch: start.members.epoch }, 'removed: enough of the members have what this replica had')
         this.#toldOfEpoch()
         // What waits for that is answered first.
-        this.#options.clock.soon(() => this.#fail(removed(start.members.epoch)))
+        this.#options.clock.soon(() => this.#fail(removed(start.members.epoch, this.mayReturn(this.id))))
       },
     })
     await this.#leaving.begin()
@@ -415,6 +434,25 @@ export class Seat {
       { epoch: start.members.epoch },
       'this replica was removed: it stays until enough of the members have what it has',
     )
+  }
+
+  #makeReconfiguration(): Reconfiguration {
+    const { transport, journal, heldLimitBytes = HELD_LIMIT_BYTES, clock, logger } = this.#options
+    return new Reconfiguration({
+      ...{ heldLimitBytes, clock, logger },
+      members: () => this.#identity.members as Membership,
+      asked: {
+        probe: (address) => transport.probe(address, (this.#identity.members as Membership).nextId),
+        incarnationOf: (id) => this.member.incarnationOf(id),
+        isUp: (id) => id === this.id || this.isUp(id),
+        addressOf: (id) => (id === this.id ? this.#identity.address : (this.#claims.get(id)?.address ?? null)),
+        isDurable: (id) => (id === this.id ? journal !== null : !this.#forgetful.has(id)),
+      },
+      notReady: () => this.notReady,
+      propose: (next) => this.member.reconfigure(next),
+      mayLeave: () => this.#mayLeave,
+      held: () => this.member.held,
+    })
   }
 
   #makeGuests(): Guests | null {
@@ -453,7 +491,7 @@ export class Seat {
       ...{ reader, start, store: checkpoints as CheckpointStore, cluster, id, records, clock, goesOn },
       journal: journal?.last ?? 0,
     })
-    this.#advance(start, this.#member?.handOver() ?? NOTHING)
+    this.#advance(start, this.#member?.handOver() ?? NOTHING, null)
   }
 
   get #standing(): Standing {
@@ -467,7 +505,10 @@ export class Seat {
   async #admit(peer: number, claim: Claim, dialled: boolean, as: number): Promise<Verdict> {
     await this.#beginning
     const verdict = await this.#judge(peer, claim, dialled)
-    if (verdict !== 'yes') return verdict
+    if (verdict !== 'yes') {
+      if (claim.replicas === 0 && this.mayReturn(peer)) void this.#reconfiguration.takeBack(peer, claim.address)
+      return verdict
+    }
     if (claim.durable === false) this.#forgetful.add(peer)
     if (dialled) this.#claims.set(peer, claim)
     else if (this.#isGuest(claim)) this.#options.transport.dial(peer, claim.address, as)
@@ -527,38 +568,20 @@ export class Seat {
     }
   }
 
-  async #change(request: ChangeRequest, force: boolean): Promise<void> {
-    const { transport } = this.#options
-    const member = this.member
-    const members = this.#identity.members as Membership
-    const asked: Asked = {
-      probe: (address) => transport.probe(address, members.nextId),
-      incarnationOf: (id) => member.incarnationOf(id),
-      isUp: (id) => id === this.id || this.isUp(id),
-      addressOf: (id) => (id === this.id ? this.#identity.address : (this.#claims.get(id)?.address ?? null)),
-      isDurable: (id) => (id === this.id ? this.#options.journal !== null : !this.#forgetful.has(id)),
-    }
-    const next = await changeOf(members, request, force, asked)
-    const begun = new Promise<void>((resolve) => this.#awaited.push(resolve))
-    await member.reconfigure(next)
-    await begun
-    if (this.#identity.members?.epoch !== next.epoch && !this.#mayLeave) {
-      throw new EpaxosError(ErrorCode.closed, 'the replica was closed before the next epoch began here')
-    }
-  }
-
   /** Those who wait for the next epoch may look; a removed replica keeps them until it may leave. */
   #toldOfEpoch(): void {
     if (this.isLeaving && !this.#mayLeave && this.#closing === null && !this.#failed) return
-    for (const resolve of this.#awaited.splice(0)) resolve()
+    this.#reconfiguration.settled()
   }
 }
 
 const NOTHING: Carried = { proposals: [], reads: [] }
 
-function removed(epoch: number): EpaxosError {
-  const message = `this replica was removed: it is no member of epoch ${epoch}. Its directory is of no use any more`
-  return new EpaxosError(ErrorCode.removed, message)
+function removed(epoch: number, mayReturn: boolean): EpaxosError {
+  const how = mayReturn
+    ? 'this replica was removed because it stayed away: started again, it becomes a new member'
+    : `this replica was removed: it is no member of epoch ${epoch}. Its directory is of no use any more`
+  return new EpaxosError(ErrorCode.removed, how)
 }
 
 function pause(clock: MemberOptions['clock']): Promise<void> {

@@ -102,7 +102,7 @@ async function readState(
   const kept = { whole: store.whole, read: (number: number) => store.read(number), settle: () => {} }
   const restored = origin === undefined ? {} : { origin }
   const identity = { cluster, members, id, incarnation: bytes, address: '', clientUrl: '', ...restored }
-  const parts = { core, executor, incarnations, clock: realClock, logger: SILENT }
+  const parts = { core, executor, incarnations, hasState: false, clock: realClock, logger: SILENT }
   const { number } = await restoreCheckpoint({ ...parts, store: kept, journal, identity })
   const execute = () => {
     state.execute()

@@ -11,8 +11,10 @@ export interface Joiner {
 
 /** What an operator asks for. Replacing is one step: the cluster is never smaller in between (protocol.md §11). */
 export type Change =
-  | { readonly kind: 'add'; readonly joiner: Joiner }
-  | { readonly kind: 'remove'; readonly id: number }
+  /** `returning`: the id of the replica that may return, if the joiner is that one. */
+  | { readonly kind: 'add'; readonly joiner: Joiner; readonly returning?: number | undefined }
+  /** `mayReturn`: it is removed because it stays away. */
+  | { readonly kind: 'remove'; readonly id: number; readonly mayReturn?: boolean | undefined }
   | { readonly kind: 'replace'; readonly id: number; readonly joiner: Joiner }
 
 /**
@@ -21,7 +23,7 @@ export type Change =
  *
  * Throws an `EpaxosError` with code `bad_change` for a change that cannot be: of a member that is not there, the
  * removal of the last one, more members than there may be, a joiner that is a member already, or at the address of one
- * that stays.
+ * that stays, or a return of a replica that may not.
  */
 export function changed(
   current: Membership,
@@ -33,18 +35,24 @@ export function changed(
   if (change.kind === 'remove') {
     if (members.length === 1) throw refused(`replica ${change.id} is the last member: a cluster has at least one`)
     members.splice(leaver, 1)
-    return membership(current.epoch + 1, members, { nextId: current.nextId })
+    const mayReturn = change.mayReturn ? [...current.mayReturn, change.id].slice(-MAX_REPLICAS) : current.mayReturn
+    return membership(current.epoch + 1, members, { nextId: current.nextId, mayReturn })
   }
   const { address, incarnation } = change.joiner
   const same = members.find((member) => isSameDirectory(member, incarnation))
   if (same !== undefined) throw refused(`the replica at ${address} is a member already: replica ${same.id}`)
   const neighbour = members.find((member, row) => row !== leaver && member.address === address)
   if (neighbour !== undefined) throw refused(`${address} is the address of replica ${neighbour.id}, which stays`)
+  if (change.kind === 'add' && change.returning !== undefined && !current.mayReturn.includes(change.returning)) {
+    throw refused(`replica ${change.returning} may not return by itself`)
+  }
   const joined = { id: current.nextId, address, incarnation }
   if (change.kind === 'replace') members[leaver] = joined
   else if (members.length === MAX_REPLICAS) throw refused(`a cluster has at most ${MAX_REPLICAS} members`)
   else members.push(joined)
-  return membership(current.epoch + 1, members, { nextId: current.nextId + 1 })
+  const returning = change.kind === 'add' ? change.returning : undefined
+  const mayReturn = current.mayReturn.filter((id) => id !== returning)
+  return membership(current.epoch + 1, members, { nextId: current.nextId + 1, mayReturn })
 }
 
 /**

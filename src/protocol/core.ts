@@ -5,7 +5,7 @@ import { onCommit } from './commit.ts'
 import { Context, type CoreOptions, type Counts } from './context.ts'
 import type { Effects } from './effects.ts'
 import type { ExecutedSet } from './executed.ts'
-import { forget } from './floor.ts'
+import { forget, type Holder, holderOf } from './floor.ts'
 import { lackingFrom, onTruncated, peersWithCheckpoint } from './forgotten.ts'
 import { onHeartbeat, sendHeartbeats, suspect } from './heartbeat.ts'
 import { Image, type ImageHead, type ImagePart, restore } from './image.ts'
@@ -118,6 +118,17 @@ export class Core {
   /** Per row: every slot up to here is forgotten. */
   get dropped(): Vector {
     return this.#context.dropped
+  }
+
+  /** Committed instances that are not forgotten. */
+  get heldInstances(): number {
+    const { rows } = this.#context
+    return rows.reduce((sum, row) => sum + row.committedPrefix - row.dropped, 0)
+  }
+
+  /** See {@link holderOf}. */
+  get holder(): Holder | null {
+    return holderOf(this.#context)
   }
 
   /**

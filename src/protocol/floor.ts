@@ -22,6 +22,28 @@ export function floorToSay(context: Context): Vector {
   return context.durably.set.vector.map((own, row) => Math.min(own, context.floor[row] as number))
 }
 
+/** A member that has not executed everything that is executed here, as far as this replica knows. */
+export interface Holder {
+  /** Its row. */
+  readonly peer: number
+  readonly isUp: boolean
+  /** The instances that it lacks. */
+  readonly instances: number
+}
+
+/** The member for which the most is kept, of those that are down, if there are any; null if nothing is kept. */
+export function holderOf({ peers, durably, dropped }: Context): Holder | null {
+  let most: Holder | null = null
+  for (const peer of peers.others) {
+    const has = union(peers.of(peer).executed, dropped)
+    const instances = durably.set.vector.reduce((sum, own, row) => sum + Math.max(0, own - (has[row] as number)), 0)
+    const isUp = peers.alive(peer)
+    if (instances === 0) continue
+    if (most === null || (isUp === most.isUp ? instances > most.instances : most.isUp)) most = { peer, isUp, instances }
+  }
+  return most
+}
+
 /**
  * Forgets what every member has executed durably. It lags: a replica whose proposals do not name what others have
  * forgotten would lose the fast path, so first every peer that is up announces that it knows.

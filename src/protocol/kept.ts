@@ -23,7 +23,12 @@ const NOOP = 2
 const SLOTS = 512
 const WORD = 2 ** 32
 
-/** The outcomes of neighbouring slots in flat arrays: 13 + 4n bytes for each. */
+/** What is kept of one executed instance takes so much memory, besides its footprint. */
+export function outcomeBytes(replicas: number): number {
+  return 13 + 4 * replicas
+}
+
+/** The outcomes of neighbouring slots in flat arrays: {@link outcomeBytes} for each. */
 class Block {
   count = 0
   readonly state = new Uint8Array(SLOTS)

@@ -4,7 +4,8 @@ import { INCARNATION_BYTES, type Member, type Membership, membership } from './m
 /** An address `HOST:PORT`, in bytes of UTF-8. */
 export const MAX_ADDRESS_BYTES = 262
 
-const HEADER_BYTES = 12
+const HEADER_BYTES = 16
+const ID_BYTES = 4
 const MEMBER_BYTES = 4 + INCARNATION_BYTES + 2
 
 /** In the place of an incarnation that is not known: no directory has it. */
@@ -18,21 +19,23 @@ const readText = new TextDecoder('utf-8', { fatal: true })
  * Little-endian, no padding:
  *
  * ```
- * u32 epoch · u32 next id · u32 members, then per member in the order of rows:
+ * u32 epoch · u32 next id · u32 members · u32 that may return, then per member in the order of rows:
  *   u32 id · 16 bytes of its incarnation, zeros for none · u16 bytes of its address · the address in UTF-8
+ * then u32 id for each that may return
  * ```
  *
  * Throws an `EpaxosError` with code `too_large` for an address of more than {@link MAX_ADDRESS_BYTES}. The sizes of the
  * quorums follow from the number of members.
  */
-export function encodeMembership({ epoch, nextId, members }: Membership): Uint8Array {
+export function encodeMembership({ epoch, nextId, members, mayReturn }: Membership): Uint8Array {
   const addresses = members.map(({ address }) => addressBytes(address))
-  const size = addresses.reduce((sum, address) => sum + MEMBER_BYTES + address.length, HEADER_BYTES)
-  const bytes = new Uint8Array(size)
+  const idsAt = addresses.reduce((sum, address) => sum + MEMBER_BYTES + address.length, HEADER_BYTES)
+  const bytes = new Uint8Array(idsAt + ID_BYTES * mayReturn.length)
   const view = new DataView(bytes.buffer)
   view.setUint32(0, epoch, true)
   view.setUint32(4, nextId, true)
   view.setUint32(8, members.length, true)
+  view.setUint32(12, mayReturn.length, true)
   let at = HEADER_BYTES
   for (const [row, { id, incarnation }] of members.entries()) {
     const address = addresses[row] as Uint8Array
@@ -42,6 +45,7 @@ export function encodeMembership({ epoch, nextId, members }: Membership): Uint8A
     bytes.set(address, at + MEMBER_BYTES)
     at += MEMBER_BYTES + address.length
   }
+  for (const [i, id] of mayReturn.entries()) view.setUint32(idsAt + ID_BYTES * i, id, true)
   return bytes
 }
 
@@ -65,9 +69,11 @@ export function decodeMembership(bytes: Uint8Array): Membership {
     })
     at = end
   }
-  need(at === bytes.length, 'bytes after the last member')
+  need(at + ID_BYTES * view.getUint32(12, true) === bytes.length, 'its size')
+  const mayReturn: number[] = []
+  for (; at < bytes.length; at += ID_BYTES) mayReturn.push(view.getUint32(at, true))
   try {
-    return membership(view.getUint32(0, true), members, { nextId: view.getUint32(4, true) })
+    return membership(view.getUint32(0, true), members, { nextId: view.getUint32(4, true), mayReturn })
   } catch (cause) {
     throw malformed((cause as Error).message, cause)
   }

@@ -1,4 +1,4 @@
-import { type Quorums, quorums } from './quorums.ts'
+import { MAX_REPLICAS, type Quorums, quorums } from './quorums.ts'
 
 /** The incarnation of a member: random, so that nobody guesses it and no two are equal. */
 export const INCARNATION_BYTES = 16
@@ -32,24 +32,32 @@ export interface Membership {
   readonly members: readonly Member[]
   /** The id of the next replica that joins: above every id that was ever used. */
   readonly nextId: number
+  /**
+   * Replicas that were removed because they stayed away, the latest last: each may come back by itself, as a new
+   * member.
+   */
+  readonly mayReturn: readonly number[]
   readonly quorums: Quorums
 }
 
 export interface MembershipOptions {
   /** The smallest id above those of the members where absent. */
   readonly nextId?: number
+  /** None by default. */
+  readonly mayReturn?: readonly number[]
   /** See {@link quorums}. */
   readonly fastCrashes?: number | undefined
 }
 
 /**
  * Makes a membership. Throws a RangeError unless there are 1 to `MAX_REPLICAS` members, ids, addresses and incarnations
- * occur once, ids are below `nextId`, and incarnations are absent in epoch 0 and known in every other one.
+ * occur once, ids are below `nextId`, incarnations are absent in epoch 0 and known in every other one, and at most
+ * `MAX_REPLICAS` others may return.
  */
 export function membership(
   epoch: number,
   members: readonly Member[],
-  { nextId = Math.max(...members.map(({ id }) => id)) + 1, fastCrashes }: MembershipOptions = {},
+  { nextId = Math.max(...members.map(({ id }) => id)) + 1, mayReturn = [], fastCrashes }: MembershipOptions = {},
 ): Membership {
   check(isUint32(epoch), `epoch ${epoch}`)
   const sizes = quorums(members.length, fastCrashes)
@@ -60,11 +68,14 @@ export function membership(
     check((incarnation === null) === (epoch === 0), `the incarnation of replica ${id} in epoch ${epoch}`)
     check(incarnation === null || isIncarnation(incarnation), `the incarnation of replica ${id}`)
   }
-  check(isDistinct(members.map(({ id }) => id)), 'an id occurs twice')
+  for (const id of mayReturn) check(isUint32(id) && id < nextId, `id ${id} may return, the next one is ${nextId}`)
+  check(mayReturn.length <= MAX_REPLICAS, `${mayReturn.length} may return`)
+  check(isDistinct([...members.map(({ id }) => id), ...mayReturn]), 'an id occurs twice')
   check(isDistinct(members.map(({ address }) => address)), 'an address occurs twice')
   const incarnations = members.flatMap(({ incarnation }) => (incarnation === null ? [] : [incarnation.join()]))
   check(isDistinct(incarnations), 'an incarnation occurs twice')
-  return Object.freeze({ epoch, members: Object.freeze([...members]), nextId, quorums: sizes })
+  const lists = { members: Object.freeze([...members]), mayReturn: Object.freeze([...mayReturn]) }
+  return Object.freeze({ epoch, ...lists, nextId, quorums: sizes })
 }
 
 /** The members that found a cluster: epoch 0, where ids are positions. Throws as {@link membership} does. */
@@ -88,6 +99,7 @@ export function isSameMembership(a: Membership, b: Membership): boolean {
   return (
     a.epoch === b.epoch &&
     a.nextId === b.nextId &&
+    a.mayReturn.join() === b.mayReturn.join() &&
     a.quorums.fastCrashes === b.quorums.fastCrashes &&
     a.members.length === b.members.length &&
     a.members.every((member, row) => isSameMember(member, b.members[row] as Member))

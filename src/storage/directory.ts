@@ -8,6 +8,9 @@ import { DirectoryLock, LOCK_FOLDER, PREPARED_LOCK_FOLDER } from './lock.ts'
 import { DiskSpace } from './space.ts'
 
 const IDENTITY_FILE = 'identity.json'
+/** The id of an owner that is no member yet. */
+export const JOINER = -1
+
 export const JOURNAL = 'journal'
 export const CHECKPOINTS = 'checkpoints'
 /** The journal of a directory that has no identity yet. */
@@ -35,6 +38,19 @@ export interface IdentityFile extends Owner {
   readonly incarnation: string
   /** The digest of the backup that the directory was made from, hexadecimal; absent if it began empty. */
   readonly origin?: string
+  /** Of a directory that was renewed: its first owner, whose command line stays good. */
+  readonly before?: Pick<Owner, 'id' | 'replicas'>
+  readonly returning?: Returning
+  /** What it held of the replica that was removed is not gone yet. */
+  readonly renewing?: boolean
+}
+
+/** A replica that was removed because it stayed away, and comes back as a new member. */
+export interface Returning {
+  /** Its id before. */
+  readonly id: number
+  /** Id and address, `HOST:PORT`, of those who were members when it left. */
+  readonly members: readonly (readonly [number, string])[]
 }
 
 /**
@@ -51,10 +67,13 @@ export class DataDirectory {
   readonly path: string
   /** See {@link IdentityFile}; null if it began empty. */
   readonly origin: string | null
+  /** Null unless it was renewed. */
+  readonly returning: Returning | null
   readonly #lock: DirectoryLock
 
-  private constructor(path: string, { incarnation, origin }: IdentityFile, lock: DirectoryLock) {
+  private constructor(path: string, { incarnation, origin, returning }: IdentityFile, lock: DirectoryLock) {
     this.path = path
+    this.returning = returning ?? null
     this.incarnation = Buffer.from(incarnation, 'hex')
     this.origin = origin ?? null
     this.#lock = lock
@@ -76,6 +95,7 @@ export class DataDirectory {
       lock = await DirectoryLock.acquire(path)
       const identity = (await readIdentity(path)) ?? (await create(path, owner))
       compare(path, identity, owner)
+      if (identity.renewing) await finishRenewal(path, identity)
       await finishCreation(path)
       return new DataDirectory(path, identity, lock)
     } catch (error) {
@@ -120,6 +140,28 @@ export class DataDirectory {
       throw unusable(path, error)
     } finally {
       await lock?.release()
+    }
+  }
+
+  /**
+   * Empties the directory of a replica that was removed because it stayed away, for the new member that it becomes:
+   * with another incarnation. The command line stays good. Close the journal and the checkpoints first; only
+   * {@link close} may follow. After a crash in the middle {@link open} finishes it.
+   *
+   * @throws EpaxosError `storage` or `disk_full`
+   */
+  async renew(returning: Returning): Promise<void> {
+    const { path } = this
+    try {
+      const { origin, ...old } = (await readIdentity(path)) as IdentityFile
+      const before = old.before ?? { id: old.id, replicas: old.replicas }
+      const incarnation = newIncarnation()
+      const identity = { ...old, id: JOINER, replicas: 0, incarnation, before, returning, renewing: true }
+      await writeIdentity(path, identity)
+      await finishRenewal(path, identity)
+      await finishCreation(path)
+    } catch (error) {
+      throw unusable(path, error)
     }
   }
 
@@ -177,8 +219,23 @@ function isIdentity(value: Partial<Record<keyof IdentityFile, unknown>> | null):
     Number.isSafeInteger(value.formatVersion) &&
     typeof value.incarnation === 'string' &&
     /^[0-9a-f]{32}$/.test(value.incarnation) &&
-    (value.origin === undefined || (typeof value.origin === 'string' && /^[0-9a-f]{64}$/.test(value.origin)))
+    (value.origin === undefined || (typeof value.origin === 'string' && /^[0-9a-f]{64}$/.test(value.origin))) &&
+    (value.before === undefined || isBefore(value.before)) &&
+    (value.returning === undefined || isReturning(value.returning)) &&
+    (value.renewing === undefined || value.renewing === true)
   )
+}
+
+function isBefore(value: unknown): boolean {
+  const { id, replicas } = (value ?? {}) as Record<string, unknown>
+  return Number.isSafeInteger(id) && Number.isSafeInteger(replicas)
+}
+
+function isReturning(value: unknown): value is Returning {
+  const { id, members } = (value ?? {}) as Record<string, unknown>
+  const isMember = (one: unknown) =>
+    Array.isArray(one) && one.length === 2 && Number.isSafeInteger(one[0]) && typeof one[1] === 'string'
+  return Number.isSafeInteger(id) && Array.isArray(members) && members.every(isMember)
 }
 
 /** Checks, before anything is written, that nobody has used the directory: at most, a restore was not finished. */
@@ -198,10 +255,25 @@ async function create(path: string, owner: Owner, origin?: string): Promise<Iden
   const journal = join(path, NEW_JOURNAL)
   await rm(journal, REMOVE)
   await (await LmdbJournal.open(journal)).close()
-  const incarnation = randomBytes(16).toString('hex')
+  const incarnation = newIncarnation()
   const identity = { cluster, id, replicas, formatVersion, incarnation, ...(origin === undefined ? {} : { origin }) }
-  await writeAtomically(join(path, IDENTITY_FILE), `${JSON.stringify(identity, null, 2)}\n`)
+  await writeIdentity(path, identity)
   return identity
+}
+
+/** What the replica that was removed had goes, and a new journal is made. */
+async function finishRenewal(path: string, { renewing, ...identity }: IdentityFile): Promise<void> {
+  for (const name of [JOURNAL, CHECKPOINTS, NEW_JOURNAL]) await rm(join(path, name), REMOVE)
+  await (await LmdbJournal.open(join(path, NEW_JOURNAL))).close()
+  await writeIdentity(path, identity)
+}
+
+function newIncarnation(): string {
+  return randomBytes(16).toString('hex')
+}
+
+async function writeIdentity(path: string, identity: IdentityFile): Promise<void> {
+  await writeAtomically(join(path, IDENTITY_FILE), `${JSON.stringify(identity, null, 2)}\n`)
 }
 
 /** Gives the journal its name, unless it has it. */
@@ -225,6 +297,8 @@ function compare(path: string, identity: IdentityFile, owner: Owner): void {
   }
   if (identity.cluster !== owner.cluster)
     throw foreign(path, `belongs to cluster ${identity.cluster}, not ${owner.cluster}`)
+  const { before } = identity
+  if (before?.id === owner.id && before.replicas === owner.replicas) return
   if (identity.id !== owner.id)
     throw foreign(path, `belongs to ${named(identity)}, not ${owner.id < 0 ? named(owner) : owner.id}`)
   if (identity.replicas !== owner.replicas) {

@@ -1,16 +1,21 @@
+import { ChangingCluster } from '../live/changing-cluster.ts'
 import { LiveCluster } from '../live/cluster.ts'
 import { Random } from '../support/random.ts'
 import { FAULTS } from './faults.ts'
+import { playGrowth } from './growth.ts'
 import { Links } from './links.ts'
 import { playRound, type Round } from './round.ts'
 
-export interface CampaignOptions {
+export interface GrowthCampaignOptions {
   readonly seed: number
   /** Where the histories are written. */
   readonly folder: string
   /** Whether there is time for another round. */
   readonly goOn: (rounds: number) => boolean
   readonly say: (line: string) => void
+}
+
+export interface CampaignOptions extends GrowthCampaignOptions {
   /** The faults of each round; random if absent. */
   readonly faults?: readonly string[]
   readonly replicas?: number
@@ -34,12 +39,31 @@ const ROUNDS_PER_CLUSTER = 6
 export async function runCampaign(options: CampaignOptions): Promise<Summary> {
   const { seed, goOn } = options
   const random = new Random(seed)
-  const summary: Summary = {
+  const summary = emptySummary()
+  while (goOn(summary.rounds)) await playOnOneCluster(options, random, summary)
+  return summary
+}
+
+/** The same with clusters whose members change, a fresh one for each round. */
+export async function runGrowthCampaign({ seed, folder, goOn, say }: GrowthCampaignOptions): Promise<Summary> {
+  const random = new Random(seed)
+  const summary = emptySummary()
+  while (goOn(summary.rounds)) {
+    const name = `r${summary.rounds}`
+    await ChangingCluster.use(async (cluster) => {
+      const round = await playGrowth(cluster, { random, name, folder, say })
+      add(summary, round, [])
+      say(`${name}: ${describe(round)}`)
+    })
+  }
+  return summary
+}
+
+function emptySummary(): Summary {
+  return {
     ...{ rounds: 0, operations: 0, unknown: 0, refused: 0, increments: 0, longestMs: 0 },
     faults: new Map(),
   }
-  while (goOn(summary.rounds)) await playOnOneCluster(options, random, summary)
-  return summary
 }
 
 async function playOnOneCluster(options: CampaignOptions, random: Random, summary: Summary): Promise<void> {

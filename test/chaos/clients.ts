@@ -1,6 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Client, CommandError, connect } from '../../src/client/index.ts'
-import type { LiveCluster } from '../live/cluster.ts'
 import { type Pool, Pools } from '../simulator/workload.ts'
 import { type KeyValueAsk, keyValueWorkload } from '../simulator/workload-key-value.ts'
 import type { Random } from '../support/random.ts'
@@ -44,13 +43,16 @@ export class Clients {
   #ended = false
   #operations = 0
 
-  /** @param name begins every key, so that rounds use different keys */
-  static async start(cluster: LiveCluster, random: Random, name: string): Promise<Clients> {
+  /**
+   * @param urls of two clients each
+   * @param name begins every key, so that rounds use different keys
+   */
+  static async start(urls: readonly (readonly string[])[], random: Random, name: string): Promise<Clients> {
     const clients = new Clients(random, name)
     const sessions: Client[] = []
-    for (const id of cluster.ids) {
-      sessions.push(await connect(cluster.urls(id), { requestTimeoutMs: SESSION_TIMEOUT_MS }))
-      clients.#clients.push(await connect(cluster.urls(id), { session: false, requestTimeoutMs: PLAIN_TIMEOUT_MS }))
+    for (const own of urls) {
+      sessions.push(await connect(own, { requestTimeoutMs: SESSION_TIMEOUT_MS }))
+      clients.#clients.push(await connect(own, { session: false, requestTimeoutMs: PLAIN_TIMEOUT_MS }))
     }
     clients.#clients.push(...sessions)
     const lanes = clients.#clients.flatMap((client, process) =>

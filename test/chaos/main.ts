@@ -1,14 +1,14 @@
 /**
  * Real clusters under faults: `npm run chaos -- [--minutes M] [--seed N] [--faults NAME,…] [--replicas N] [--folder
- * DIR]`. Real processes, sockets and disks, on loopback. The histories of all rounds are written into the folder, which
- * stays. Exits with 1 at the first broken promise.
+ * DIR] [--members]`. Real processes, sockets and disks, on loopback. With `--members` the members change all the time.
+ * The histories of all rounds are written into the folder, which stays. Exits with 1 at the first broken promise.
  */
 import { mkdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { freshSeed } from '../support/random.ts'
-import { describe, runCampaign } from './campaign.ts'
+import { describe, runCampaign, runGrowthCampaign } from './campaign.ts'
 import { FAULTS, hasSlowDisk } from './faults.ts'
 import { Violation } from './round.ts'
 
@@ -19,6 +19,7 @@ const { values } = parseArgs({
     faults: { type: 'string' },
     replicas: { type: 'string' },
     folder: { type: 'string' },
+    members: { type: 'boolean', default: false },
   },
 })
 const seed = Number(values.seed)
@@ -32,15 +33,16 @@ console.log(`seed ${seed}, histories in ${folder}`)
 if (!hasSlowDisk) console.log('skipped: no strace here, so no disk is slow')
 const end = performance.now() + Number(values.minutes) * 60_000
 try {
-  const summary = await runCampaign({
+  const options = {
     ...{ seed, folder, say: console.log },
-    goOn: (rounds) => rounds === 0 || performance.now() < end,
+    goOn: (rounds: number) => rounds === 0 || performance.now() < end,
     ...(faults === undefined ? {} : { faults }),
     ...(values.replicas === undefined ? {} : { replicas: Number(values.replicas) }),
-  })
+  }
+  const summary = await (values.members ? runGrowthCampaign(options) : runCampaign(options))
   const byName = [...summary.faults].sort().map(([name, count]) => `${name} ${count}`)
   console.log(`seed ${seed}: ${summary.rounds} rounds, ${describe(summary)}`)
-  console.log(`faults: ${byName.join(', ')}`)
+  if (byName.length > 0) console.log(`faults: ${byName.join(', ')}`)
   console.log('no violation: linearizable, equal states, exactly once, nothing stuck')
 } catch (error) {
   if (!(error instanceof Violation)) throw error

@@ -28,7 +28,7 @@ export class Violation extends Error {
 }
 
 /** How long replicas may take to reach the same state once all faults are gone. */
-const CONVERGE_MS = 20_000
+export const CONVERGE_MS = 20_000
 
 /**
  * Clients work while faults come and go. Then everything is healed: all open operations must end, all replicas must
@@ -36,7 +36,8 @@ const CONVERGE_MS = 20_000
  */
 export async function playRound(arena: Arena, { name, faults, folder }: RoundOptions): Promise<Round> {
   const { cluster, random } = arena
-  const clients = await Clients.start(cluster, random, name)
+  const urls = cluster.ids.map((id) => cluster.urls(id))
+  const clients = await Clients.start(urls, random, name)
   const history = join(folder, `${name}.jsonl`)
   try {
     for (const fault of faults) {
@@ -59,12 +60,17 @@ export async function playRound(arena: Arena, { name, faults, folder }: RoundOpt
   } finally {
     await clients.close()
   }
+  return roundOf(clients)
+}
+
+export function roundOf(clients: Clients): Round {
   const unknown = clients.history.filter(({ output }) => output === null).length
   const { refused, longestMs, count } = clients
   return { operations: clients.history.length, unknown, refused, increments: count.answered, longestMs }
 }
 
-function judge({ history, count }: Clients, counter: number): void {
+/** What the clients saw, and the value of their counter. */
+export function judge({ history, count }: Clients, counter: number): void {
   if (counter < count.answered || counter > count.answered + count.unknown) {
     throw new Violation(
       `${count.answered} increments were answered, ${count.unknown} are unknown, the counter is ${counter}`,
@@ -74,7 +80,7 @@ function judge({ history, count }: Clients, counter: number): void {
   if (!verdict.linearizable) throw new Violation(`not linearizable:\n${verdict.window}`)
 }
 
-async function promised(what: string, wait: () => Promise<void>): Promise<void> {
+export async function promised(what: string, wait: () => Promise<void>): Promise<void> {
   try {
     await wait()
   } catch (error) {

@@ -71,6 +71,7 @@ test('is asked less and less, on few links, and what it never took is refused at
   const client = await connect([await server.open()], { requestTimeoutMs: 1000, session: false })
   try {
     const calls: Promise<CommandError>[] = []
+    const startedAt = performance.now()
     for (let i = 0; i < 50; i++) {
       calls.push(
         client.put(`k${i}`, 'v').then(
@@ -83,7 +84,9 @@ test('is asked less and less, on few links, and what it never took is refused at
     const refused = (await Promise.all(calls)).filter(({ outcome, code }) => outcome === 'refused' && code === 'busy')
     // What is under way at its deadline is unknown: on a slow machine that may be a probe.
     assert.ok(refused.length >= 45, `${refused.length} of 50 are refused`)
-    assert.ok(server.requests <= 30, `${server.requests} requests for 50 calls`)
+    // A slow machine takes longer than 1.5 s for them.
+    const most = 30 * Math.max(1, (performance.now() - startedAt) / 1500)
+    assert.ok(server.requests <= most, `${server.requests} requests for 50 calls`)
     assert.ok(server.links <= 6, `${server.links} links`)
   } finally {
     await client.close()

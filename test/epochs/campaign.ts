@@ -1,4 +1,5 @@
 import type { ChangeRequest } from '../../src/node/requests.ts'
+import type { Membership } from '../../src/protocol/membership.ts'
 import type { MemoryNetworkOptions } from '../../src/transport/memory.ts'
 import type { Counters } from '../simulator/counters.ts'
 import { Random } from '../support/random.ts'
@@ -18,6 +19,11 @@ const CLIENTS = 4
 /** Most members at a time. */
 const MOST = 7
 
+/** What may be kept for members that stay away, in bytes: a few seconds of it. */
+const HELD_LIMIT = 1000
+/** How long one stays away. */
+const AWAY_MS = 9000
+
 /** A campaign of at least so many seeds reaches each of {@link RARE}. */
 export const MANY = 100
 
@@ -36,6 +42,8 @@ export const RARE: readonly string[] = [
   'removed replicas that learn it late',
   'members stopped by their disk',
   'closing checkpoints that a full disk refuses',
+  'replicas removed because they stayed away',
+  'replicas that come back by themselves',
   'strangers refused: copy',
   'strangers refused: foreign',
   'strangers refused: amnesiac',
@@ -50,7 +58,8 @@ export function missed(counters: Counters): string[] {
 export async function run(seed: number, ms = 12_000): Promise<Outcome> {
   const random = new Random(seed)
   const founders = random.pick([1, 2, 3, 3, 3, 4, 5])
-  const world = new World({ seed: seed + 1, founders, network: networkOf(new Random(seed + 3)) })
+  const heldLimitBytes = random.chance(0.5) ? HELD_LIMIT : 0
+  const world = new World({ seed: seed + 1, founders, heldLimitBytes, network: networkOf(new Random(seed + 3)) })
   const { counters } = world.watch
   const chaos = new Chaos(world, new Random(seed + 2), counters)
   const clients = Array.from({ length: CLIENTS }, (_, i) => new Client(world, `c${i}`, new Random(seed + 10 + i)))
@@ -72,6 +81,12 @@ export async function run(seed: number, ms = 12_000): Promise<Outcome> {
   return outcome(await chaos.whyDifferent(clients))
 }
 
+/** Whether it was removed because it stayed away, and one of those who may take it in is there. */
+function isWanted({ returning }: Place, { members, mayReturn }: Membership): boolean {
+  if (returning === null || !mayReturn.includes(returning.id)) return false
+  return returning.members.some(([id]) => members.some((member) => member.id === id))
+}
+
 /** Frames that get lost, come twice, come late or overtake each other. */
 function networkOf(random: Random): Pick<MemoryNetworkOptions, 'fate' | 'ordered'> {
   const [lost, twice, late] = [random.pick([0, 0, 0.01, 0.05]), random.pick([0, 0.02]), random.pick([0, 0.02])]
@@ -90,6 +105,8 @@ class Chaos {
   readonly #visitors = new Set<Place>()
   /** While it runs, nobody joins: who never met the member cannot know that its copy is one. */
   #copy: Place | null = null
+  /** It is not started before it has been down for long. */
+  #away: Place | null = null
   #endMs = 0
 
   constructor(world: World, random: Random, counters: Counters) {
@@ -100,6 +117,9 @@ class Chaos {
 
   start(endMs: number): void {
     this.#endMs = endMs
+    const { time, heldLimitBytes } = this.#world
+    if (heldLimitBytes > 0) time.after(this.#random.next() * 2000, () => this.#stayAway())
+    this.#world.onReturn = (place) => this.#mendOne(place)
     this.#world.onStage = (place, stage) => this.#onStage(place, stage)
     this.#later()
   }
@@ -132,6 +152,8 @@ class Chaos {
   #strike(): void {
     if (this.#snapshots.length > 0 && this.#random.chance(0.3)) this.#startCopy()
     const what = this.#random.next()
+    // An epoch begins with nothing that is kept, and who is to remove somebody must be ready for some seconds.
+    if (what < 0.5 && this.#away !== null) return
     if (what < 0.3) this.#change()
     else if (what < 0.5) this.#crash()
     else if (what < 0.6) this.#pause()
@@ -196,6 +218,18 @@ class Chaos {
     this.#count('crashes')
   }
 
+  #stayAway(): void {
+    const { running, time } = this.#world
+    if (running.length === 0) return
+    const place = this.#random.pick(running)
+    this.#away = place
+    place.crash()
+    time.after(AWAY_MS, () => {
+      this.#away = null
+      this.#mendOne(place)
+    })
+  }
+
   #crashSoon(place: Place, withinMs: number): void {
     this.#world.time.after(this.#random.next() * withinMs, () => {
       if (!this.#isOver) place.crash()
@@ -253,8 +287,12 @@ class Chaos {
     const { places, watch } = this.#world
     const { place, epoch, disks } = this.#random.pick(this.#snapshots)
     const isOver = place.ready && place.epoch > epoch && place.epoch === watch.latest && this.#copy === null
-    // Also those that are down: they may come while it is there.
-    const others = places.filter((one) => one !== place && one.mayStart && one.directory.epoch >= 0)
+    // Replicas that come back join at any time.
+    if (this.#world.heldLimitBytes > 0) return
+    // Also those that are down, or are just being taken in: they may come while it is there.
+    const members = place.seat?.members
+    const isMember = (one: Place) => one.directory.epoch >= 0 || (members != null && one.isIn(members))
+    const others = places.filter((one) => one !== place && one.mayStart && isMember(one))
     const isKnown = others.every((one) => watch.met(one.name, place.directory) >= place.started)
     if (!isOver || !isKnown) return
     const isBeside = this.#random.chance(0.5)
@@ -286,7 +324,7 @@ class Chaos {
   #mendOne(place: Place): void {
     const { places, network } = this.#world
     const isTaken = [...this.#visitors].some(({ address }) => address === place.address)
-    if (place.mayStart && !isTaken) place.start()
+    if (place.mayStart && !isTaken && place !== this.#away) place.start()
     for (const other of places) {
       network.heal(place.id, other.id)
       network.heal(other.id, place.id)
@@ -322,6 +360,7 @@ class Chaos {
       const isMember = place.isIn(members)
       const { seat } = place
       if (isMember && !place.ready) return [`${place.address} ${seat?.notReady ?? place.ended} epoch ${place.epoch}`]
+      if (place.epoch < 0 && isWanted(place, members)) return [`${place.name} does not come back`]
       // A replica whose peers are all gone learns nothing more.
       if (isMember || seat === null || !this.#hearsOthers(place)) return []
       return [`${place.address} is still there: ${seat.notReady} epoch ${place.epoch}`]

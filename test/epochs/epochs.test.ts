@@ -60,6 +60,62 @@ test('the removed one may be the one that is asked', async () => {
   assert.equal(idsOf(one), [1, 2])
 })
 
+test('who closes an epoch itself keeps its state; who follows takes that of a peer', async () => {
+  const world = await founded(3)
+  const [zero, one, two] = world.places as [Place, Place, Place]
+  const restores = [0, 0, 0]
+  for (const [i, { machine }] of [zero, one, two].entries()) {
+    const restore = machine.restore.bind(machine)
+    machine.restore = (chunks) => {
+      restores[i] = (restores[i] as number) + 1
+      restore(chunks)
+    }
+  }
+  assert.is(await settled(world, ask(zero, 'a k x')), '1')
+  for (const id of [0, 1]) {
+    world.network.cut(id, 2)
+    world.network.cut(2, id)
+  }
+  const three = await joiner(world)
+  assert.is(await settled(world, zero.change({ kind: 'add', address: three.address })), null)
+  await reached(world, () => zero.ready && three.ready, 'the others go on')
+  assert.is(await settled(world, ask(zero, 'a k y')), '2')
+  for (const id of [0, 1]) {
+    world.network.heal(id, 2)
+    world.network.heal(2, id)
+  }
+  await reached(world, () => world.places.every(({ ready }) => ready), 'all take part')
+  assert.equal(restores, [0, 0, 1])
+  for (const place of world.places) assert.is(await settled(world, ask(place, 'r k')), 'x,y')
+})
+
+test('who stays away is removed when too much is kept for it, and comes back as a new member', async () => {
+  const world = await founded(3, { heldLimitBytes: 20_000 })
+  const [zero, , two] = world.places as [Place, Place, Place]
+  const unload = load(world)
+  two.crash()
+  await reached(world, () => idsOf(zero).join() === '0,1', 'it is removed')
+  assert.equal(zero.seat?.members?.mayReturn, [2])
+  two.start()
+  await reached(world, () => two.ended === 'removed', 'it learns that')
+  await reached(world, () => idsOf(zero).join() === '0,1,3', 'it is a new member')
+  const three = world.places.at(-1) as Place
+  await reached(world, () => three.ready, 'it takes part')
+  assert.equal([three.address, three.seat?.members?.mayReturn], [two.address, []])
+  await unload()
+})
+
+test('who was removed by an operator does not come back by itself', async () => {
+  const world = await founded(3, { heldLimitBytes: 20_000 })
+  const [zero, , two] = world.places as [Place, Place, Place]
+  two.crash()
+  assert.is(await settled(world, zero.change({ kind: 'remove', id: 2 })), null)
+  two.start()
+  await reached(world, () => two.ended === 'removed', 'it learns that')
+  await world.run(5000)
+  assert.equal([idsOf(zero), world.places.length], [[0, 1], 3])
+})
+
 test('a member that was stopped before a change comes back after two', async () => {
   const world = await founded(3)
   const [zero, one, two] = world.places as [Place, Place, Place]

@@ -10,6 +10,7 @@ import type { ChangeRequest } from '../../src/node/requests.ts'
 import { Seat } from '../../src/node/seat.ts'
 import { addressesOf, type Membership } from '../../src/protocol/membership.ts'
 import type { CheckpointHeader, CheckpointStore } from '../../src/storage/checkpoints.ts'
+import type { Returning } from '../../src/storage/directory.ts'
 import { MemoryDisk } from '../../src/storage/memory.ts'
 import { MemoryCheckpoints } from '../../src/storage/memory-checkpoints.ts'
 import { MemoryTransport } from '../../src/transport/memory.ts'
@@ -36,6 +37,8 @@ export interface PlaceOptions {
   readonly incarnation?: Uint8Array
   /** Durability "memory". */
   readonly memory?: boolean
+  /** It comes back after it was removed because it stayed away. */
+  readonly returning?: Returning
   /** Nobody may believe that it is a member: a copy, a directory that was wiped, a replica of another cluster. */
   readonly isStranger?: boolean
 }
@@ -52,6 +55,8 @@ export class Place {
   readonly checkpoints: MemoryCheckpoints
   readonly directory: Directory
   readonly incarnation: Uint8Array
+  /** Of the process that runs. */
+  machine = new ListMachine()
   seat: Seat | null = null
   process: SimulatedProcess | null = null
   /** With which code it stopped by itself. */
@@ -70,12 +75,15 @@ export class Place {
   #stage: 'none' | 'begun' | 'whole' = 'none'
   #wasFull = false
   #leftBefore = false
+  /** It has become a member. */
+  #isBack = false
 
   constructor(world: World, options: PlaceOptions) {
-    const { address, founder, isStranger = false, disks = fresh } = options
+    const { address, founder, isStranger = false, returning, disks = fresh } = options
     this.#world = world
     this.#options = options
-    this.name = `${address}${isStranger ? ', a stranger' : ''}`
+    const what = returning === undefined ? '' : ` that was replica ${returning.id}`
+    this.name = `${address}${what}${isStranger ? ', a stranger' : ''}`
     this.address = address
     this.incarnation = options.incarnation ?? bytesOf(`${this.name} ${world.places.length} ${world.time.now}`)
     const { disk, checkpoints } = disks((written) => {
@@ -91,6 +99,10 @@ export class Place {
 
   get isStranger(): boolean {
     return this.#options.isStranger ?? false
+  }
+
+  get returning(): Returning | null {
+    return this.#options.returning ?? null
   }
 
   start(): void {
@@ -114,6 +126,7 @@ export class Place {
     const transport = this.#watchedTransport(identity, peers, process)
     this.#transport = transport
     this.#starts++
+    this.machine = new ListMachine()
     this.ended = null
     this.#stage = 'none'
     const nameOf = (epoch: number) => `${this.name} (${epoch})`
@@ -126,12 +139,14 @@ export class Place {
       startNonce: bytesOf(`${this.name} ${this.#starts}`),
       engine: engineOf(members?.epoch ?? 0, members?.quorums.replicas ?? 1),
       makeEngine: (replicas) => Promise.resolve(engineOf(seat.members?.epoch ?? 0, replicas)),
-      machine: new ListMachine(),
+      machine: this.machine,
       ...(this.#options.memory === true
         ? { journal: null }
         : { journal: this.disk.open(), checkpoints: store, checkpointLimits: LIMITS }),
       random: () => world.random.next(),
       requestTimeoutMs: world.requestTimeoutMs,
+      heldLimitBytes: world.heldLimitBytes,
+      returning: this.returning,
       changed: () => {
         this.#stage = 'none'
       },
@@ -225,6 +240,8 @@ export class Place {
     const { watch } = this.#world
     if (seat === null || isStranger || seat.members === null) return
     if (seat.members !== this.#members) {
+      if (this.returning !== null && !this.#isBack) watch.counters.add('replicas that come back by themselves')
+      this.#isBack = true
       this.#members = seat.members
       watch.members(this.name, seat.members)
       watch.isIn(this.name, this.directory, seat.members.epoch)
@@ -318,6 +335,8 @@ export class Place {
     const code = error instanceof EpaxosError ? error.code : 'internal'
     const { watch, failures } = this.#world
     const wasLeaving = seat.isLeaving
+    const { id, members } = seat
+    const comesBack = code === 'removed' && members !== null && seat.mayReturn(id)
     this.crash()
     this.ended = code
     if (this.isStranger) return
@@ -325,6 +344,9 @@ export class Place {
     if (code !== 'removed') return void failures.push(`${this.name} ends: ${error.stack}`)
     watch.left(`${this.name}${wasLeaving ? '' : ', which learns it late,'}`, this.directory)
     if (this.#leftBefore) watch.counters.add('removed replicas that start again, and leave')
+    if (!comesBack) return
+    watch.counters.add('replicas removed because they stayed away')
+    this.#world.comeBack(this, { id, members: [...addressesOf(members)] })
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Membership } from '../../src/protocol/membership.ts'
 import { foundingMembers } from '../../src/protocol/membership.ts'
+import type { Returning } from '../../src/storage/directory.ts'
 import { MemoryNetwork, type MemoryNetworkOptions } from '../../src/transport/memory.ts'
 import { VirtualTime } from '../simulator/time.ts'
 import { Random } from '../support/random.ts'
@@ -18,6 +19,8 @@ export interface WorldOptions {
   /** Nothing of them survives their processes. */
   readonly memory?: boolean
   readonly requestTimeoutMs?: number
+  /** See `SeatOptions.heldLimitBytes`; 0 by default. */
+  readonly heldLimitBytes?: number
   readonly network?: Pick<MemoryNetworkOptions, 'fate' | 'ordered'>
 }
 
@@ -28,16 +31,21 @@ export class World {
   readonly network: MemoryNetwork
   readonly founders: Membership
   readonly requestTimeoutMs: number
+  readonly heldLimitBytes: number
   readonly places: Place[] = []
   /** What went wrong by itself. */
   readonly failures: string[] = []
   readonly watch = new Watch((what) => this.failures.push(what))
   /** Called when a replica is at such a point. */
   onStage: (place: Place, stage: Stage) => void = () => {}
+  /** Called when a replica that was removed because it stayed away is started again. */
+  onReturn: (place: Place) => void = (place) => place.start()
 
-  constructor({ seed, founders, memory = false, requestTimeoutMs = REQUEST_TIMEOUT_MS, network = {} }: WorldOptions) {
+  constructor(options: WorldOptions) {
+    const { seed, founders, memory = false, network = {} } = options
     this.random = new Random(seed)
-    this.requestTimeoutMs = requestTimeoutMs
+    this.requestTimeoutMs = options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS
+    this.heldLimitBytes = options.heldLimitBytes ?? 0
     this.time.unsettled = 1
     this.network = new MemoryNetwork({
       schedule: (ms, action) => this.time.after(ms, action, true),
@@ -57,6 +65,13 @@ export class World {
     this.places.push(place)
     place.start()
     return place
+  }
+
+  /** A replica that was removed because it stayed away comes back: in the same place, with an empty directory. */
+  comeBack({ address }: Place, returning: Returning): void {
+    const place = new Place(this, { address, founder: null, returning })
+    this.places.push(place)
+    this.time.after(this.random.next() * 100, () => this.onReturn(place))
   }
 
   /** Runs until the condition holds; returns whether it did. */

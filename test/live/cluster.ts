@@ -124,34 +124,54 @@ export class LiveCluster {
     await cli.exited()
   }
 
-  async status(id: number): Promise<Status> {
-    const response = await fetch(`${this.url(id)}/status`)
-    return (await response.json()) as Status
+  status(id: number): Promise<Status> {
+    return statusAt(this.url(id))
   }
 
-  async isReady(id: number): Promise<boolean> {
-    try {
-      return (await fetch(`${this.url(id)}/readyz`)).status === 200
-    } catch {
-      return false
-    }
+  isReady(id: number): Promise<boolean> {
+    return isReadyAt(this.url(id))
   }
 
   allReady(): Promise<void> {
-    return until('all replicas are ready', 20_000, async () => {
-      for (const id of this.ids) if (!(await this.isReady(id))) return false
-      return true
-    })
+    return allReadyAt(this.ids.map((id) => this.url(id)))
   }
 
   /** Waits until all have executed the same, and nothing is open. */
   converged(limitMs = 10_000): Promise<void> {
-    return until('all replicas have executed the same', limitMs, async () => {
-      const statuses = await Promise.all(this.ids.map((id) => this.status(id)))
-      const views = statuses.map(({ executed, stateHash }) => JSON.stringify([executed, stateHash]))
-      return new Set(views).size === 1 && statuses.every((s) => s.oldestUncommittedMs === 0)
-    })
+    return convergedAt(
+      this.ids.map((id) => this.url(id)),
+      limitMs,
+    )
   }
+}
+
+export async function statusAt(url: string): Promise<Status> {
+  const response = await fetch(`${url}/status`)
+  return (await response.json()) as Status
+}
+
+async function isReadyAt(url: string): Promise<boolean> {
+  try {
+    return (await fetch(`${url}/readyz`)).status === 200
+  } catch {
+    return false
+  }
+}
+
+export function allReadyAt(urls: readonly string[]): Promise<void> {
+  return until('all replicas are ready', 20_000, async () => {
+    for (const url of urls) if (!(await isReadyAt(url))) return false
+    return true
+  })
+}
+
+/** Waits until the replicas have executed the same, and nothing is open. */
+export function convergedAt(urls: readonly string[], limitMs: number): Promise<void> {
+  return until('all replicas have executed the same', limitMs, async () => {
+    const statuses = await Promise.all(urls.map(statusAt))
+    const views = statuses.map(({ executed, stateHash }) => JSON.stringify([executed, stateHash]))
+    return new Set(views).size === 1 && statuses.every((s) => s.oldestUncommittedMs === 0)
+  })
 }
 
 /** Polls until the condition holds. */

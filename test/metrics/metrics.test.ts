@@ -56,6 +56,7 @@ gauge epaxos_executed_slot row
 gauge epaxos_fetch_bytes
 gauge epaxos_fetch_remaining_seconds
 gauge epaxos_fetched_bytes
+gauge epaxos_held_bytes
 gauge epaxos_held_instances
 gauge epaxos_info cluster durability engine id server
 gauge epaxos_journal_bytes

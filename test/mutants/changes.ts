@@ -48,8 +48,19 @@ export const CHANGES: readonly Mutant[] = [
     patches: [
       {
         file: 'node/seat.ts',
-        from: '    this.#advance(start, this.#member?.handOver() ?? NOTHING)\n',
-        to: '    this.#member?.handOver()\n    this.#advance(start, NOTHING)\n',
+        from: '    this.#advance(start, this.#member?.handOver() ?? NOTHING, null)\n',
+        to: '    this.#member?.handOver()\n    this.#advance(start, NOTHING, null)\n',
+      },
+    ],
+    hunter: { by: 'epochs' },
+  },
+  {
+    name: 'the own state kept where the checkpoint of a peer was entered',
+    patches: [
+      {
+        file: 'node/seat.ts',
+        from: 'this.#member?.handOver() ?? NOTHING, null)',
+        to: 'this.#member?.handOver() ?? NOTHING, this.#member?.sessions ?? null)',
       },
     ],
     hunter: { by: 'epochs' },

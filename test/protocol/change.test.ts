@@ -71,6 +71,19 @@ test('the id of a removed member is not used again', () => {
   assert.equal([ids(three), three.nextId], [[0, 1, 3], 4])
 })
 
+test('who was removed because it stayed away may return once, with another id', () => {
+  const without = changed(later(3), { kind: 'remove', id: 1, mayReturn: true })
+  assert.equal([ids(without), without.mayReturn], [[0, 2], [1]])
+  assert.ok(mayFollow(later(3), without))
+  const other = changed(without, { kind: 'add', joiner: joiner(50) })
+  assert.equal([ids(other), other.mayReturn], [[0, 2, 3], [1]])
+  const back = changed(other, { kind: 'add', joiner: joiner(51), returning: 1 })
+  assert.equal([ids(back), back.mayReturn], [[0, 2, 3, 4], []])
+  assert.ok(mayFollow(other, back))
+  refused(back, { kind: 'add', joiner: joiner(52), returning: 1 }, /replica 1 may not return/)
+  refused(changed(later(3), { kind: 'remove', id: 1 }), { kind: 'add', joiner: joiner(50), returning: 1 }, /may not/)
+})
+
 test('a replacement takes the row of whom it replaces, in one step, also at the same address', () => {
   const next = changed(later(3), { kind: 'replace', id: 1, joiner: joiner(50) })
   assert.equal([ids(next), next.nextId, next.quorums.replicas], [[0, 3, 2], 4, 3])

@@ -24,7 +24,10 @@ function drawn(random: Random): Membership {
       address: `${random.pick(['h', '[::1]', 'rechenzentrum-zürich', '数据'])}:${7000 + row}`,
       incarnation: Uint8Array.from({ length: INCARNATION_BYTES }, (_, i) => (i === 0 ? 1 + row : random.below(256))),
     })),
-    { nextId: first + 3 * count + random.below(9) },
+    {
+      nextId: first + 3 * count + random.below(9),
+      mayReturn: Array.from({ length: random.below(count) }, (_, row) => first + 3 * row + 1 + random.below(2)),
+    },
   )
 }
 

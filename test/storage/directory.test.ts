@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { EpaxosError } from '../../src/errors.ts'
-import { DataDirectory, type Owner } from '../../src/storage/directory.ts'
+import { DataDirectory, JOINER, type Owner } from '../../src/storage/directory.ts'
 import { LmdbJournal } from '../../src/storage/lmdb.ts'
 import { DiskSpace, NEARLY_FULL_BYTES } from '../../src/storage/space.ts'
 import { text } from './compliance.ts'
@@ -46,6 +46,57 @@ directories('a new directory is made for this user only, and keeps its incarnati
     const other = await DataDirectory.open(join(directory, 'c'), owner)
     assert.not.equal(other.incarnation, incarnation)
     await other.close()
+  }),
+)
+
+const RETURNING = { id: 1, members: [[0, 'a:7100'] as const, [2, 'b:7100'] as const] }
+
+directories('the directory of a removed replica is renewed: empty, another incarnation, the same command line', () =>
+  withDirectory(async (directory) => {
+    const path = await made(directory)
+    const removed = await DataDirectory.open(path, owner)
+    await mkdir(removed.checkpointsPath)
+    await removed.renew(RETURNING)
+    await removed.close()
+    const joiner = await DataDirectory.open(path, owner)
+    assert.not.equal(joiner.incarnation, removed.incarnation)
+    assert.equal([removed.returning, joiner.returning, joiner.origin], [null, RETURNING, null])
+    const journal = await LmdbJournal.open(joiner.journalPath)
+    assert.is(journal.last, 0)
+    await journal.close()
+    assert.not.ok((await readdir(path)).includes('checkpoints'))
+    // It may be removed a second time.
+    await joiner.renew({ ...RETURNING, id: 5 })
+    await joiner.close()
+    const again = await DataDirectory.open(path, owner)
+    assert.is(again.returning?.id, 5)
+    await again.close()
+    await (await DataDirectory.open(path, { ...owner, id: JOINER, replicas: 0 })).close()
+    assert.is((await refusal(path, { ...owner, id: 2 })).code, 'foreign_directory')
+  }),
+)
+
+directories('a renewal that a crash interrupts is finished by the next start: nothing of the old replica is left', () =>
+  withDirectory(async (directory) => {
+    const path = await made(directory)
+    const file = join(path, 'identity.json')
+    const identity = JSON.parse(await readFile(file, 'utf8'))
+    const before = { id: owner.id, replicas: owner.replicas }
+    const renewing = { ...identity, id: JOINER, replicas: 0, before, returning: RETURNING, renewing: true }
+    for (const gone of [[], ['journal'], ['journal', '.new-journal']]) {
+      await writeFile(file, JSON.stringify(renewing))
+      for (const name of gone) await rm(join(path, name), { recursive: true, force: true })
+      const opened = await DataDirectory.open(path, owner)
+      const journal = await LmdbJournal.open(opened.journalPath)
+      assert.is(journal.last, 0)
+      await journal.close()
+      await opened.close()
+      assert.is(JSON.parse(await readFile(file, 'utf8')).renewing, undefined)
+    }
+    for (const wrong of [{ before: 1 }, { returning: { id: 1 } }, { returning: { id: 1, members: [[0]] } }]) {
+      await writeFile(file, JSON.stringify({ ...identity, ...wrong }))
+      assert.match((await refusal(path)).message, /damaged identity/)
+    }
   }),
 )
 

@@ -27,6 +27,7 @@ export class FakeRequests implements Requests {
   epoch = 0
   nextId = 3
   present: readonly FakeMember[] = [0, 1, 2].map((id) => fakeMember(id))
+  mayReturn: readonly number[] = []
   leaving = false
   /** What it was asked to change. */
   readonly changes: { readonly change: ChangeRequest; readonly force: boolean }[] = []
@@ -46,7 +47,8 @@ export class FakeRequests implements Requests {
   }
 
   members(): Members {
-    return { epoch: this.epoch, nextId: this.nextId, members: this.present, leaving: this.leaving }
+    const { epoch, nextId, present: members, mayReturn, leaving } = this
+    return { epoch, nextId, members, mayReturn, leaving }
   }
 
   async change(change: ChangeRequest, force: boolean): Promise<Members> {

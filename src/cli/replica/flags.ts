@@ -1,3 +1,4 @@
+import { HELD_LIMIT_BYTES } from '../../node/held-limit.ts'
 import { SESSION_LIFETIME_MS } from '../../node/member-options.ts'
 import { MIN_SESSION_LIFETIME_MS } from '../../node/options.ts'
 import { choice, integer, list, text } from '../settings/flag.ts'
@@ -21,6 +22,12 @@ export const commonFlags = {
     'how long a session is remembered after its last use, at least; a majority decides',
     { min: MIN_SESSION_LIFETIME_MS },
     SESSION_LIFETIME_MS,
+  ),
+  heldLimitBytes: integer(
+    'N',
+    'memory kept for members that stay away; beyond it the worst one is removed; 0: never',
+    { min: 0 },
+    HELD_LIMIT_BYTES,
   ),
   allowedOrigins: list('ORIGIN,…', 'web pages that may use this replica, besides its own'),
 } as const

@@ -21,13 +21,8 @@ import { openLog } from './log.ts'
 export async function runReplica(given: Given<typeof replicaFlags>): Promise<number> {
   const logger = openLog(given.settings.logLevel)
   for (const warning of given.warnings) logger.warn({}, warning)
-  const ending = new Ending()
   try {
-    const options = optionsOf(given, logger, (error) => ending.fail(error))
-    const maxConnections = clientConnections(descriptorLimit(), options.peers?.length ?? MAX_REPLICAS)
-    const replica = await Replica.create(options)
-    await serve(replica, given, { ...options, maxConnections }, ending)
-    if (ending.failure !== null) throw ending.failure
+    while (await returns(given, logger));
     logger.info({}, 'stopped')
     return ReplicaExit.stopped
   } catch (error) {
@@ -37,6 +32,26 @@ export async function runReplica(given: Given<typeof replicaFlags>): Promise<num
   } finally {
     Ending.letGo()
   }
+}
+
+/**
+ * Runs it until it is asked to stop, or was removed because it stayed away: resolves with whether it comes back as a
+ * new member. Rejects if it fails.
+ */
+async function returns(given: Given<typeof replicaFlags>, logger: Logger): Promise<boolean> {
+  const ending = new Ending()
+  const options = optionsOf(given, logger, (error) => ending.fail(error))
+  const maxConnections = clientConnections(descriptorLimit(), options.peers?.length ?? MAX_REPLICAS)
+  const replica = await Replica.create(options)
+  try {
+    await serve(replica, given, { ...options, maxConnections }, ending)
+  } catch (error) {
+    if (!replica.mayReturn) throw error
+  }
+  if (ending.failure === null) return false
+  if (!replica.mayReturn) throw ending.failure
+  logger.warn({}, ending.failure.message)
+  return true
 }
 
 /** The client port is open before the journal is replayed; it answers why the replica is not ready. */
@@ -71,7 +86,7 @@ function optionsOf(
   onFailure: (error: Error) => void,
 ): ReplicaOptions & { readonly logger: Logger } {
   const { settings } = given
-  const { client, data, durability, engine, server, cluster, requestTimeoutMs, sessionLifetimeMs } = settings
+  const { client, data, durability, engine, server, cluster, requestTimeoutMs } = settings
   const place = placeOf(given)
   if (client === undefined) throw wrong('--client is missing')
   if (data === undefined && durability === 'fsync') throw wrong('--data is missing')
@@ -89,7 +104,8 @@ function optionsOf(
     durability,
     engine,
     requestTimeoutMs,
-    sessionLifetimeMs,
+    sessionLifetimeMs: settings.sessionLifetimeMs,
+    heldLimitBytes: settings.heldLimitBytes,
     logger,
     onFailure,
     ...advertised(settings.advertise, address, logger),
