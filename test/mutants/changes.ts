@@ -94,19 +94,6 @@ export const CHANGES: readonly Mutant[] = [
     hunter: { by: 'epochs' },
   },
   {
-    name: 'a replica that follows keeps the open instances of the giver',
-    patches: [
-      {
-        file: ENTERING,
-        from: "      if (next.value.kind !== 'executed') continue\n",
-        to:
-          "      if (next.value.kind !== 'executed') yield next.value\n" +
-          "      if (next.value.kind !== 'executed') continue\n",
-      },
-    ],
-    hunter: { by: 'epochs' },
-  },
-  {
     name: 'a replica that follows keeps its votes of the epoch before',
     patches: [
       {
