@@ -108,7 +108,7 @@ class Growth {
     await this.#agreed()
     const ms = performance.now() - before
     this.#options.say(`  ${what}: ${ms.toFixed(0)} ms; longest wait so far ${clients.longestMs.toFixed(0)} ms`)
-    await pause(this.#options.random.next() * 700)
+    await pause(this.#options.random.next() * 300)
   }
 
   /** All name the same members, and no id comes back. */

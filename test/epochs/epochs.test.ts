@@ -272,7 +272,7 @@ test('refused without force: members that would have no quorum up', async () => 
 for (const [what, story] of Object.entries(STORIES)) test(what, story)
 
 /** Some seconds of them; `main.ts` runs more. */
-const SEEDS = 25
+const SEEDS = 15
 
 test('clusters keep every promise under faults, from a fresh seed on', async () => {
   const first = freshSeed()
