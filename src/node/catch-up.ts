@@ -1,12 +1,12 @@
 import { decodeImage } from '../codec/image.ts'
-import { FORMAT_VERSION } from '../codec/limits.ts'
+import { FORMAT_VERSION, MAX_RUNS } from '../codec/limits.ts'
 import { EpaxosError, ErrorCode } from '../errors.ts'
 import type { Executor } from '../execution/executor.ts'
 import type { Restoring } from '../execution/machine.ts'
 import type { Core } from '../protocol/core.ts'
 import type { Member } from '../protocol/membership.ts'
 import { type CheckpointAsk, type CheckpointMessage, MessageType } from '../protocol/messages.ts'
-import { contains, type Executed, executedOf, plus } from '../protocol/runs.ts'
+import { coarse, contains, type Executed, executedOf, plus } from '../protocol/runs.ts'
 import type { CheckpointReader, CheckpointStore } from '../storage/checkpoints.ts'
 import type { MemberIdentity } from '../transport/transport.ts'
 import { CheckpointFetcher, type FetchProgress } from './checkpoint-fetcher.ts'
@@ -75,7 +75,7 @@ export class CatchUp implements Part {
       givers: () => core.peersWithCheckpoint.filter((row) => core.alive(row)),
       needed: (row) => {
         const lacking = core.lackingFrom(row)
-        return lacking === null ? null : { lacking, executed: this.#executed }
+        return lacking === null ? null : { lacking, executed: coarse(this.#executed, MAX_RUNS) }
       },
       // It contains what has executed here, and something that is lacking: what is installed already does not.
       isUseful: (header) => {

@@ -45,6 +45,20 @@ export function plus({ prefix, runs }: Executed, { row, slot }: InstanceId): Exe
   return { prefix, runs: [...runs, { row, first: slot, count: 1 }] }
 }
 
+/**
+ * The same, or more: if there are more than `most` runs, each row has one, without its gaps. Whatever contains that
+ * contains `executed`.
+ */
+export function coarse(executed: Executed, most: number): Executed {
+  if (executed.runs.length <= most) return executed
+  const byRow = new Map<number, Run>()
+  for (const run of executed.runs) {
+    const first = byRow.get(run.row)?.first ?? run.first
+    byRow.set(run.row, { row: run.row, first, count: run.first + run.count - first })
+  }
+  return { prefix: executed.prefix, runs: [...byRow.values()] }
+}
+
 function covers({ prefix, runs }: Executed, { row, first, count }: Run): boolean {
   const end = first + count
   const next = Math.max(first, (prefix[row] as number) + 1)

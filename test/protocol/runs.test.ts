@@ -1,7 +1,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { ExecutedSet } from '../../src/protocol/executed.ts'
-import { contains, type Executed, runsOf, slotsOf } from '../../src/protocol/runs.ts'
+import { coarse, contains, type Executed, runsOf, slotsOf } from '../../src/protocol/runs.ts'
 import { freshSeed, Random } from '../support/random.ts'
 import { volume } from '../support/volumes.ts'
 
@@ -54,6 +54,23 @@ test('runs hold just the slots that they were made of', () => {
     assert.ok(runs.every(({ row }) => row === 1))
     assert.ok(runs.every(({ first }, i) => i === 0 || first > (runs[i - 1] as (typeof runs)[0]).first + 1))
   }
+})
+
+test('too many runs are told as more than has executed: what contains that contains the rest', () => {
+  const seed = freshSeed()
+  const random = new Random(seed)
+  let coarser = 0
+  for (let round = 0; round < 5000; round++) {
+    const [executed, whole] = [executedOf(randomSlots(random)), executedOf(randomSlots(random))]
+    const told = coarse(executed, ROWS)
+    assert.ok(told.runs.length <= ROWS, `seed ${seed}`)
+    assert.ok(contains(told, executed), `seed ${seed}`)
+    if (contains(whole, told)) assert.ok(contains(whole, executed), `seed ${seed}`)
+    if (executed.runs.length <= ROWS) assert.equal(told, executed)
+    else coarser++
+  }
+  assert.ok(coarser > 100, `${coarser} rounds`)
+  volume('executed sets compared', 5000)
 })
 
 test.run()
