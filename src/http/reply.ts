@@ -78,11 +78,16 @@ export class Reply {
   /**
    * Sends a long body piece by piece, not faster than the client reads, with a pause after each. If a piece cannot be
    * had, the connection is cut, so that the client sees that the body is not whole. Resolves when all is sent, or the
-   * client is gone.
+   * client is gone, or with the reason of the cut.
    */
-  async stream(status: number, type: ContentType, bytes: number, pieces: Iterable<Uint8Array>): Promise<void> {
+  async stream(
+    status: number,
+    type: ContentType,
+    bytes: number,
+    pieces: Iterable<Uint8Array>,
+  ): Promise<Error | undefined> {
     const response = this.#response
-    if (response === null) return
+    if (response === null) return undefined
     this.#end()
     response.writeHead(status, { 'Content-Type': type, ...this.#marks, 'Content-Length': bytes })
     this.#request.socket.setTimeout(STALLED_MS)
@@ -91,11 +96,13 @@ export class Reply {
         if (!response.write(piece)) await drained(response)
         // Always: a fast client drains it within the same turn, and the replica has other work.
         await pause(PIECE_PAUSE_MS)
-        if (response.destroyed) return
+        if (response.destroyed) return undefined
       }
       response.end()
-    } catch {
+      return undefined
+    } catch (error) {
       response.destroy()
+      return error as Error
     }
   }
 

@@ -19,6 +19,7 @@ import {
 } from '../machine/commands.ts'
 import type { PortNumbers } from '../metrics/numbers.ts'
 import { Prometheus } from '../metrics/prometheus.ts'
+import type { Logger } from '../node/logger.ts'
 import type { Answer, Consistency, Requests, Respond } from '../node/requests.ts'
 import type { Access } from './access.ts'
 import { Bodies, type Receiving } from './body.ts'
@@ -65,16 +66,18 @@ export class Routes {
   readonly #replica: Requests
   readonly #access: Access
   readonly #port: () => PortNumbers
+  readonly #logger: Logger
   readonly #prometheus: Prometheus
   readonly #bodies = new Bodies()
   /** That are being taken or read. */
   #backups = 0
 
   /** @param port the present numbers of the client port */
-  constructor(replica: Requests, access: Access, port: () => PortNumbers) {
+  constructor(replica: Requests, access: Access, port: () => PortNumbers, logger: Logger) {
     this.#replica = replica
     this.#access = access
     this.#port = port
+    this.#logger = logger
     this.#prometheus = new Prometheus(() => {
       const { id, cluster, durability, engine, server } = replica.status()
       return { id: id === null ? '' : String(id), cluster, durability, engine, server }
@@ -158,8 +161,9 @@ export class Routes {
     try {
       const backup = await this.#replica.backup()
       clearInterval(waiting)
-      await reply.stream(OK, ContentType.bytes, backup.bytes, backup.pieces)
+      const cut = await reply.stream(OK, ContentType.bytes, backup.bytes, backup.pieces)
       backup.close()
+      if (cut !== undefined) this.#logger.error({ error: cut.message }, 'a backup could not be read, and was cut off')
     } catch (error) {
       reply.fail(error)
     } finally {

@@ -112,7 +112,7 @@ class ClientPort {
     this.#access = new Access({ host, secret, allowedOrigins, clientUrl: replica.clientUrl })
     this.#links = new ClientLinks(replica, secret, logger)
     this.#wsLinks = new WsLinks(CLIENT_LINKS, (connection) => this.#strangers.delete(connection))
-    this.#routes = new Routes(replica, this.#access, () => this.#numbers())
+    this.#routes = new Routes(replica, this.#access, () => this.#numbers(), logger)
     this.#strangers = new Strangers({
       limit: MAX_STRANGERS,
       graceMs: STRANGER_GRACE_MS,

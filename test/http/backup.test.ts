@@ -95,14 +95,17 @@ test('a long body leaves turns of the event loop to others, however fast its cli
   )
 })
 
-test('a body whose pieces end early is cut, not ended', async () => {
+test('a body whose pieces end early is cut, not ended, and the reason is known', async () => {
+  let reason: Error | undefined
   function* pieces(): Iterable<Uint8Array> {
     yield new Uint8Array(1000)
     throw new Error('damaged')
   }
   const server = createServer((request, response) => {
     const reply = new Reply(request, response, new HttpConnection(request.socket), false)
-    void reply.stream(200, ContentType.bytes, 2000, pieces())
+    void reply.stream(200, ContentType.bytes, 2000, pieces()).then((error) => {
+      reason = error
+    })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
@@ -114,6 +117,7 @@ test('a body whose pieces end early is cut, not ended', async () => {
     ),
     'cut',
   )
+  assert.is(reason?.message, 'damaged')
   server.close()
 })
 
