@@ -18,8 +18,8 @@ export interface Replaying {
 const SLICE_MS = 20
 
 /**
- * Gives the journal after value `after` back to the core, and passes what it committed on to the execution at once, so
- * that batches do not pile up in memory. Resolves with the bytes of the values. Throws an `EpaxosError` with code
+ * Gives the journal after value `after` back to the core, and executes what each value has committed before it reads
+ * the next one. Resolves with the bytes of the values. Throws an `EpaxosError` with code
  * `damaged` at a record that is not what was written.
  */
 export async function replayJournal(
@@ -38,12 +38,13 @@ export async function replayJournal(
       else if (record.epoch === members.epoch) core.replay(record, number, index)
       else throw ofEpoch(record.epoch, number, members)
     })
-    if (clock.now() < sliceEnd) continue
+    // What had executed everywhere before the next value was written may have been forgotten: then what comes now need
+    // not know of it (protocol.md §10), and only the order of the journal says which of the two is first.
     while (!execute()) await pause()
+    if (clock.now() < sliceEnd) continue
     await pause()
     sliceEnd = clock.now() + SLICE_MS
   }
-  while (!execute()) await pause()
   return bytes
 }
 

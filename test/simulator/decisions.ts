@@ -36,15 +36,28 @@ export function eachKey(footprint: Footprint, visit: (key: string, writes: boole
 /**
  * Everything that any replica decided and executed in any life. Checks Agreement and Visibility at each commit, one
  * payload for each instance, and one order of interfering instances at each execution (protocol.md §5).
+ *
+ * Visibility has one relaxation. What every member has executed durably may be forgotten, and is not reported to a
+ * recovery any more (§10), so what is decided later need not know of it: it ran everywhere first. What this could hide,
+ * a replica that executes the two in the other order, is what the check of the order finds.
  */
 export class Decisions {
   readonly #decided = new Map<string, Decision>()
+  readonly #replicas: number
+  readonly #lives: Execution[] = []
   readonly #executed = new Set<string>()
   readonly #payloads = new Map<string, Footprint>()
   readonly #byKey = new Map<string, Holder[]>()
   /** Per key: the writers in the order of execution, and for each reader the number of writers before it. */
   readonly #writers = new Map<string, string[]>()
   readonly #readers = new Map<string, Map<string, number>>()
+
+  /** Pairs that do not know of each other, because one had run everywhere before the other was decided. */
+  strangers = 0
+
+  constructor(replicas: number) {
+    this.#replicas = replicas
+  }
 
   /** Instances decided. */
   get count(): number {
@@ -88,7 +101,18 @@ export class Decisions {
 
   #checkVisibility(a: Decision, b: Decision): void {
     if (includes(a.deps as Vector, b.row, b.slot) || includes(b.deps as Vector, a.row, a.slot)) return
+    // The one that is being decided has not executed anywhere.
+    if (this.#ranEverywhere(b)) {
+      this.strangers++
+      return
+    }
     throw new Violation('Visibility', `${a.row}.${a.slot} and ${b.row}.${b.slot} do not know of each other`)
+  }
+
+  /** Whether every replica has executed it, in whatever life. */
+  #ranEverywhere({ row, slot }: Decision): boolean {
+    const where = this.#lives.filter((life) => life.has(row, slot)).map(({ replica }) => replica)
+    return new Set(where).size === this.#replicas
   }
 
   /** What a replica had executed when it began a checkpoint: any replica may install it. */
@@ -96,7 +120,9 @@ export class Decisions {
 
   /** One life of a replica, from its first execution on. */
   execution(replica: number): Execution {
-    return new Execution(replica, this)
+    const life = new Execution(replica, this)
+    this.#lives.push(life)
+    return life
   }
 
   /** Returns whether no replica has executed it before. */
@@ -138,19 +164,23 @@ export class Decisions {
 
 /** What one life of a replica executed: each instance once, and interfering ones in the same order as all others. */
 export class Execution {
-  readonly #replica: number
+  readonly replica: number
   readonly #decisions: Decisions
   readonly #done = new Set<string>()
   readonly #written = new Map<string, number>()
 
   constructor(replica: number, decisions: Decisions) {
-    this.#replica = replica
+    this.replica = replica
     this.#decisions = decisions
+  }
+
+  has(row: number, slot: number): boolean {
+    return this.#done.has(`${row}.${slot}`)
   }
 
   /** As of now. */
   copy(): Execution {
-    const copy = new Execution(this.#replica, this.#decisions)
+    const copy = new Execution(this.replica, this.#decisions)
     copy.takeOver(this)
     return copy
   }
@@ -166,7 +196,7 @@ export class Execution {
   /** Returns whether any replica executes its commands for the first time. */
   executed(row: number, slot: number): boolean {
     const id = `${row}.${slot}`
-    if (this.#done.has(id)) throw new Violation('Execution', `${this.#replica} executes ${id} twice`)
+    if (this.#done.has(id)) throw new Violation('Execution', `${this.replica} executes ${id} twice`)
     this.#done.add(id)
     const isFirst = this.#decisions.executed(id)
     const footprint = this.#decisions.footprint(id)
@@ -174,9 +204,9 @@ export class Execution {
     eachKey(footprint, (key, writes) => {
       const position = this.#written.get(key) ?? 0
       if (writes) {
-        this.#decisions.wrote(this.#replica, key, position, id)
+        this.#decisions.wrote(this.replica, key, position, id)
         this.#written.set(key, position + 1)
-      } else this.#decisions.read(this.#replica, key, position, id)
+      } else this.#decisions.read(this.replica, key, position, id)
     })
     return isFirst
   }

@@ -225,6 +225,7 @@ export class Simulation implements World {
     counters.addAll(watcher.ends)
     counters.add('instances decided', watcher.decisions.count)
     counters.add('no-ops decided', watcher.decisions.noops)
+    counters.add('decided without knowing what ran everywhere', watcher.decisions.strangers)
     counters.add('operations', this.record.operations.length)
     counters.add('operations answered', this.record.operations.filter(({ output }) => output !== null).length)
     return {

@@ -14,7 +14,7 @@ const NOTHING = 'phase 0 ballots 0, 0 [] []'
 
 /** The protocol's invariants over the whole cluster and all lives of its replicas (protocol.md §5). */
 export class Watcher {
-  readonly decisions = new Decisions()
+  readonly decisions: Decisions
   /** How recoveries ended. */
   readonly ends: Map<End, number> = noEnds()
   readonly #promises: Promises
@@ -23,6 +23,7 @@ export class Watcher {
   readonly #announced: number[][]
 
   constructor(replicas: number) {
+    this.decisions = new Decisions(replicas)
     this.#cores = new Array(replicas).fill(null)
     this.#announced = this.#cores.map(() => new Array(replicas).fill(0))
     this.#promises = new Promises({
