@@ -186,8 +186,7 @@ export class Faults {
 
   /** Not all at a time: if all disks are lost it is a new cluster, which knows nothing of the old one. */
   #amnesia(replica: SimulatedReplica, forMs: number): boolean {
-    const away = this.#replicas.filter((other) => other.away || !this.#hasOwn(other)).length
-    if (replica.away || away >= this.#replicas.length - 1) return false
+    if (replica.away || this.#isLast(replica)) return false
     const own = replica.directory
     replica.lose()
     const { directory } = replica
@@ -197,6 +196,11 @@ export class Faults {
       replica.use(this.#world.operator.choose(replica))
     })
     return true
+  }
+
+  /** Whether no other replica has the directory with which it is a member. */
+  #isLast(replica: SimulatedReplica): boolean {
+    return this.#replicas.every((other) => other === replica || other.away || !this.#hasOwn(other))
   }
 
   #hasOwn(replica: SimulatedReplica): boolean {
@@ -245,9 +249,12 @@ export class Faults {
     return true
   }
 
-  /** One copy at a time: two that are older than each other's last start would believe each other. */
+  /**
+   * One copy at a time: two that are older than each other's last start would believe each other. Nor beside others
+   * that have all lost their disks: a copy from before the founding would found another cluster with them (seed 1220004111).
+   */
   #mayCopy(replica: SimulatedReplica): boolean {
-    if (replica.away || this.#replicas.length === 1 || !this.#world.operator.founded) return false
+    if (replica.away || this.#isLast(replica) || !this.#world.operator.founded) return false
     return !this.#replicas.some(({ runsCopy }) => runsCopy)
   }
 
