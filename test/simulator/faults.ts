@@ -251,7 +251,8 @@ export class Faults {
 
   /**
    * One copy at a time: two that are older than each other's last start would believe each other. Nor beside others
-   * that have all lost their disks: a copy from before the founding would found another cluster with them (seed 1220004111).
+   * that have all lost their disks: a copy from before the founding would found another cluster with them (seed
+   * 1220004111).
    */
   #mayCopy(replica: SimulatedReplica): boolean {
     if (replica.away || this.#isLast(replica) || !this.#world.operator.founded) return false
