@@ -77,6 +77,9 @@ async function readState(
   store: CheckpointStore,
 ): Promise<{ readonly state: StateOnly; readonly clusterId: string | null }> {
   const newest = newestEpochStart(store)
+  if (newest === null && replicas === 0) {
+    throw new EpaxosError(ErrorCode.foreignDirectory, 'the directory is of a replica that was never a member')
+  }
   const founders = () => foundingMembers(Array.from({ length: replicas }, (_, row) => `replica-${row}:1`))
   const members = newest?.start.members ?? founders()
   const id = newest?.id ?? founder

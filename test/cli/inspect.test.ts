@@ -7,8 +7,9 @@ import { FORMAT_VERSION } from '../../src/codec/limits.ts'
 import { encodeRecords } from '../../src/codec/records.ts'
 import { KeyValueStore } from '../../src/machine/key-value.ts'
 import { Replica } from '../../src/node/replica.ts'
+import { readSurvivor } from '../../src/node/survivor.ts'
 import { type MemberRecord, RecordType } from '../../src/protocol/records.ts'
-import { DataDirectory } from '../../src/storage/directory.ts'
+import { DataDirectory, JOINER } from '../../src/storage/directory.ts'
 import { LmdbJournal } from '../../src/storage/lmdb.ts'
 import { openCheckpoints } from '../../src/storage/lmdb-checkpoints.ts'
 import { runCli, withFolder } from '../support/cli.ts'
@@ -161,6 +162,25 @@ test('a journal that does not go on where the checkpoint ends is damage', () =>
     const { code, stdout } = await inspect(folder)
     assert.is(code, 1)
     assert.match(stdout, /the journal has the values 3 to 4, and there is no checkpoint/)
+  }))
+
+test('the directory of a joiner has nothing; of one that comes back it tells who it was', () =>
+  withFolder(async (folder) => {
+    const joiner = join(folder, 'joiner')
+    const owner = { ...OWNER, id: JOINER, replicas: 0 }
+    await (await DataDirectory.open(joiner, owner)).close()
+    const empty = await inspect(joiner)
+    assert.equal([empty.code, empty.stderr], [0, ''])
+    assert.match(empty.stdout, /replica +a joiner of cluster local/)
+    const back = join(folder, 'back')
+    const removed = await DataDirectory.open(back, OWNER)
+    await (await LmdbJournal.open(removed.journalPath)).close()
+    await removed.renew({ id: 1, members: [[0, 'a:7100']] })
+    await removed.close()
+    assert.match((await inspect(back)).stdout, /replica +a joiner, which was replica 1 of cluster local/)
+    const machine = new KeyValueStore()
+    const refused = await readSurvivor(back, machine, '').catch((error) => error)
+    assert.equal([refused.code, /never a member/.test(refused.message)], ['foreign_directory', true])
   }))
 
 test('what is no data directory, or has another format, is refused with 3; a wrong command line with 2', () =>

@@ -81,7 +81,8 @@ class Reading {
   constructor(directory: InspectedDirectory) {
     this.#directory = directory
     const { replicas } = directory.identity
-    this.#members = foundingMembers(Array.from({ length: replicas }, (_, id) => `replica-${id}:1`))
+    // A joiner that was never a member has nothing of any.
+    this.#members = foundingMembers(Array.from({ length: Math.max(1, replicas) }, (_, id) => `replica-${id}:1`))
   }
 
   get peers(): readonly PeerContents[] {

@@ -1,3 +1,4 @@
+import type { IdentityFile } from '../../storage/directory.ts'
 import type { CheckpointContents, Contents } from './contents.ts'
 
 /** The contents of a data directory, for people. */
@@ -12,12 +13,12 @@ export function contentsText({
   checkpoints,
   damages,
 }: Contents): string {
-  const { cluster, id, replicas, formatVersion, incarnation, origin } = identity
+  const { cluster, id, replicas, formatVersion, incarnation, origin, returning } = identity
   const records = Object.entries(journal.records).filter(([, count]) => count > 0)
   const lines: [name: string, ...texts: string[]][] = [
     ['directory', path],
     ['in use', inUse ? 'yes: a replica that is running uses it' : 'no'],
-    ['replica', `${id < 0 ? 'a joiner' : `${id} of ${replicas}`} of cluster ${cluster}`],
+    ['replica', `${id < 0 ? joinerText(returning) : `${id} of ${replicas}`} of cluster ${cluster}`],
     ['epoch', String(members?.epoch ?? 0)],
     ['members', ...(members?.members ?? []).map((member) => `${member.id}: ${member.address}`)],
     ['format', String(formatVersion)],
@@ -37,6 +38,10 @@ export function contentsText({
     (texts.length === 0 ? ['none'] : texts).map((text, i) => `${(i === 0 ? name : '').padEnd(12)} ${text}`.trimEnd()),
   )
   return `${rows.join('\n')}\n`
+}
+
+function joinerText(returning: IdentityFile['returning']): string {
+  return returning === undefined ? 'a joiner' : `a joiner, which was replica ${returning.id}`
 }
 
 function checkpointText({ number, header, sections }: CheckpointContents): string {
